@@ -1,1 +1,12 @@
-export {};
+export * from './ids.js';
+export { canonicalJson, digestOf, digestOfText } from './canonical.js';
+export { durationSeconds, durationText } from './durations.js';
+export * from './fields.js';
+export * from './parts.js';
+export { NamedRequester, Submission, requestDigest, type AcceptedRequest } from './request.js';
+export * from './events.js';
+export * from './flow.js';
+export * from './envelope.js';
+export { isEventType, validateBody, validateEvent, type Validated } from './validate.js';
+export * from './statement.js';
+export type * from './claims.js';

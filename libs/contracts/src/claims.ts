@@ -1,0 +1,52 @@
+import type { Digest, RequestId, TokenId, AlertId, ReportId } from './ids.js';
+import type { MisuseAction } from './events.js';
+import type { Grant, Narrowing, Principal, Quorum } from './parts.js';
+import type { Claims } from './statement.js';
+
+/** What the statements say, by purpose. Producer and checker share these shapes. */
+
+export interface RequestClaims extends Claims {
+  requestId: RequestId;
+  requestDigest: Digest;
+}
+
+/** Signed for every decision, denials included. */
+export interface DecisionClaims extends Claims {
+  exp: number;
+  requestId: RequestId;
+  requestDigest: Digest;
+  outcome: 'approve' | 'hold' | 'deny';
+  policyDigest: Digest;
+  inputDigest: Digest;
+  /** With outcome `approve`. */
+  grant?: Grant;
+  require: Quorum[];
+}
+
+export interface VoteClaims extends Claims {
+  exp: number;
+  requestId: RequestId;
+  requestDigest: Digest;
+  reviewer: Principal;
+  /** The reviewer's groups at the time of the vote. */
+  groups: string[];
+  vote: 'approve' | 'deny';
+  narrow?: Narrowing;
+}
+
+export interface PolicySetClaims extends Claims {
+  policyDigest: Digest;
+  activation: number;
+}
+
+export interface ProposalClaims extends Claims {
+  exp: number;
+  alertId: AlertId;
+  tokenId: TokenId;
+  action: MisuseAction;
+}
+
+export interface LeakClaims extends Claims {
+  reportId: ReportId;
+  innerDigest: string;
+}

@@ -1,0 +1,92 @@
+import type { EventData, EventType } from './events.js';
+
+/**
+ * A CloudEvents 1.0 envelope in structured JSON mode (https://github.com/cloudevents/spec, v1.0.2).
+ * Extension attributes are ours: `traceparent`, `aggregateversion`, `producer`, `producerseq`.
+ */
+export interface Envelope<D = unknown> {
+  specversion: '1.0';
+  id: string;
+  source: string;
+  /** `writ.` and the event's name. */
+  type: string;
+  time: string;
+  datacontenttype: 'application/json';
+  /** Id of the thing that changed: a request's, a token's. */
+  subject?: string;
+  traceparent?: string;
+  /** Counts the changes of the subject, without a gap. */
+  aggregateversion?: number;
+  /** Which of the service's counters numbered this event: `issuer/3`. */
+  producer?: string;
+  /** The number, without a gap per producer, as decimal text. */
+  producerseq?: string;
+  data: D;
+}
+
+export const contentType = 'application/cloudevents+json';
+export const typePrefix = 'writ.';
+
+export function cloudEventType(type: EventType): string {
+  return typePrefix + type;
+}
+
+export function sourceOf(service: string): string {
+  return `urn:writ:service:${service}`;
+}
+
+/** An envelope whose data passed the contract of its type. */
+export interface Message<T extends EventType = EventType> {
+  id: string;
+  type: T;
+  subject: string;
+  time: Date;
+  aggregateVersion?: number;
+  producer?: string;
+  producerSeq?: string;
+  traceparent?: string;
+  /** The broker-checked name of who published. */
+  userId: string;
+  data: EventData<T>;
+}
+
+export type EnvelopeFault = { code: 'malformed-json' | 'malformed-envelope'; detail: string };
+const maxText = 1024;
+
+/** Reads an envelope and checks its attributes, not its data. Total: bad input is an answer, never an exception. */
+export function parseEnvelope(bytes: Uint8Array): Envelope | EnvelopeFault {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return { code: 'malformed-json', detail: 'The message is not JSON in UTF-8.' };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { code: 'malformed-envelope', detail: 'The message is not a JSON object.' };
+  }
+  const fault = envelopeFault(value as Record<string, unknown>);
+  return fault ? { code: 'malformed-envelope', detail: fault } : (value as Envelope);
+}
+
+function envelopeFault(e: Record<string, unknown>): string | undefined {
+  if (e.specversion !== '1.0') return 'specversion is not "1.0".';
+  for (const name of ['id', 'source', 'type'] as const) {
+    const text = e[name];
+    if (typeof text !== 'string' || text === '' || text.length > maxText) return `${name} is missing or no text.`;
+  }
+  for (const name of ['subject', 'traceparent', 'producer', 'producerseq'] as const) {
+    const text = e[name];
+    if (text !== undefined && (typeof text !== 'string' || text.length > maxText)) return `${name} is no text.`;
+  }
+  if (e.time !== undefined && (typeof e.time !== 'string' || Number.isNaN(Date.parse(e.time)))) return 'time is no time.';
+  if (e.datacontenttype !== undefined && e.datacontenttype !== 'application/json') {
+    return 'datacontenttype is not application/json.';
+  }
+  if (e.aggregateversion !== undefined && !Number.isSafeInteger(e.aggregateversion)) return 'aggregateversion is no number.';
+  if (typeof e.data !== 'object' || e.data === null) return 'data is missing.';
+  return undefined;
+}
+
+export function isFault(parsed: Envelope | EnvelopeFault): parsed is EnvelopeFault {
+  return 'code' in parsed;
+}

@@ -1,0 +1,388 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, MaxLength, Min, ValidateNested,
+} from 'class-validator';
+import {
+  IsAlertId, IsCode, IsDigest, IsDuration, IsEnvironment, IsName, IsReportId, IsRequestId, IsRotationId, IsScope,
+  IsStatement, IsSubject, IsText, IsTime, IsTokenId,
+} from './fields.js';
+import type { AlertId, Digest, ReportId, RequestId, RotationId, TokenId } from './ids.js';
+import {
+  Actor, Delivery, FieldProblem, Grant, Narrowing, Nearest, Party, Principal, Quorum, RuleRef, Straggler, UsageRecord,
+} from './parts.js';
+import type { AcceptedRequest } from './request.js';
+
+/**
+ * The system on one page: everything that is said on the bus. Past tense, every fact a listener needs, never a secret.
+ * Contracts only grow: a field may be added as optional, none may change or go.
+ */
+
+// ── request ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A well-formed wish was accepted. Immutable: whoever wants something else asks again. */
+export class RequestSubmitted implements AcceptedRequest {
+  @IsRequestId() requestId!: RequestId;
+  @IsName() source!: string;
+  /** The submission's own id; with `source` it makes a repeated submission recognisable. */
+  @IsString() @MaxLength(256) submissionId!: string;
+  @ValidateNested() @Type(() => Principal) submitter!: Principal;
+  @ValidateNested() @Type(() => Party) requester!: Party;
+  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsText(1000) reason!: string;
+  @IsName() resource!: string;
+  @IsName() audience!: string;
+  @IsArray() @ArrayMaxSize(64) @IsScope({ each: true }) scopes!: string[];
+  @IsEnvironment() environment!: string;
+  @IsOptional() @IsDuration() ttl?: string;
+  @IsOptional() @IsTime() expiresAt?: string;
+  @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
+  @IsOptional() @IsString() @MaxLength(64) deliveryKeyThumbprint?: string;
+  @IsOptional() @IsTokenId() replaces?: TokenId;
+  @IsDigest() requestDigest!: Digest;
+  /** The request service's signature over the digest, purpose `request`. */
+  @IsStatement() statement!: string;
+}
+
+/** A submission could not be accepted: malformed, not allowed for its sender, or the same id with another body. */
+export class RequestRefused {
+  @IsName() source!: string;
+  @IsOptional() @IsString() @MaxLength(256) submissionId?: string;
+  @IsCode() code!: string;
+  @IsString() @MaxLength(1024) detail!: string;
+  @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => FieldProblem) problems!: FieldProblem[];
+  /** Of the refused bytes, so that the sender can find them again. */
+  @IsDigest() bodyDigest!: Digest;
+}
+
+/** The requester withdrew a request that was not yet issued. */
+export class RequestCancelled {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @ValidateNested() @Type(() => Principal) by!: Principal;
+}
+
+// ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Policy, or policy and people together, said yes. Final. */
+export class RequestApproved {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @IsDigest() policyDigest!: Digest;
+  @IsCode() code!: string;
+  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
+  @ValidateNested() @Type(() => Grant) grant!: Grant;
+  /** What the votes below must fulfil; empty where policy alone decided. */
+  @IsArray() @ValidateNested({ each: true }) @Type(() => Quorum) require!: Quorum[];
+  /** The policy service's signature over decision and grant, purpose `decision`. */
+  @IsStatement() statement!: string;
+  /** The signed votes, purpose `vote`; the issuer counts them itself. */
+  @IsArray() @ArrayMaxSize(32) @IsStatement({ each: true }) votes!: string[];
+}
+
+/** A human must look. */
+export class RequestHeld {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @IsDigest() policyDigest!: Digest;
+  @IsCode() code!: string;
+  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
+  @IsArray() @ValidateNested({ each: true }) @Type(() => Quorum) require!: Quorum[];
+  /** Without the votes by then the request lapses. */
+  @IsTime() lapsesAt!: string;
+  @IsOptional() @ValidateNested() @Type(() => Nearest) nearest?: Nearest;
+  @IsStatement() statement!: string;
+}
+
+/** Policy or a reviewer refused. Final: asking again needs a new request. */
+export class RequestDenied {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @IsDigest() policyDigest!: Digest;
+  @IsCode() code!: string;
+  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
+  @IsOptional() @ValidateNested() @Type(() => Nearest) nearest?: Nearest;
+  @IsStatement() statement!: string;
+}
+
+/** Nobody decided a held request in time. Final. */
+export class RequestLapsed {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @IsTime() lapsedAt!: string;
+}
+
+/** A person voted on a held request. */
+export class ReviewRecorded {
+  @IsRequestId() requestId!: RequestId;
+  @IsDigest() requestDigest!: Digest;
+  @ValidateNested() @Type(() => Principal) reviewer!: Principal;
+  @IsIn(['approve', 'deny']) vote!: 'approve' | 'deny';
+  @IsText(1000) reason!: string;
+  @IsOptional() @ValidateNested() @Type(() => Narrowing) narrow?: Narrowing;
+  /** Signed in memory at the authenticated act, purpose `vote`. */
+  @IsStatement() statement!: string;
+}
+
+/** A policy set decides from now on. */
+export class PolicyActivated {
+  @IsDigest() policyDigest!: Digest;
+  @IsOptional() @IsDigest() previousDigest?: Digest;
+  /** Counts activations; a lower one than known is an old message. */
+  @IsInt() @Min(1) activation!: number;
+  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsBoolean() loosened!: boolean;
+  /** Purpose `policy-set`: the active-set pointer. */
+  @IsStatement() statement!: string;
+}
+
+// ── issuer ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A token exists. Its secret is made when it is claimed, or lies sealed to its owner here. */
+export class TokenIssued {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRequestId() requestId!: RequestId;
+  @ValidateNested() @Type(() => Party) owner!: Party;
+  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsName() resource!: string;
+  @IsName() audience!: string;
+  @IsArray() @IsScope({ each: true }) scopes!: string[];
+  @IsEnvironment() environment!: string;
+  @IsTime() issuedAt!: string;
+  @IsTime() expiresAt!: string;
+  @IsOptional() @IsInt() @Min(1) rotateSeconds?: number;
+  @IsOptional() @IsInt() @Min(0) graceSeconds?: number;
+  @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
+  /** An unclaimed token lapses then. */
+  @IsOptional() @IsTime() claimBefore?: string;
+  /** Compact JWE for the owner's registered key, with delivery `sealed`. */
+  @IsOptional() @IsString() @MaxLength(4096) sealed?: string;
+  @IsOptional() @IsTokenId() replaces?: TokenId;
+}
+
+/** An approval was not for what was asked: forged, replayed or edited on its way. Nothing was issued. */
+export class IssueRefused {
+  @IsRequestId() requestId!: RequestId;
+  @IsCode() code!: string;
+  @IsString() @MaxLength(1024) detail!: string;
+}
+
+/** The owner fetched the secret; once, or again within the minute that a lost answer is forgiven. */
+export class TokenDelivered {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRequestId() requestId!: RequestId;
+  @IsInt() @Min(1) generation!: number;
+  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsInt() @Min(1) claims!: number;
+}
+
+export const rotationStages = ['claimable', 'delivered', 'used'] as const;
+/** A successor secret moved on: it can be claimed, was delivered, was used for the first time. */
+export class TokenRotated {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRotationId() rotationId!: RotationId;
+  @IsIn(rotationStages) stage!: (typeof rotationStages)[number];
+  /** Number of the successor secret. */
+  @IsInt() @Min(2) generation!: number;
+  /** The old secret does not live longer than this. */
+  @IsTime() deadlineAt!: string;
+  @IsOptional() @IsString() @MaxLength(4096) sealed?: string;
+}
+
+/** A secret ended while its token lives on (or its successor lapsed unclaimed). */
+export class TokenRetired {
+  @IsTokenId() tokenId!: TokenId;
+  @IsOptional() @IsRotationId() rotationId?: RotationId;
+  @IsInt() @Min(1) generation!: number;
+  @IsCode() code!: string;
+  @IsInt() seq!: number;
+}
+
+class TokenStateChange {
+  @IsTokenId() tokenId!: TokenId;
+  @IsOptional() @IsRequestId() requestId?: RequestId;
+  /** Place in the issuer's state log. */
+  @IsInt() seq!: number;
+  @ValidateNested() @Type(() => Actor) by!: Actor;
+  @IsCode() code!: string;
+  @IsOptional() @IsText(1000) reason?: string;
+}
+/** A reversible stop. */
+export class TokenSuspended extends TokenStateChange {}
+/** The stop was lifted. */
+export class TokenResumed extends TokenStateChange {}
+/** A final stop. */
+export class TokenRevoked extends TokenStateChange {}
+/** The end came, or the claim deadline passed without a claim. */
+export class TokenExpired extends TokenStateChange {}
+
+/** What verifiers saw, in batches; never on the way of a verification. */
+export class UsageRecorded {
+  @IsString() @MaxLength(64) verifierId!: string;
+  /** All uses at this verifier before this time are reported. */
+  @IsTime() watermark!: string;
+  @IsArray() @ArrayMaxSize(4096) @ValidateNested({ each: true }) @Type(() => UsageRecord) records!: UsageRecord[];
+}
+
+// ── rotation ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const rotationCauses = ['scheduled', 'requested', 'emergency', 'leak'] as const;
+export type RotationCause = (typeof rotationCauses)[number];
+/** A secret's time has come. The deadline is fixed here; first use only shortens it. */
+export class RotationDue {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRotationId() rotationId!: RotationId;
+  @IsIn(rotationCauses) cause!: RotationCause;
+  @IsTime() deadlineAt!: string;
+  /** A successor that nobody claimed until then lapses, and the rotation is tried again. */
+  @IsTime() claimBefore!: string;
+  @IsOptional() @ValidateNested() @Type(() => Principal) by?: Principal;
+}
+
+/** The old secret is still in use while its end comes near; here is by whom. */
+export class RotationBlocked {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRotationId() rotationId!: RotationId;
+  @IsTime() deadlineAt!: string;
+  @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Straggler) stragglers!: Straggler[];
+}
+
+export const rotationCommands = ['stop', 'force'] as const;
+/** A person stopped a rotation (its successor dies) or forced it (the old secret dies at once). */
+export class RotationSteered {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRotationId() rotationId!: RotationId;
+  @IsIn(rotationCommands) command!: (typeof rotationCommands)[number];
+  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsText(1000) reason!: string;
+}
+
+/** The end is near: once per token and lead time. */
+export class TokenExpiring {
+  @IsTokenId() tokenId!: TokenId;
+  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsTime() expiresAt!: string;
+  @IsDuration() leadTime!: string;
+}
+
+// ── audit ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** The log's newest signed head. */
+export class CheckpointPublished {
+  @IsString() @MaxLength(256) origin!: string;
+  @IsInt() @Min(0) size!: number;
+  /** Standard base64 of the 32-byte root. */
+  @IsString() @MaxLength(64) root!: string;
+  @IsTime() publishedAt!: string;
+  @IsInt() @Min(0) cosignatures!: number;
+}
+
+// ── monitor ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const misuseActions = ['note', 'notify', 'suspend', 'revoke'] as const;
+export type MisuseAction = (typeof misuseActions)[number];
+/** A detector proposes; the issuer decides, under its circuit breakers. */
+export class MisuseDetected {
+  @IsAlertId() alertId!: AlertId;
+  @IsTokenId() tokenId!: TokenId;
+  @IsCode() detector!: string;
+  @IsIn(misuseActions) action!: MisuseAction;
+  /** In words, for the owner. */
+  @IsString() @MaxLength(1024) explanation!: string;
+  @IsTime() observedAt!: string;
+  /** Purpose `proposal`. */
+  @IsStatement() statement!: string;
+}
+
+/** Somebody showed that a secret is out. Its inner digest proves possession and is no bearer. */
+export class LeakReported {
+  @IsReportId() reportId!: ReportId;
+  /** base64url of the secret's inner digest. */
+  @IsString() @MaxLength(64) innerDigest!: string;
+  @IsCode() channel!: string;
+  @IsOptional() @IsString() @MaxLength(2048) url?: string;
+  @IsTime() reportedAt!: string;
+  @IsStatement() statement!: string;
+}
+
+/** A smaller token would do: these scopes were never used. */
+export class NarrowingProposed {
+  @IsTokenId() tokenId!: TokenId;
+  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsArray() @IsScope({ each: true }) keep!: string[];
+  @IsArray() @IsScope({ each: true }) drop!: string[];
+  @IsInt() @Min(1) unusedDays!: number;
+}
+
+/** How far an owner can be relied on, as a fact that policies may use. */
+export class TrustChanged {
+  @IsSubject() ownerId!: string;
+  @IsName() team!: string;
+  @IsInt() @Min(0) openIncidents!: number;
+  @IsInt() @Min(0) version!: number;
+  @IsCode() code!: string;
+  @IsTime() since!: string;
+}
+
+// ── everyone, and outside ────────────────────────────────────────────────────────────────────────────────────────
+
+/** A message could not be handled and waits for an operator. */
+export class MessageParked {
+  @IsName() service!: string;
+  @IsString() @MaxLength(256) messageId!: string;
+  @IsCode() code!: string;
+  @IsString() @MaxLength(1024) detail!: string;
+  @IsDigest() bodyDigest!: Digest;
+  @IsOptional() @IsString() @MaxLength(256) userId?: string;
+}
+
+/** A service is alive, once a minute, so that silence shows. */
+export class ServiceAlive {
+  @IsName() service!: string;
+  @IsTime() at!: string;
+}
+
+/** The identity system says that somebody left. Comes from outside. */
+export class OwnerDeactivated {
+  @IsSubject() ownerId!: string;
+  @IsTime() deactivatedAt!: string;
+  /** Whoever takes the tokens over. */
+  @IsOptional() @ValidateNested() @Type(() => Party) transferTo?: Party;
+}
+
+export const events = {
+  'request.submitted': RequestSubmitted,
+  'request.refused': RequestRefused,
+  'request.cancelled': RequestCancelled,
+  'request.approved': RequestApproved,
+  'request.held': RequestHeld,
+  'request.denied': RequestDenied,
+  'request.lapsed': RequestLapsed,
+  'review.recorded': ReviewRecorded,
+  'policy.activated': PolicyActivated,
+  'token.issued': TokenIssued,
+  'issue.refused': IssueRefused,
+  'token.delivered': TokenDelivered,
+  'token.rotated': TokenRotated,
+  'token.retired': TokenRetired,
+  'token.suspended': TokenSuspended,
+  'token.resumed': TokenResumed,
+  'token.revoked': TokenRevoked,
+  'token.expired': TokenExpired,
+  'usage.recorded': UsageRecorded,
+  'rotation.due': RotationDue,
+  'rotation.blocked': RotationBlocked,
+  'rotation.steered': RotationSteered,
+  'token.expiring': TokenExpiring,
+  'checkpoint.published': CheckpointPublished,
+  'misuse.detected': MisuseDetected,
+  'leak.reported': LeakReported,
+  'narrowing.proposed': NarrowingProposed,
+  'trust.changed': TrustChanged,
+  'message.parked': MessageParked,
+  'service.alive': ServiceAlive,
+  'owner.deactivated': OwnerDeactivated,
+} as const;
+
+export type EventType = keyof typeof events;
+export type EventData<T extends EventType> = InstanceType<(typeof events)[T]>;
+export const eventTypes = Object.keys(events) as EventType[];
