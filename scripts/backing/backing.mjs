@@ -1,0 +1,166 @@
+import { rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { installPackages } from './binaries.mjs';
+import { composeAnswers, startComposed, stopComposed } from './compose.mjs';
+import { exchange, freePort } from './ports.mjs';
+import { dataFolder, findPostgres, leftoverPostgres, startPostgres } from './postgres.mjs';
+import { Problem } from './problem.mjs';
+import { endAll, isAlive, self, tailOf } from './processes.mjs';
+import { findRabbit, startRabbit } from './rabbitmq.mjs';
+import { findRedis, startRedis } from './redis.mjs';
+import { alone, forgetState, makeFolder, passwordsFor, readState, writeState } from './state.mjs';
+
+const titles = { postgres: 'PostgreSQL', rabbitmq: 'RabbitMQ', redis: 'Redis' };
+const finders = { postgres: findPostgres, rabbitmq: findRabbit, redis: findRedis };
+const given = { postgres: 'WRIT_BACKING_POSTGRES_URL', rabbitmq: 'WRIT_BACKING_AMQP_URL', redis: 'WRIT_BACKING_REDIS_URL' };
+
+/**
+ * Provides PostgreSQL, RabbitMQ and Redis: by URL from the environment, else in containers where an engine answers,
+ * else from the programs on this machine, else after installing those. What it starts listens on 127.0.0.1 only.
+ *
+ * Every process is recorded in `<dir>/backing.json` before it is waited for; a start after a crash ends those first.
+ * A failure ends what had been started and throws a Problem with its remedy.
+ *
+ * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, stays?: boolean}} options
+ *   `fresh` begins with empty data; `stays` lets the servers outlive the calling process on purpose.
+ * @returns {Promise<{postgresUrl: string, amqpUrl: string, amqpManagementUrl: string | undefined, redisUrl: string, pids: number[], stop: () => Promise<void>}>}
+ */
+export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, stays = false }) {
+  const dir = resolve(folder);
+  makeFolder(dir);
+  return alone(dir, async () => {
+    await endLeftovers(dir, log);
+    if (fresh) forgetData(dir);
+    const state = { name, dir, owner: stays ? null : self(), ready: false, processes: [], ports: readPorts(dir) };
+    const record = (change) => { Object.assign(state, change); writeState(dir, state); };
+    try {
+      const found = await provide({ dir, log, state, record });
+      record({
+        ready: true, postgresUrl: found.postgres.url, amqpUrl: found.rabbitmq.url, amqpManagementUrl: found.rabbitmq.managementUrl, redisUrl: found.redis.url,
+      });
+    } catch (error) {
+      await endRecorded(dir);
+      throw error;
+    }
+    return runningSet(state);
+  });
+}
+
+/** The set recorded for `dir` when it runs and is ready, else undefined. */
+export function runningBacking(dir) {
+  const state = readState(resolve(dir));
+  return state?.ready === true && state.processes.every(isAlive) ? runningSet(state) : undefined;
+}
+
+/** Ends exactly the processes recorded for `dir`, whoever started them. Data stays. */
+export async function stopBacking(folder) {
+  const dir = resolve(folder);
+  if (readState(dir) !== undefined) await alone(dir, () => endRecorded(dir));
+}
+
+const runningSet = ({ dir, owner, postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, processes }) => ({
+  postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, owner, pids: processes.map(({ pid }) => pid), stop: () => stopBacking(dir),
+});
+
+async function provide({ dir, log, state, record }) {
+  const names = Object.keys(titles);
+  const byUrl = names.filter((name) => process.env[given[name]]);
+  const found = Object.fromEntries(await Promise.all(byUrl.map(async (name) => [name, await useGiven(name, log)])));
+  const missing = names.filter((name) => !byUrl.includes(name));
+  if (missing.length === 0) return found;
+
+  const ports = await choosePorts(state.ports);
+  record({ ports });
+  const passwords = passwordsFor(dir);
+  if (composeAnswers()) {
+    const composed = await startComposed({ wanted: missing, dir, ports, passwords, log, record: (compose) => record({ compose }) });
+    if (composed !== undefined) return { ...composed, ...found };
+    record({ compose: undefined });
+    log(`Docker Compose could not start the containers (see ${join(dir, 'compose.log')}); using the programs on this machine`);
+  }
+  return { ...await startLocal({ names: missing, dir, log, record, state, ports, passwords }), ...found };
+}
+
+async function useGiven(name, log) {
+  const url = new URL(process.env[given[name]]);
+  const port = Number(url.port || { postgres: 5432, rabbitmq: 5672, redis: 6379 }[name]);
+  await exchange({ host: url.hostname, port, timeoutMs: 5_000 }).catch((cause) => {
+    throw new Problem(`${titles[name]} does not answer at ${url.hostname}:${port}.`, `Check ${given[name]}, or unset it to have one started here.`, { cause });
+  });
+  log(`${titles[name].padEnd(12)}${url.hostname}:${port}  given by ${given[name]}`);
+  return { url: url.href, managementUrl: name === 'rabbitmq' ? process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL : undefined };
+}
+
+async function startLocal({ names, dir, log, record, state, ports, passwords }) {
+  const absent = () => names.filter((name) => finders[name]() === undefined);
+  if (absent().length > 0 && !(await installPackages({ dir, log }) && absent().length === 0)) throw missingPrograms(absent(), dir);
+  const remember = (server) => record({ processes: [...state.processes, server] });
+  const data = names.includes('postgres') ? dataFolder(dir) : undefined;
+  record({ postgresData: data });
+  const starters = {
+    postgres: () => startPostgres({ bin: findPostgres(), dir, data, port: ports.postgres, password: passwords.postgres, record: remember }),
+    rabbitmq: () => startRabbit({ bin: findRabbit(), dir, ports, password: passwords.rabbitmq, record: remember }),
+    redis: () => startRedis({ bin: findRedis(), dir, port: ports.redis, password: passwords.redis, record: remember }),
+  };
+  // All are awaited even when one fails: only then is nothing still being started while the rest is being ended.
+  const settled = await Promise.allSettled(names.map(async (name) => [name, await startOne(name, starters[name], log)]));
+  const failed = settled.find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
+  return Object.fromEntries(settled.map(({ value }) => value));
+}
+
+async function startOne(name, starter, log) {
+  const began = performance.now();
+  const { outcome, logFile, ...server } = await starter();
+  if (outcome === 'ready') {
+    log(`${titles[name].padEnd(12)}127.0.0.1:${new URL(server.url).port}  ready after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    return server;
+  }
+  const what = outcome === 'died' ? 'ended while starting' : 'was not ready in time';
+  throw new Problem(`${titles[name]} ${what}.`, `Read ${logFile}, which ends:\n${tailOf(logFile).replace(/^/gm, '    ')}`);
+}
+
+const missingPrograms = (absent, dir) => new Problem(
+  `${absent.map((name) => titles[name]).join(', ')} cannot be found on this machine, and no Docker engine answers.`,
+  `Install the packages rabbitmq-server, postgresql and redis-server, start Docker, or name running servers in ${absent.map((name) => given[name]).join(', ')}. (Log of an attempted installation: ${join(dir, 'apt.log')})`,
+);
+
+/** The ports of the last run are taken again where they are free, so that what was noted down keeps working. */
+async function choosePorts(last) {
+  const taken = new Set();
+  const ports = {};
+  for (const key of ['postgres', 'amqp', 'management', 'redis', 'epmd', 'distribution']) ports[key] = await freePort(last?.[key], taken);
+  return ports;
+}
+
+const readPorts = (dir) => readState(dir)?.ports;
+
+async function endLeftovers(dir, log) {
+  const state = readState(dir);
+  if (state === undefined) return;
+  const running = state.processes.filter(isAlive);
+  if (state.owner?.pid !== process.pid && isAlive(state.owner)) {
+    throw new Problem(`Process ${state.owner.pid} already runs servers in ${dir}.`, 'Stop it first, or choose another folder.');
+  }
+  if (running.length > 0) log(`ending ${running.map(({ name }) => name).join(', ')} left over from an earlier run`);
+  await endRecorded(dir);
+}
+
+/** The newest first: the broker goes before the port mapper that it is registered with. */
+async function endRecorded(dir) {
+  const state = readState(dir);
+  const lost = state.postgresData === undefined ? [] : leftoverPostgres(state.postgresData);
+  const broker = state.processes.filter(({ name }) => name === 'rabbitmq' || name === 'epmd').reverse();
+  const others = [...state.processes.filter((server) => !broker.includes(server)), ...lost];
+  await Promise.all([endAll(broker), ...others.map((server) => endAll([server]))]);
+  if (state.compose) await stopComposed(state.compose);
+  writeState(dir, { ...state, owner: null, ready: false, processes: [], compose: undefined });
+}
+
+function forgetData(dir) {
+  const data = readState(dir)?.postgresData;
+  forgetState(dir);
+  for (const folder of [data, join(dir, 'postgres'), join(dir, 'rabbitmq'), join(dir, 'redis')]) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  }
+}

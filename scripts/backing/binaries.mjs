@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { accessSync, constants, openSync, closeSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const folders = () => [...new Set([...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'])];
+
+/** The full path of a program, or undefined; system folders are searched even where a user's PATH leaves them out. */
+export const inPath = (name) => folders().filter(Boolean).map((folder) => join(folder, name)).find(isExecutable);
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a program to its end with its output in `logFile`; answers whether it succeeded within `timeoutMs`. */
+export function run(command, args, { logFile, timeoutMs, env = process.env, cwd }) {
+  const output = logFile === undefined ? 'ignore' : openSync(logFile, 'a', 0o600);
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', output, output], timeout: timeoutMs });
+    child.once('error', () => resolve(false));
+    child.once('exit', (code) => resolve(code === 0));
+  }).finally(() => { if (typeof output === 'number') closeSync(output); });
+}
+
+/** Installs the three servers from the distribution's packages, where this user may and apt-get exists. */
+export async function installPackages({ dir, log }) {
+  if (process.getuid?.() !== 0 || inPath('apt-get') === undefined) return false;
+  log('installing rabbitmq-server, postgresql and redis-server with apt-get');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  const logFile = join(dir, 'apt.log');
+  if (!await run('apt-get', ['update'], { logFile, timeoutMs: 120_000, env })) return false;
+  return run('apt-get', ['install', '-y', '--no-install-recommends', 'rabbitmq-server', 'postgresql', 'redis-server'], { logFile, timeoutMs: 300_000, env });
+}
