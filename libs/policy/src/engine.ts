@@ -1,0 +1,143 @@
+import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
+import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { cedarSchema, questions } from './schema.js';
+import type { CedarRequest, Question } from './schema.js';
+
+/** A finding about one rule, or about none in particular; the offset counts bytes of the rule's text. */
+export interface EngineFinding {
+  readonly rule?: string;
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly byteOffset: number;
+}
+
+/** What the engine said to one question. Any error means that `allowed` and `satisfied` prove nothing. */
+export interface Answer {
+  readonly allowed: boolean;
+  /** Ids of the rules that determined the answer, sorted. */
+  readonly satisfied: readonly string[];
+  /** What went wrong; without a rule the whole evaluation failed. */
+  readonly errors: readonly { readonly rule?: string; readonly message: string }[];
+}
+
+export interface EngineRule {
+  readonly id: string;
+  readonly question: Question;
+  readonly text: string;
+}
+
+/** Rules ready to be asked. A set keeps the same object for as long as it lives; the engine caches by it. */
+export interface EngineRules {
+  readonly rules: readonly EngineRule[];
+}
+
+export interface PolicyEngine {
+  /** Name and version; a decision can be replayed bit for bit under the same. */
+  readonly version: string;
+  parse(text: string): { readonly json: PolicyJson } | { readonly findings: readonly EngineFinding[] };
+  validate(rules: EngineRules): readonly EngineFinding[];
+  /** Prepares rules ahead of the first question; {@link decide} does so by itself when it must. */
+  load(rules: EngineRules): void;
+  decide(rules: EngineRules, question: Question, request: CedarRequest): Answer;
+}
+
+/** Injected so that only a satisfied forbid refuses to consider a request. Its id cannot be a user's. */
+const considerAll = { id: '#consider-all', text: 'permit(principal, action == Action::"consider", resource);' };
+const schemaName = 'writ';
+const slots = ['A', 'B'] as const;
+type Slot = (typeof slots)[number];
+
+/**
+ * Cedar in WebAssembly. Its cache of parsed policies lives as long as the thread and never evicts, so two fixed slots
+ * are overwritten in turn: the active set and a draft stay warm, a third one costs a parse, memory stays bounded.
+ */
+class CedarEngine implements PolicyEngine {
+  readonly version = `cedar ${cedar.getCedarVersion()}`;
+  private readonly loaded = new Map<Slot, EngineRules>();
+  private last: Slot = 'B';
+  private hasSchema = false;
+
+  parse(text: string): { json: PolicyJson } | { findings: EngineFinding[] } {
+    const answer = cedar.policyToJson(text);
+    return answer.type === 'success' ? { json: answer.json } : { findings: answer.errors.map((error) => finding(error, 'error')) };
+  }
+
+  validate({ rules }: EngineRules): EngineFinding[] {
+    const answer = cedar.validate({
+      schema: cedarSchema,
+      validationSettings: { mode: 'strict' },
+      policies: { staticPolicies: Object.fromEntries(rules.map((rule) => [rule.id, rule.text])) },
+    });
+    if (answer.type === 'failure') return answer.errors.map((error) => finding(error, 'error'));
+    return [
+      ...answer.validationErrors.map(({ policyId, error }) => finding(error, 'error', policyId)),
+      ...answer.validationWarnings.map(({ policyId, error }) => finding(error, 'warning', policyId)),
+      ...answer.otherWarnings.map((error) => finding(error, 'warning')),
+    ];
+  }
+
+  load(rules: EngineRules): void {
+    this.slotOf(rules);
+  }
+
+  decide(rules: EngineRules, question: Question, request: CedarRequest): Answer {
+    let answer: cedar.AuthorizationAnswer;
+    try {
+      answer = cedar.statefulIsAuthorized({
+        principal: request.principal,
+        action: { type: 'Action', id: question },
+        resource: request.resource,
+        context: request.context,
+        entities: request.entities,
+        preparsedSchemaName: schemaName,
+        validateRequest: true,
+        preparsedPolicySetId: `${this.slotOf(rules)}/${question}`,
+      });
+    } catch (error) {
+      // A trap inside WebAssembly may leave half-written state behind: what was parsed is not trusted again.
+      this.loaded.clear();
+      return { allowed: false, satisfied: [], errors: [{ message: `the engine failed: ${error instanceof Error ? error.message : String(error)}` }] };
+    }
+    if (answer.type === 'failure') return { allowed: false, satisfied: [], errors: answer.errors.map(({ message }) => ({ message })) };
+    const { decision, diagnostics } = answer.response;
+    return {
+      allowed: decision === 'allow',
+      satisfied: diagnostics.reason.filter((id) => id !== considerAll.id).sort(),
+      errors: diagnostics.errors.map(({ policyId, error }) => ({ rule: policyId, message: error.message })).sort((a, b) => (a.rule < b.rule ? -1 : 1)),
+    };
+  }
+
+  private slotOf(rules: EngineRules): Slot {
+    for (const slot of slots) {
+      if (this.loaded.get(slot) === rules) return (this.last = slot);
+    }
+    const slot = this.last === 'A' ? 'B' : 'A';
+    this.loaded.delete(slot);
+    if (!this.hasSchema) succeed(cedar.preparseSchema(schemaName, cedarSchema));
+    this.hasSchema = true;
+    for (const question of questions) {
+      const asked = rules.rules.filter((rule) => rule.question === question);
+      const texts = question === 'consider' ? [...asked, considerAll] : asked;
+      succeed(cedar.preparsePolicySet(`${slot}/${question}`, { staticPolicies: Object.fromEntries(texts.map(({ id, text }) => [id, text])) }));
+    }
+    this.loaded.set(slot, rules);
+    return (this.last = slot);
+  }
+}
+
+function succeed(answer: cedar.CheckParseAnswer): void {
+  if (answer.type === 'failure') throw new Error(`the engine refused what it had validated: ${answer.errors.map(({ message }) => message).join('; ')}`);
+}
+
+function finding(error: DetailedError, severity: 'error' | 'warning', rule?: string): EngineFinding {
+  const label = error.sourceLocations?.[0]?.label;
+  return {
+    ...(rule === undefined ? {} : { rule }),
+    severity,
+    message: [error.message.replace(/^for policy `[^`]*`, |^failed to parse [^:]*: /, ''), label, error.help].filter(Boolean).join('; '),
+    byteOffset: error.sourceLocations?.[0]?.start ?? 0,
+  };
+}
+
+/** The engine of this thread. */
+export const engine: PolicyEngine = new CedarEngine();

@@ -1,0 +1,178 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Catalog } from './catalog.js';
+import { parseDuration } from './duration.js';
+import { characterOffset, didYouMean } from './problem.js';
+import type { Problem, ProblemCode, Source } from './problem.js';
+import { questions } from './schema.js';
+import type { Question } from './schema.js';
+
+/** What a satisfied `oblige` rule asks of the token. */
+export interface Obligations {
+  readonly maxTtlSeconds?: number;
+  readonly rotateSeconds?: number;
+  readonly graceSeconds?: number;
+  /** What the token must be bound to, sorted. An issuer that cannot bind so must not issue. */
+  readonly bind?: readonly Binding[];
+}
+
+export const bindings = ['dpop', 'mtls'] as const;
+export type Binding = (typeof bindings)[number];
+
+/** A rule as it is cited in a decision. */
+export interface RuleRef {
+  readonly id: string;
+  readonly reason: string;
+  readonly ref?: string;
+}
+
+/** One Cedar policy with its annotations read and checked. */
+export interface Rule extends RuleRef {
+  readonly question: Question;
+  readonly effect: 'permit' | 'forbid';
+  /** Who must look, and for how long the request may wait; of review rules only. */
+  readonly review?: { readonly group: string; readonly approvers: number; readonly slaSeconds?: number };
+  readonly obligations: Obligations;
+  /** How many conditions it names: the more, the more specific. */
+  readonly specificity: number;
+  readonly text: string;
+  readonly json: PolicyJson;
+  readonly source: Source;
+  readonly offset: number;
+}
+
+export interface RuleText {
+  readonly text: string;
+  readonly offset: number;
+}
+
+/**
+ * Cuts a Cedar file into its policies. Outside comments and strings a semicolon ends a policy and occurs nowhere else.
+ * What follows the last semicolon is a piece of its own, for the parser to refuse.
+ */
+export function splitRules(text: string): RuleText[] {
+  const pieces: RuleText[] = [];
+  let start = -1;
+  for (const token of text.matchAll(/\/\/[^\n]*|"(?:[^"\\]|\\.)*"|\s+|[^]/g)) {
+    const [word] = token;
+    if (word.startsWith('//') || /^\s/.test(word)) continue;
+    if (start < 0) start = token.index;
+    if (word !== ';') continue;
+    pieces.push({ text: text.slice(start, token.index + 1), offset: start });
+    start = -1;
+  }
+  if (start >= 0) pieces.push({ text: text.slice(start), offset: start });
+  return pieces;
+}
+
+/** How deep brackets and prefix operators are piled; a parser that recurses must not be given a pile. */
+export function nestingOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const [word] of text.matchAll(/\/\/[^\n]*|"(?:[^"\\]|\\.)*"|\bif\b|[^]/g)) {
+    if ('([{'.includes(word) || word === 'if') deepest = Math.max(deepest, ++depth);
+    else if (')]}'.includes(word)) depth--;
+  }
+  return deepest;
+}
+
+/** Where an annotation stands in its rule, in characters from the start of the file. */
+export function annotationOffset(piece: RuleText, name: string): number {
+  const at = new RegExp(`@\\s*${name}\\b`).exec(piece.text)?.index ?? 0;
+  return piece.offset + at;
+}
+
+export function cedarOffset(piece: RuleText, byteOffset: number): number {
+  return piece.offset + characterOffset(piece.text, byteOffset);
+}
+
+const known = ['id', 'reason', 'ref', 'approvers', 'group', 'sla', 'max_ttl', 'rotate', 'grace', 'bind'];
+const reviewOnly = ['approvers', 'group', 'sla'];
+const obligationOnly = ['max_ttl', 'rotate', 'grace', 'bind'];
+
+/** Reads a parsed policy as a rule; undefined and problems when its annotations or its shape are not as they must be. */
+export function readRule(source: Source, piece: RuleText, json: PolicyJson, catalog: Catalog): { rule?: Rule; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const annotations: Record<string, string | null> = json.annotations ?? {};
+  const note = (name: string | undefined, code: ProblemCode, message: string): undefined => {
+    problems.push(source.problem(name === undefined ? piece.offset : annotationOffset(piece, name), code, message));
+    return undefined;
+  };
+  const textOf = (name: string): string | undefined => annotations[name] ?? undefined;
+  const durationOf = (name: string): number | undefined => {
+    if (!(name in annotations)) return undefined;
+    const seconds = parseDuration(textOf(name) ?? '');
+    return seconds ?? note(name, 'bad-duration', `@${name}("${textOf(name) ?? ''}") is not a duration of weeks, days, hours, minutes or seconds such as "P1D" or "PT4H"`);
+  };
+
+  for (const name of Object.keys(annotations)) {
+    if (!known.includes(name)) note(name, 'unknown-annotation', `@${name} means nothing here${didYouMean(name, known)}`);
+  }
+  const id = textOf('id') ?? `${source.file}:${source.problem(piece.offset, 'cedar-syntax', '').line}`;
+  if ('id' in annotations && !/^[a-z][a-z0-9-]{0,99}$/.test(textOf('id') ?? '')) note('id', 'bad-rule-id', 'an id is small letters, digits and hyphens');
+  if (!textOf('reason')?.trim()) note('reason' in annotations ? 'reason' : undefined, 'missing-reason', 'every rule says why with @reason("…"): it is what people will read');
+
+  const question = questionOf(json);
+  if (!question) note(undefined, 'action-not-fixed', `a rule answers exactly one question: write action == Action::"${questions.join('", "')}"`);
+  const reviews = question === 'autoApprove' && json.effect === 'forbid';
+  if (question === 'consider' && json.effect === 'permit') note(undefined, 'wrong-effect', 'every request is considered unless forbidden: a permit says nothing here');
+  if (question === 'oblige' && json.effect === 'forbid') note(undefined, 'wrong-effect', 'obligations are permits: a forbid would silence others');
+  for (const name of question && !reviews ? reviewOnly : []) {
+    if (name in annotations) note(name, 'misplaced-annotation', `@${name} belongs on a forbid of "autoApprove", which routes to review`);
+  }
+  for (const name of question && question !== 'oblige' ? obligationOnly : []) {
+    if (name in annotations) note(name, 'misplaced-annotation', `@${name} belongs on a permit of "oblige"`);
+  }
+  if (question === 'oblige' && !obligationOnly.some((name) => name in annotations)) note(undefined, 'no-obligation', `an obligation says what it obliges: ${obligationOnly.map((name) => `@${name}`).join(', ')}`);
+
+  const review = reviews ? reviewOf(annotations, catalog, note, durationOf) : undefined;
+  const bind = 'bind' in annotations ? bindOf(textOf('bind'), note) : undefined;
+  const [maxTtlSeconds, rotateSeconds, graceSeconds] = [durationOf('max_ttl'), durationOf('rotate'), durationOf('grace')];
+  if (problems.length > 0 || !question) return { problems };
+  const ref = textOf('ref');
+  return {
+    problems,
+    rule: {
+      id, reason: textOf('reason')!, ...(ref === undefined ? {} : { ref }), question, effect: json.effect,
+      ...(review ? { review } : {}),
+      obligations: defined({ maxTtlSeconds, rotateSeconds, graceSeconds, bind }),
+      specificity: conditionsIn(json), text: piece.text, json, source, offset: piece.offset,
+    },
+  };
+}
+
+type Note = (name: string | undefined, code: ProblemCode, message: string) => undefined;
+
+function reviewOf(annotations: Record<string, string | null>, catalog: Catalog, note: Note, durationOf: (name: string) => number | undefined): Rule['review'] {
+  const { approvers, group } = annotations;
+  if (approvers === undefined) note(undefined, 'missing-approvers', 'a review rule says how many must agree: @approvers("1") to @approvers("5")');
+  else if (/^[+-]?0+$/.test(approvers ?? '')) note('approvers', 'zero-quorum', 'nobody would have to agree: @approvers is "1" to "5"');
+  else if (!/^[1-5]$/.test(approvers ?? '')) note('approvers', 'bad-approvers', `@approvers is "1" to "5", not "${approvers ?? ''}"`);
+  if (group === undefined) note(undefined, 'missing-group', 'a review rule says who must agree: @group("…")');
+  else if (!catalog.groups.has(group ?? '')) note('group', 'unknown-group', `the catalog has no group "${group ?? ''}"${didYouMean(group ?? '', catalog.groups.keys())}`);
+  return { group: group ?? '', approvers: Number(approvers), ...defined({ slaSeconds: durationOf('sla') }) };
+}
+
+function bindOf(text: string | undefined, note: Note): Binding[] | undefined {
+  const binding = bindings.find((name) => name === text);
+  return binding ? [binding] : note('bind', 'bad-bind', `@bind is one of ${bindings.map((name) => `"${name}"`).join(', ')}`);
+}
+
+function questionOf(json: PolicyJson): Question | undefined {
+  if (json.action.op !== '==') return undefined;
+  return questions.find((question) => isDeepStrictEqual(json.action, { op: '==', entity: { type: 'Action', id: question } }));
+}
+
+/** Counts comparisons and memberships; what a rule says about its principal and resource counts too. */
+function conditionsIn(json: PolicyJson): number {
+  const operators = new Set(['==', '!=', '<', '<=', '>', '>=', 'in', 'is', 'like', 'contains', 'containsAll', 'containsAny', '.']);
+  const count = (value: unknown): number => {
+    if (typeof value !== 'object' || value === null) return 0;
+    return Object.entries(value).reduce((sum, [key, child]) => sum + (operators.has(key) ? 1 : 0) + count(child), 0);
+  };
+  return count(json.conditions) + (json.principal.op === 'All' ? 0 : 1) + (json.resource.op === 'All' ? 0 : 1);
+}
+
+function defined<T extends object>(value: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as never;
+}
