@@ -28,11 +28,14 @@ export async function proveConsistency(reader: TileReader, oldSize: number, size
   return hashRanges(reader, size, consistencyRanges(oldSize, size));
 }
 
-/** Computes the root of the first `size` entries; the reader's tree may be larger. */
-export async function rootAt(reader: TileReader, size: number): Promise<Buffer> {
-  if (!isSize(size)) throw new TlogError('size-malformed', 'a size is a non-negative safe integer');
+/**
+ * Computes the root of the first `size` entries from the tiles of a tree of `treeSize`. Give the size of a published
+ * checkpoint as `treeSize` where the reader only has the partial tiles of those.
+ */
+export async function rootAt(reader: TileReader, size: number, treeSize = size): Promise<Buffer> {
+  if (!isSize(size) || !isSize(treeSize) || size > treeSize) throw new TlogError('size-malformed', 'sizes must ascend');
   if (size === 0) return Buffer.from(emptyRoot);
-  return (await hashRanges(reader, size, [[0, size]]))[0]!;
+  return (await hashRanges(reader, treeSize, [[0, size]]))[0]!;
 }
 
 /** Reads the right edge of the tree of `size`, from which it can be grown. */
