@@ -1,1 +1,14 @@
-export {};
+export { Broker, guard } from './broker.js';
+export { ConcurrentChange, Db, lookup, toJson, type Lookup } from './database.js';
+export { MessageHandler, On, OnSubmission } from './handler.js';
+export { brokerUser, maxSubmissionBytes, type Submitted } from './incoming.js';
+export type { Log } from './log.js';
+export { Messaging1700000000000 } from './migration.js';
+export { backlog, parkedMessages, replayParked, type Backlog, type ParkedMessage } from './parked.js';
+export { Publisher, type Publication, type PublishResult } from './publisher.js';
+export { Messaging, type MessagingOptions } from './strategy.js';
+export {
+  gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions,
+  type Permission, type TopicPermission, type Topology,
+} from './topology.js';
+export { receipts, Transactions, Tx, type EmitOptions } from './transaction.js';

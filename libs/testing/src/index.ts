@@ -1,1 +1,5 @@
-export {};
+export { backingUrls, uniqueName, type BackingUrls } from './backing.js';
+export { roleGroups, TestBench } from './bench.js';
+export { Tap, TestBus, until, type Heard } from './bus.js';
+export { testDatabase, type TestDatabase } from './database.js';
+export { TestIdentity, type TokenFacts } from './identity.js';

@@ -1,0 +1,65 @@
+import type { ConfirmChannel } from 'amqplib';
+import { contentType } from '@writ/contracts';
+import { guard, type Broker } from './broker.js';
+import type { Log } from './log.js';
+
+export interface Publication {
+  exchange: string;
+  routingKey: string;
+  messageId: string;
+  body: Buffer;
+}
+
+/** `stored`: confirmed and routed. `unroutable`: no queue wants it. `unknown`: perhaps stored; publish it again. */
+export type PublishResult = 'stored' | 'unroutable' | 'unknown';
+
+const confirmTimeoutMs = 10_000;
+
+/**
+ * Publishes persistent, mandatory messages and waits for the broker's confirms.
+ * A confirm alone proves nothing about routing: the return of an unroutable message arrives before its confirm.
+ */
+export class Publisher {
+  private channel?: ConfirmChannel;
+  private readonly returned = new Set<string>();
+
+  constructor(private readonly broker: Broker, private readonly userId: string, private readonly log: Log) {
+    broker.onConnect(async (model) => {
+      const channel = guard(await model.createConfirmChannel(), log);
+      channel.on('return', (message) => this.returned.add(String(message.properties.messageId)));
+      channel.on('close', () => {
+        if (this.channel === channel) this.channel = undefined;
+      });
+      this.channel = channel;
+    });
+  }
+
+  /** @returns one result per publication, in order; never throws. */
+  async publish(publications: Publication[]): Promise<PublishResult[]> {
+    const channel = this.channel;
+    if (!channel || this.broker.trouble) return publications.map(() => 'unknown');
+    const confirms = publications.map((publication) => this.publishOne(channel, publication));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, confirmTimeoutMs, 'late');
+    });
+    const results = await Promise.all(confirms.map((confirm) => Promise.race([confirm, late])));
+    clearTimeout(timer);
+    if (results.includes('late')) this.log.warn({ publications: results.length }, 'the broker confirmed too late; publishing again');
+    return results.map((result) => (result === 'late' ? 'unknown' : result));
+  }
+
+  private publishOne(channel: ConfirmChannel, { exchange, routingKey, messageId, body }: Publication): Promise<PublishResult> {
+    return new Promise((resolve) => {
+      try {
+        channel.publish(
+          exchange, routingKey, body,
+          { persistent: true, mandatory: true, messageId, userId: this.userId, contentType },
+          (error) => resolve(error ? 'unknown' : this.returned.delete(messageId) ? 'unroutable' : 'stored'),
+        );
+      } catch {
+        resolve('unknown'); // The channel closed under us: nothing is known, so the row stays in the outbox.
+      }
+    });
+  }
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { DataSource, QueryRunner } from 'typeorm';
+import {
+  cloudEventType, exchanges, makeId, sourceOf, type Envelope, type EventData, type EventId, type EventType, type Says,
+  type ServiceName,
+} from '@writ/contracts';
+import { Db } from './database.js';
+import { writeOutbox, type OutboxEvent } from './outbox.js';
+
+export interface EmitOptions {
+  /** Id of the thing that changed; by default the first id field of the data. */
+  subject?: string;
+  /** The subject's version after this change: 1, 2, 3 … without a gap. */
+  version?: number;
+}
+
+/**
+ * One database transaction and what is said when it commits. Handlers get it, stores get only its `db`.
+ * There is no other way to emit, so an event exists if and only if its change does.
+ */
+export class Tx<S extends ServiceName> {
+  private readonly said: OutboxEvent[] = [];
+  private readonly afterCommit: (() => void)[] = [];
+
+  constructor(readonly db: Db, private readonly service: S, private readonly traceparent?: string) {}
+
+  /** Says an event when this transaction commits. @returns the event's id, which is also its audit receipt */
+  emit<T extends Says<S>>(type: T, data: EventData<T & EventType>, options: EmitOptions = {}): EventId {
+    return this.say(exchanges.events, type, type, data, options);
+  }
+
+  /** Tells one upstream the outcome of its request. Only the request service may. */
+  tell<T extends EventType>(this: Tx<'request'>, upstream: string, type: T, data: object, subject: string): EventId {
+    return this.say(exchanges.outcomes, `${upstream}.${type}`, type, data, { subject });
+  }
+
+  /** Runs after a successful commit, in this process only: for hints and caches, never for state. */
+  onCommit(effect: () => void): void {
+    this.afterCommit.push(effect);
+  }
+
+  /** Writes everything gathered so far but does not commit. */
+  async flush(): Promise<void> {
+    await this.db.flush();
+  }
+
+  /** Writes the outbox as the transaction's last statement: the counters it locks are held for the commit only. */
+  async close(): Promise<readonly OutboxEvent[]> {
+    await this.flush();
+    await writeOutbox(this.db, this.service, this.said);
+    return this.said;
+  }
+
+  committed(): void {
+    for (const effect of this.afterCommit) effect();
+  }
+
+  private say(exchange: string, routingKey: string, type: EventType, data: object, options: EmitOptions): EventId {
+    const now = new Date();
+    const id = makeId('evt', now.getTime(), randomBytes(10));
+    const envelope: Envelope = {
+      specversion: '1.0',
+      id,
+      source: sourceOf(this.service),
+      type: cloudEventType(type),
+      time: now.toISOString(),
+      datacontenttype: 'application/json',
+      subject: options.subject ?? subjectOf(data),
+      ...(options.version === undefined ? {} : { aggregateversion: options.version }),
+      ...(this.traceparent === undefined ? {} : { traceparent: this.traceparent }),
+      data,
+    };
+    this.said.push({ id, exchange, routingKey, body: JSON.stringify(envelope) });
+    return id;
+  }
+}
+
+const subjectFields = ['requestId', 'tokenId', 'alertId', 'reportId', 'policyDigest', 'ownerId'] as const;
+function subjectOf(data: object): string {
+  // A token's events name the token, also where they name its request.
+  const fields = data as Record<string, unknown>;
+  if (typeof fields.tokenId === 'string') return fields.tokenId;
+  for (const field of subjectFields) if (typeof fields[field] === 'string') return fields[field];
+  return 'none';
+}
+
+/** Collects the ids of the events that one piece of work emitted, for `X-Audit-Receipt`. */
+export const receipts = new AsyncLocalStorage<EventId[]>();
+
+/** Opens transactions for doors other than the bus: HTTP routes and jobs. */
+export class Transactions<S extends ServiceName> {
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(private readonly source: DataSource, private readonly service: S) {}
+
+  /** Called after every commit that said something. */
+  onSaid(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Runs the work in one transaction. Whatever it throws rolls everything back, the events included. */
+  async run<Result>(work: (tx: Tx<S>) => Promise<Result>, traceparent?: string): Promise<Result> {
+    const runner = this.source.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const tx = new Tx(new Db(runner), this.service, traceparent);
+      const result = await work(tx);
+      const said = await tx.close();
+      await runner.commitTransaction();
+      receipts.getStore()?.push(...said.map((event) => event.id));
+      tx.committed();
+      if (said.length > 0) for (const listener of this.listeners) listener();
+      return result;
+    } catch (error) {
+      await rollBack(runner);
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+
+  /** Reads outside a transaction, each statement for itself. */
+  async read<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    const runner = this.source.createQueryRunner();
+    try {
+      return await work(new Db(runner));
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+async function rollBack(runner: QueryRunner): Promise<void> {
+  if (!runner.isTransactionActive) return;
+  try {
+    await runner.rollbackTransaction();
+  } catch {
+    // The connection died: PostgreSQL rolls back by itself, and the first error says more than this one.
+  }
+}

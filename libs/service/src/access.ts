@@ -1,0 +1,144 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { JWTExpired } from 'jose/errors';
+import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
+import { roles, type Role, type ServiceConfig } from './config.js';
+import { later, Problem } from './problems.js';
+
+/** Tells who a gateway is by its client credentials; the issuer has the register. */
+export abstract class GatewayRegister {
+  abstract authenticate(clientId: string, secret: string): Promise<Caller | undefined>;
+}
+
+const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+const discoveryTimeoutMs = 5_000;
+const clockToleranceSeconds = 5;
+
+/** Checks bearer tokens of the one configured identity provider (RFC 9068, or a JWT with the same claims). */
+export class Bearers {
+  private keys?: JWTVerifyGetKey;
+
+  constructor(private readonly config: ServiceConfig) {}
+
+  async authenticate(token: string): Promise<Caller> {
+    const { oidcIssuer, oidcAudience } = this.config;
+    const keys = await this.keySet();
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: oidcIssuer, audience: oidcAudience, algorithms, clockTolerance: clockToleranceSeconds, requiredClaims: ['exp', 'sub'],
+      });
+      return callerFrom(payload, this.config.roleGroups);
+    } catch (error) {
+      if (error instanceof JWTExpired) throw notAuthenticated('The bearer token has expired.');
+      if ((error as { code?: string }).code === 'ERR_JWKS_TIMEOUT') throw later('The identity provider does not answer.');
+      throw notAuthenticated('The bearer token is not valid here.');
+    }
+  }
+
+  private async keySet(): Promise<JWTVerifyGetKey> {
+    if (this.keys) return this.keys;
+    const { oidcIssuer } = this.config;
+    try {
+      const answer = await fetch(`${oidcIssuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(discoveryTimeoutMs), redirect: 'error' });
+      const document = (await answer.json()) as { issuer?: unknown; jwks_uri?: unknown };
+      if (document.issuer !== oidcIssuer || typeof document.jwks_uri !== 'string') throw new Error('unusable discovery document');
+      this.keys = createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: discoveryTimeoutMs });
+      return this.keys;
+    } catch {
+      throw later('The identity provider does not answer.');
+    }
+  }
+}
+
+function callerFrom(claims: JWTPayload, roleGroups: ServiceConfig['roleGroups']): Caller {
+  const groups = Array.isArray(claims.groups) ? claims.groups.filter((group) => typeof group === 'string') : [];
+  const clientId = typeof claims.client_id === 'string' ? claims.client_id : undefined;
+  return {
+    kind: claims.sub === clientId ? 'machine' : 'person',
+    iss: claims.iss as string,
+    sub: claims.sub as string,
+    groups,
+    roles: new Set(roles.filter((role) => roleGroups[role]?.some((group) => groups.includes(group)))),
+    team: typeof claims.team === 'string' ? claims.team : undefined,
+    clientId,
+    authTime: typeof claims.auth_time === 'number' ? claims.auth_time : undefined,
+    acr: typeof claims.acr === 'string' ? claims.acr : undefined,
+  };
+}
+
+function notAuthenticated(detail: string): Problem {
+  return new Problem({
+    status: 401, code: 'not-authenticated', detail, remedy: 'Sign in again, or send valid credentials.', headers: { 'www-authenticate': 'Bearer realm="writ"' },
+  });
+}
+
+/** Stands before every route. A route without a rule lets nobody in; {@link assertEveryRouteHasRule} finds it at boot. */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly bearers: Bearers,
+    private readonly config: ServiceConfig,
+    private readonly gateways?: GatewayRegister,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') return true; // The broker's permissions and the doors' checks guard the bus.
+    const rule = this.reflector.getAllAndOverride<AccessRule | undefined>(accessKey, [context.getHandler(), context.getClass()]);
+    const request = context.switchToHttp().getRequest<FastifyRequest & WithCaller>();
+    context.switchToHttp().getResponse<FastifyReply>().header('cache-control', 'no-store');
+    if (!rule) throw new Problem({ status: 403, code: 'forbidden', detail: 'Nobody may call this route.' });
+    if (rule.kind === 'public') return true;
+    request.caller = rule.kind === 'gateway' ? await this.gateway(request) : await this.bearer(request, rule.roles, rule.stepUp ?? false);
+    return true;
+  }
+
+  private async bearer(request: FastifyRequest, allowed: readonly Role[], stepUp: boolean): Promise<Caller> {
+    const token = credentialsOf(request, 'bearer');
+    if (!token) throw notAuthenticated('This route needs a bearer token.');
+    const caller = await this.bearers.authenticate(token);
+    if (allowed.length > 0 && !allowed.some((role) => caller.roles.has(role))) {
+      throw new Problem({ status: 403, code: 'forbidden', detail: `This needs the role ${allowed.join(' or ')}.`, remedy: 'Ask for the group that gives the role.' });
+    }
+    if (stepUp) this.checkStepUp(caller);
+    return caller;
+  }
+
+  private checkStepUp({ authTime, acr }: Caller): void {
+    const { stepUpSeconds, stepUpAcr } = this.config;
+    const recent = authTime !== undefined && authTime > Date.now() / 1000 - stepUpSeconds;
+    if (recent && (stepUpAcr === undefined || acr === stepUpAcr)) return;
+    // RFC 9470: which authentication would do.
+    const challenge = `Bearer error="insufficient_user_authentication", max_age="${stepUpSeconds}"${stepUpAcr ? `, acr_values="${stepUpAcr}"` : ''}`;
+    throw new Problem({ status: 401, code: 'step-up-needed', detail: 'This needs a fresh sign-in.', remedy: 'Sign in again and repeat it.', headers: { 'www-authenticate': challenge } });
+  }
+
+  private async gateway(request: FastifyRequest): Promise<Caller> {
+    const basic = credentialsOf(request, 'basic');
+    const pair = basic === undefined ? undefined : Buffer.from(basic, 'base64').toString();
+    const colon = pair?.indexOf(':') ?? -1;
+    // RFC 6749, section 2.3.1: both halves are form-encoded.
+    const caller = pair !== undefined && colon > 0 ? await this.gateways?.authenticate(decoded(pair.slice(0, colon)), decoded(pair.slice(colon + 1))) : undefined;
+    if (!caller) {
+      throw new Problem({
+        status: 401, code: 'not-authenticated', detail: 'This route needs a gateway’s client credentials.', remedy: 'Send them with HTTP Basic authentication.', headers: { 'www-authenticate': 'Basic realm="writ"' },
+      });
+    }
+    return caller;
+  }
+}
+
+function credentialsOf(request: FastifyRequest, scheme: string): string | undefined {
+  const header = request.headers.authorization;
+  return header?.slice(0, scheme.length + 1).toLowerCase() === `${scheme} ` ? header.slice(scheme.length + 1).trim() : undefined;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
+import type { Logger } from 'pino';
+
+interface Job {
+  name: string;
+  everyMs: number;
+  work: (signal: AbortSignal) => Promise<boolean | void>;
+}
+
+/** Runs what a clock starts. Jobs begin when the service is up, and end with the round they are in. */
+export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly jobs: Job[] = [];
+  private readonly stopping = new AbortController();
+  private readonly running: Promise<void>[] = [];
+
+  constructor(private readonly log: Logger) {}
+
+  /**
+   * Repeats the work, with a pause of `everyMs` after each round, spread a little so that replicas do not march in step.
+   * A round that returns true has more to do and is repeated at once. A failing round is logged and tried again.
+   */
+  every(everyMs: number, name: string, work: Job['work']): void {
+    this.jobs.push({ name, everyMs, work });
+  }
+
+  onApplicationBootstrap(): void {
+    for (const job of this.jobs) this.running.push(this.repeat(job));
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
+    await Promise.all(this.running);
+  }
+
+  private async repeat({ name, everyMs, work }: Job): Promise<void> {
+    const { signal } = this.stopping;
+    let failures = 0;
+    while (!signal.aborted) {
+      let more: boolean | void = false;
+      try {
+        more = await work(signal);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        this.log.error({ err: error, job: name, failures }, 'a job failed and is tried again');
+      }
+      if (more) continue;
+      const pauseMs = Math.min(30_000, everyMs * 2 ** Math.min(failures, 6)) * (0.9 + Math.random() / 5);
+      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { DataSource, type MixedList } from 'typeorm';
+import { Messaging1700000000000 } from '@writ/messaging';
+import { Idempotency1700000000001 } from './idempotency.js';
+
+/** One at a time per database; any constant will do. */
+const lockId = 4_001_700;
+
+/**
+ * Brings a service's database to the newest schema, before the service starts and by another role than it runs as.
+ * Several at once wait for each other. Reads `WRIT_MIGRATION_DATABASE_URL`.
+ */
+export async function migrate(migrations: NonNullable<MixedList<Function>>, url = process.env.WRIT_MIGRATION_DATABASE_URL): Promise<string[]> {
+  if (!url) throw new Error('WRIT_MIGRATION_DATABASE_URL is not set.');
+  const source = new DataSource({
+    type: 'postgres', url, migrations: [Messaging1700000000000, Idempotency1700000000001, ...Object.values(migrations)] as Function[],
+  });
+  await source.initialize();
+  const runner = source.createQueryRunner();
+  try {
+    await runner.query('SELECT pg_advisory_lock($1)', [lockId]);
+    const done = await source.runMigrations({ transaction: 'each' });
+    return done.map(({ name }) => name);
+  } finally {
+    await runner.release();
+    await source.destroy();
+  }
+}

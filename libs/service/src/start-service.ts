@@ -1,0 +1,210 @@
+import 'reflect-metadata';
+import { Module, type DynamicModule, type INestApplication, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, DiscoveryService, NestFactory, Reflector } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { ClassConstructor } from 'class-transformer';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { DataSource } from 'typeorm';
+import type { EventId, ServiceName } from '@writ/contracts';
+import { Messaging, receipts, Transactions } from '@writ/messaging';
+import { AccessGuard, Bearers, GatewayRegister } from './access.js';
+import { accessKey } from './caller.js';
+import { Clock } from './clock.js';
+import { ConfigurationError, readConfig, ServiceConfig } from './config.js';
+import { Health } from './health.js';
+import { HealthController } from './health.controller.js';
+import { Idempotency } from './idempotency.js';
+import { Jobs } from './jobs.js';
+import { createLog, nestLogger, withoutSecrets } from './log.js';
+import { openApiOf } from './openapi.js';
+import { holdBackWriters } from './pressure.js';
+import { ProblemFilter } from './problems.js';
+
+/** Injects the service's pino log: `@Inject(LOG) log: Logger`. */
+export const LOG = Symbol('log');
+
+export interface ServiceOptions<S extends ServiceName, C extends ServiceConfig> {
+  name: S;
+  module: Type;
+  config: ClassConstructor<C>;
+  env?: NodeJS.ProcessEnv;
+}
+
+export interface Service {
+  /** Where the service answers. */
+  url: string;
+  app: NestFastifyApplication;
+  /** Finishes what is under way, publishes what was said, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+const bodyLimit = 65_536;
+const requestTimeoutMs = 15_000;
+const statementTimeoutMs = 30_000;
+const measureEveryMs = 1_000;
+const closeTimeoutMs = 40_000;
+
+@Module({})
+class ServiceModule {}
+
+/** Starts one service: configuration, log, database, bus, routes, health. Fails with everything undone. */
+export async function startService<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>): Promise<Service> {
+  const config = readConfig(options.config, options.env ?? process.env);
+  const log = createLog(options.name, config.logLevel);
+  const source = await connectDatabase(options.name, config, log);
+  let app: NestFastifyApplication | undefined;
+  try {
+    const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch });
+    const health = new Health(options.name, messaging.transactions as unknown as Transactions<ServiceName>);
+    health.add(() => messaging.trouble);
+    const module = rootModule(options, { config, log, source, messaging, health });
+    app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
+    const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+    addReceipts(fastify);
+    holdBackWriters(fastify, health, config);
+    assertEveryRouteHasRule(app);
+    app.connectMicroservice({ strategy: messaging }, { inheritAppConfig: false });
+    fastify.get('/openapi.json', () => document);
+    const document = openApiOf(app, options.name);
+    await app.startAllMicroservices();
+    await app.listen(config.httpPort, config.httpHost);
+    const url = await app.getUrl();
+    log.info({ url }, 'up');
+    return { url, app, close: once(() => closeService(app as NestFastifyApplication, source, health, log)) };
+  } catch (error) {
+    await app?.close().catch(() => undefined);
+    await source.destroy();
+    throw error;
+  }
+}
+
+/** `main.ts` of a service: starts it, ends it on SIGTERM, and says in one sentence why it cannot start. */
+export async function runService<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>): Promise<void> {
+  try {
+    const service = await startService(options);
+    const stop = (signal: string) => {
+      setTimeout(() => process.exit(1), closeTimeoutMs).unref();
+      service.close().then(() => process.exit(0), (error: unknown) => fail(options.name, `could not stop cleanly after ${signal}`, error));
+    };
+    process.once('SIGTERM', stop).once('SIGINT', stop);
+  } catch (error) {
+    fail(options.name, 'did not start', error);
+  }
+}
+
+function fail(name: string, what: string, error: unknown): never {
+  const text = error instanceof ConfigurationError ? error.message : error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  process.stderr.write(`${name} ${what}. ${withoutSecrets(text)}\n`);
+  process.exit(1);
+}
+
+async function connectDatabase(service: string, config: ServiceConfig, log: Logger): Promise<DataSource> {
+  const source = new DataSource({
+    type: 'postgres',
+    url: config.databaseUrl,
+    applicationName: `writ ${service}`,
+    poolSize: config.databasePool,
+    connectTimeoutMS: 5_000,
+    poolErrorHandler: (error: unknown) => log.warn({ err: error }, 'a database connection was lost'),
+    extra: { statement_timeout: statementTimeoutMs, idle_in_transaction_session_timeout: statementTimeoutMs * 2, keepAlive: true },
+  });
+  return source.initialize();
+}
+
+interface Parts<S extends ServiceName> {
+  config: ServiceConfig;
+  log: Logger;
+  source: DataSource;
+  messaging: Messaging<S>;
+  health: Health;
+}
+
+function rootModule<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>, parts: Parts<S>): DynamicModule {
+  const { config, log, source, messaging, health } = parts;
+  const jobs = new Jobs(log);
+  jobs.every(measureEveryMs, 'measure-backlog', () => health.measure());
+  jobs.every(60_000, 'say-alive', async () => {
+    await messaging.transactions.run(async (tx) => {
+      tx.emit('service.alive', { service: options.name, at: new Date().toISOString() }, { subject: options.name });
+    });
+  });
+  const shared = [
+    { provide: ServiceConfig, useValue: config },
+    { provide: options.config, useValue: config },
+    { provide: LOG, useValue: log },
+    { provide: DataSource, useValue: source },
+    { provide: Transactions, useValue: messaging.transactions },
+    { provide: Health, useValue: health },
+    { provide: Jobs, useValue: jobs },
+    { provide: Bearers, useValue: new Bearers(config) },
+    Clock,
+  ];
+  return {
+    module: ServiceModule,
+    global: true,
+    imports: [DiscoveryModule, options.module],
+    controllers: [HealthController],
+    providers: [
+      ...shared,
+      { provide: APP_FILTER, useValue: new ProblemFilter(log) },
+      { provide: APP_INTERCEPTOR, useFactory: (reflector: Reflector) => new Idempotency(reflector, messaging.transactions as unknown as Transactions<ServiceName>), inject: [Reflector] },
+      {
+        provide: APP_GUARD,
+        useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, gateways),
+        inject: [Reflector, Bearers, { token: GatewayRegister, optional: true }],
+      },
+    ],
+    exports: shared.map((provider) => (typeof provider === 'function' ? provider : provider.provide)),
+  };
+}
+
+function httpAdapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 256 },
+  });
+}
+
+/** Names the events of a state-changing answer, so that its caller can look them up in the log. */
+function addReceipts(fastify: FastifyInstance): void {
+  const said = new WeakMap<object, EventId[]>();
+  fastify.addHook('preHandler', (request, _reply, done) => {
+    if (request.method === 'GET') return done();
+    const ids: EventId[] = [];
+    said.set(request, ids);
+    receipts.run(ids, done);
+  });
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    const ids = said.get(request);
+    if (ids && ids.length > 0) reply.header('x-audit-receipt', ids.slice(0, 16).join(', '));
+    done();
+  });
+}
+
+/** A route that nobody thought about must not exist. */
+function assertEveryRouteHasRule(app: INestApplication): void {
+  const reflector = app.get(Reflector);
+  const open = app.get(DiscoveryService).getControllers().flatMap(({ metatype }) => {
+    if (!metatype) return [];
+    const prototype = (metatype as Type).prototype as Record<string, unknown>;
+    return Object.getOwnPropertyNames(prototype)
+      .filter((name) => typeof prototype[name] === 'function' && Reflect.hasMetadata('path', prototype[name] as object))
+      .filter((name) => !reflector.getAllAndOverride(accessKey, [prototype[name] as () => void, metatype as Type]))
+      .map((name) => `${metatype.name}.${name}`);
+  });
+  if (open.length > 0) throw new Error(`These routes do not say who may call them: ${open.join(', ')}.`);
+}
+
+async function closeService(app: NestFastifyApplication, source: DataSource, health: Health, log: Logger): Promise<void> {
+  health.stop();
+  await app.close();
+  await source.destroy();
+  log.info({}, 'stopped');
+  await new Promise<void>((resolve) => log.flush(() => resolve()));
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => (running ??= work());
+}
