@@ -32,7 +32,7 @@ it('meets a quorum of groups exactly when each group has its number', () => {
 });
 
 it('counts a witness once however often it cosigned, at its latest time', () => {
-  const note = addSignatures(bare, [1, 2].map((time) => cosigners[0]!.cosign(bare.text, time)));
+  const note = addSignatures(bare, [2, 1].map((time) => cosigners[0]!.cosign(bare.text, time)));
   const verdict = evaluatePolicy(parsePolicy(twoLevels), note);
   expect(verdict).toMatchObject({ satisfied: false, cosigned: [{ name: 'X1', timeSeconds: 2 }] });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {
-  appendLeaves, edgeFrom, edgeTiles, emptyEdge, newTiles, proveConsistency, proveInclusion, readEdge, rootAt, rootOf, rootOfEdge,
+  appendLeaves, edgeFrom, edgeTiles, emptyEdge, newTiles, proveConsistency, proveInclusion, readEdge, rootAt, rootOf, rootOfEdge, sameHash,
   tilePath, tileSource, TreeBuilder, verifyConsistency, verifyInclusion, type Edge,
 } from './index.js';
 import { consistency, leafOf, mth, path } from '../test/naive.js';
@@ -8,14 +8,17 @@ import { consistency, leafOf, mth, path } from '../test/naive.js';
 const leaves = Array.from({ length: 1500 }, (_, i) => leafOf(Buffer.from(`leaf ${i}`)));
 const size = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 250, max: 260 }), fc.integer({ min: 1, max: leaves.length }));
 
-/** Grows a tree in the given steps, keeping every tile ever published. */
+/** Grows a tree in the given steps, keeping every tile ever published; none is ever written twice. */
 function grow(steps: readonly number[]) {
   const files = new Map<string, Buffer>();
   let edge: Edge = emptyEdge;
   let root: Buffer = rootOfEdge(edge);
   for (const to of steps) {
     const growth = appendLeaves(edge, Buffer.concat(leaves.slice(edge.size, to)));
-    for (const tile of growth.tiles) files.set(tilePath(tile), tile.hashes);
+    for (const tile of growth.tiles) {
+      expect(files.has(tilePath(tile))).toBe(false);
+      files.set(tilePath(tile), tile.hashes);
+    }
     ({ edge, root } = growth);
   }
   return { edge, root, files, source: tileSource(async (file) => files.get(file)) };
@@ -136,6 +139,13 @@ describe('proofs', () => {
     expect(verifyConsistency(1, 1, [], empty, empty)).toBe(false);
     expect(verifyInclusion(0, 1, empty, [], empty)).toBe(false);
     expect(verifyInclusion(0, 1, junk, [], junk)).toBe(false);
+    expect([sameHash(empty, empty), sameHash(junk, junk), sameHash(leaves[0]!, leaves[0]!)]).toEqual([false, false, true]);
+    for (const odd of [empty, junk, Buffer.alloc(33)]) {
+      expect(verifyInclusion(0, 2, leaves[0]!, [odd], leaves[1]!)).toBe(false);
+      expect(verifyInclusion(0, 2, odd, [leaves[1]!], leaves[1]!)).toBe(false);
+      expect(verifyConsistency(1, 2, [odd], leaves[0]!, leaves[1]!)).toBe(false);
+      expect(verifyConsistency(1, 2, [leaves[1]!], odd, leaves[1]!)).toBe(false);
+    }
   });
 
   it('of equal sizes are empty and of equal roots', () => {

@@ -95,6 +95,13 @@ describe('with checkpoints remembered', () => {
     expect(await codes(rewritten, { remembered })).toEqual(['history-rewritten']);
   });
 
+  it('reports another root of the same size, also of size 0', async () => {
+    for (const size of [0, 256, 300]) {
+      const remembered = [{ origin, size, root: Buffer.alloc(32, 1) }];
+      expect(await codes(new MemoryLog().grow(decimals(0, size)), { remembered })).toEqual(['history-rewritten']);
+    }
+  });
+
   it('reports a log that has become shorter', async () => {
     const remembered = [{ origin, size: 301, root: Buffer.alloc(32) }];
     expect(await codes(MemoryLog.of(300), { remembered })).toEqual(['rolled-back']);
