@@ -1,25 +1,26 @@
+import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
-/** Takes `wanted` where it is free on the loopback address, else any free port. Never one of `taken`. */
-export async function freePort(wanted = 0, taken = new Set()) {
-  for (const candidate of [wanted, 0, 0, 0, 0, 0, 0, 0, 0]) {
-    if (candidate !== 0 && taken.has(candidate)) continue;
-    const port = await tryPort(candidate);
-    if (port === undefined || taken.has(port)) continue;
+/** Below the range that outgoing connections take their ports from on Linux, macOS and Windows. */
+const lowest = 20_000;
+const highest = 32_000;
+
+/** Takes `wanted` where it is free on the loopback address, else a free port by chance. Never one of `taken`, to which it is added. */
+export async function freePort(wanted, taken = new Set()) {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const port = attempt === 0 && wanted !== undefined ? wanted : randomInt(lowest, highest);
+    if (taken.has(port) || !await isFree(port)) continue;
     taken.add(port);
     return port;
   }
-  throw new Error('no free port on 127.0.0.1');
+  throw new Error(`no free port on 127.0.0.1 between ${lowest} and ${highest}`);
 }
 
-function tryPort(port) {
+function isFree(port) {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      const { port: bound } = server.address();
-      server.close(() => resolve(bound));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 

@@ -1,6 +1,7 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from './problem.mjs';
 import { isAlive, self } from './processes.mjs';
 
@@ -44,32 +45,34 @@ export function passwordsFor(dir) {
   }
 }
 
-/** Runs `work` while no other process does for this folder; a lock whose holder died is taken over. */
-export async function alone(dir, work) {
-  const file = join(dir, 'backing.lock');
-  takeLock(file);
+/** Runs `work` while no other process does for this folder, waiting up to `waitMs` for it; a lock whose holder died is taken over. */
+export async function alone(dir, work, { waitMs = 0, file = 'backing.lock' } = {}) {
+  const lock = join(dir, file);
+  const deadline = Date.now() + waitMs;
+  for (let holder = takeLock(lock); holder !== undefined; holder = takeLock(lock)) {
+    if (Date.now() > deadline) throw new Problem(`Process ${holder.pid} is already at work on ${dir}.`, 'Wait until it is done, or end it.');
+    await sleep(200);
+  }
   try {
     return await work();
   } finally {
-    rmSync(file, { force: true });
+    rmSync(lock, { force: true });
   }
 }
 
-function takeLock(file) {
-  for (let attempt = 0; attempt < 3; attempt += 1) {
+/** Takes the lock, or answers who holds it. */
+function takeLock(lock) {
+  for (;;) {
     try {
-      const handle = openSync(file, 'wx', 0o600);
-      writeFileSync(handle, JSON.stringify(self()));
-      closeSync(handle);
-      return;
+      writeFileSync(lock, JSON.stringify(self()), { mode: 0o600, flag: 'wx' });
+      return undefined;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      const holder = holderOf(file);
-      if (isAlive(holder)) throw new Problem(`Process ${holder.pid} is already starting or stopping the servers of this folder.`, 'Wait until it is done.');
-      rmSync(file, { force: true });
+      const holder = holderOf(lock);
+      if (isAlive(holder)) return holder;
+      rmSync(lock, { force: true });
     }
   }
-  throw new Problem(`The lock ${file} cannot be taken.`, 'Wait until other starts and stops in this folder are done.');
 }
 
 function holderOf(file) {

@@ -1,0 +1,77 @@
+import 'reflect-metadata';
+import { gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions } from '@writ/messaging';
+import { vhosts } from '@writ/contracts';
+import { Problem } from '../backing/problem.mjs';
+import { askManagement } from '../backing/rabbitmq.mjs';
+
+/** Everything that the broker must hold, as definitions: virtual hosts, users, what they may do, exchanges, queues, bindings. */
+export function brokerPlan({ passwords, upstreams, gateways }) {
+  const granted = [servicePermissions(), ...upstreams.map((upstream) => upstreamPermissions(upstream)), ...gateways.map((gateway) => gatewayPermissions(gateway))];
+  const permissions = granted.flatMap((each) => each.permissions);
+  return {
+    vhosts: Object.values(vhosts),
+    users: [...new Set(permissions.map(({ user }) => user))].map((name) => ({ name, password: passwords(name) })),
+    permissions,
+    topics: granted.flatMap(({ topics }) => topics),
+    topologies: [[vhosts.main, mainTopology()], [vhosts.rpc, rpcTopology()]],
+  };
+}
+
+/** Brings the broker to the plan through its management API. Safe to repeat; what the plan no longer binds is unbound. */
+export async function provisionBroker(managementUrl, plan) {
+  const call = (method, path, body) => manage(managementUrl, method, path, body);
+  for (const vhost of plan.vhosts) await call('PUT', `/api/vhosts/${encoded(vhost)}`, {});
+  // The account every broker is born with, and whose password everybody knows.
+  if (new URL(managementUrl).username !== 'guest') await call('DELETE', '/api/users/guest');
+  await Promise.all(plan.users.map(({ name, password }) => call('PUT', `/api/users/${encoded(name)}`, { password, tags: '' })));
+  await Promise.all(plan.permissions.map(({ user, vhost, ...rights }) => call('PUT', `/api/permissions/${encoded(vhost)}/${encoded(user)}`, rights)));
+  for (const { user, vhost, ...rights } of plan.topics) await call('PUT', `/api/topic-permissions/${encoded(vhost)}/${encoded(user)}`, rights);
+  for (const [vhost, topology] of plan.topologies) {
+    for (const { name, ...exchange } of topology.exchanges) await call('PUT', `/api/exchanges/${encoded(vhost)}/${encoded(name)}`, exchange);
+    for (const { name, ...queue } of topology.queues) await call('PUT', `/api/queues/${encoded(vhost)}/${encoded(name)}`, queue);
+    await call('POST', `/api/definitions/${encoded(vhost)}`, { bindings: topology.bindings });
+    await unbindOthers(call, vhost, topology);
+  }
+}
+
+async function unbindOthers(call, vhost, topology) {
+  const planned = new Set(topology.bindings.map(bindingKey));
+  const ours = new Set(topology.queues.map(({ name }) => name));
+  const bound = await call('GET', `/api/bindings/${encoded(vhost)}`);
+  const surplus = bound.filter((binding) => binding.source !== '' && ours.has(binding.destination) && !planned.has(bindingKey(binding)));
+  for (const { source, destination, properties_key: key } of surplus) {
+    await call('DELETE', `/api/bindings/${encoded(vhost)}/e/${encoded(source)}/q/${encoded(destination)}/${encoded(key)}`);
+  }
+}
+
+const bindingKey = ({ source, destination, routing_key: key }) => JSON.stringify([source, destination, key]);
+const encoded = encodeURIComponent;
+
+async function manage(url, method, path, body) {
+  const answer = await askManagement(url, path, { method, body, timeoutMs: 15_000 }).catch((cause) => {
+    throw new Problem(`RabbitMQ's management API does not answer at ${new URL(url).host}.`, 'Check WRIT_BACKING_AMQP_MANAGEMENT_URL and that the management plugin is enabled.', { cause });
+  });
+  if (answer.ok) return answer.headers.get('content-type')?.includes('json') ? answer.json() : undefined;
+  if (method === 'DELETE' && answer.status === 404) return undefined;
+  const { reason } = await answer.json().catch(() => ({ reason: undefined }));
+  if (answer.status === 401) throw new Problem('RabbitMQ refuses the management credentials.', 'Check user and password in WRIT_BACKING_AMQP_MANAGEMENT_URL; the user needs the tag administrator.');
+  const remedy = String(reason).includes('inequivalent') ? 'A queue of that name exists with other settings: delete it once it is empty, then start again.' : 'Check the broker\'s log.';
+  throw new Problem(`RabbitMQ refused ${method} ${decodeURIComponent(path)}: ${reason ?? answer.status}.`, remedy);
+}
+
+/** The same plan as commands for whoever may administer the broker, when we may not. Passwords are given by reference. */
+export function brokerCommands(plan) {
+  const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const json = (value) => quote(JSON.stringify(value));
+  return [
+    ...plan.vhosts.map((vhost) => `rabbitmqctl add_vhost ${vhost}`),
+    ...plan.users.map(({ name, password }) => `rabbitmqctl add_user ${quote(name)} ${quote(password)}`),
+    ...plan.permissions.map(({ user, vhost, configure, write, read }) => `rabbitmqctl set_permissions -p ${vhost} ${[user, configure, write, read].map(quote).join(' ')}`),
+    ...plan.topics.map(({ user, vhost, exchange, write, read }) => `rabbitmqctl set_topic_permissions -p ${vhost} ${[user, exchange, write, read].map(quote).join(' ')}`),
+    ...plan.topologies.map(([vhost, topology]) => `printf '%s' ${json({
+      exchanges: topology.exchanges.map((each) => ({ ...each, vhost })),
+      queues: topology.queues.map((each) => ({ ...each, vhost })),
+      bindings: topology.bindings.map((each) => ({ ...each, vhost })),
+    })} | rabbitmqctl import_definitions`),
+  ];
+}

@@ -1,0 +1,37 @@
+import 'reflect-metadata';
+import { createHash } from 'node:crypto';
+import { vhosts } from '@writ/contracts';
+import { brokerUser } from '@writ/messaging';
+import { databaseName, inDatabase, ownerName } from './databases.mjs';
+import { developmentGateway, developmentUpstream } from './installation.mjs';
+
+/** What the environments of all processes are derived from (see `environmentOf`). */
+export function factsOf({ layout, ports, backing, passwords, logLevel }) {
+  const host = '127.0.0.1';
+  const amqp = (user, vhost) => withUser(backing.amqpUrl, user, passwords(user), vhost);
+  return {
+    ...layout,
+    host,
+    ports,
+    logLevel,
+    oidcIssuer: `http://${host}:${ports.identity}`,
+    signerUrl: `http://${host}:${ports.signer}`,
+    // Two installations are two logs: the same name would let one pass for the other.
+    logOrigin: `writ.localhost/${createHash('sha256').update(layout.dir).digest('hex').slice(0, 8)}`,
+    redisUrl: backing.redisUrl,
+    databaseUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), databaseName(name), passwords(databaseName(name))),
+    migrationUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), ownerName(name), passwords(ownerName(name))),
+    brokerUrl: (name) => amqp(brokerUser(name), vhosts.main),
+    rpcBrokerUrl: (name) => amqp(brokerUser(name), vhosts.rpc),
+    upstreamUrl: amqp(developmentUpstream, vhosts.main),
+    gatewayUrl: amqp(developmentGateway, vhosts.rpc),
+  };
+}
+
+function withUser(url, user, password, vhost) {
+  const changed = new URL(url);
+  changed.username = user;
+  changed.password = password;
+  changed.pathname = `/${encodeURIComponent(vhost)}`;
+  return changed.href;
+}

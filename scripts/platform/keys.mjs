@@ -1,0 +1,46 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { processes } from './services.mjs';
+
+const privately = (file, text) => writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
+
+/**
+ * Makes the keys of an installation where they are not there yet: each service's own private ones in a folder of its
+ * own, and the trust file that names the public ones to everybody who checks.
+ */
+export function createKeys({ keysDir, trustFile, signerKeyFile, signerSecretFile }) {
+  const trusted = processes.filter(({ signs }) => signs !== undefined).map(({ name, signs }) => {
+    const { kid, publicKey } = signingKey(keysDir(name), name);
+    return { kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) };
+  });
+  writeFileSync(trustFile, `${JSON.stringify({ keys: trusted }, null, 2)}\n`, { mode: 0o644 });
+  for (const purpose of ['pepper', 'mac']) symmetricKey(keysDir('issuer'), purpose);
+  mkdirSync(keysDir('identity'), { recursive: true, mode: 0o700 });
+  if (!existsSync(signerKeyFile)) privately(signerKeyFile, newEd25519());
+  if (!existsSync(signerSecretFile)) privately(signerSecretFile, `${randomBytes(32).toString('base64url')}\n`);
+}
+
+function signingKey(dir, service) {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const found = readdirSync(dir).find((name) => /^signing\..+\.pem$/.test(name));
+  const name = found ?? `signing.${service}-${randomBytes(4).toString('hex')}.pem`;
+  if (found === undefined) privately(join(dir, name), newEd25519());
+  return { kid: name.slice('signing.'.length, -'.pem'.length), publicKey: createPublicKey(readFileSync(join(dir, name))) };
+}
+
+function symmetricKey(dir, purpose) {
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  if (readdirSync(dir).some((name) => name.startsWith(`${purpose}.`))) return;
+  privately(join(dir, `${purpose}.${randomBytes(4).toString('hex')}.key`), `${randomBytes(32).toString('base64')}\n`);
+}
+
+const newEd25519 = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+
+/** The verifier key of the log: `name+hash+key` of an Ed25519 note key (C2SP signed-note). */
+export function logVerifierKey(origin, signerKeyFile) {
+  const { x } = createPublicKey(createPrivateKey(readFileSync(signerKeyFile))).export({ format: 'jwk' });
+  const typed = Buffer.concat([Buffer.from([0x01]), Buffer.from(x, 'base64url')]);
+  const id = createHash('sha256').update(origin).update('\n').update(typed).digest('hex').slice(0, 8);
+  return `${origin}+${id}+${typed.toString('base64')}`;
+}

@@ -1,0 +1,158 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startBacking, stopBacking } from '../backing/backing.mjs';
+import { Problem } from '../backing/problem.mjs';
+import { isAlive } from '../backing/processes.mjs';
+import { build, runNode } from './build.mjs';
+import { databaseName, ownerName, provisionDatabases } from './databases.mjs';
+import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, writePrivately } from './installation.mjs';
+import { createKeys, logVerifierKey } from './keys.mjs';
+import { choosePorts } from './ports.mjs';
+import { seed } from './seed.mjs';
+import { consolePort, processes, processOf, withDatabase } from './services.mjs';
+import { createSupervisor, endRecorded, readPlatform } from './supervisor.mjs';
+
+/**
+ * Brings up the whole platform in `dir` and answers when every process is ready and the development data is in place.
+ * A failure ends what had been started.
+ *
+ * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, replicas?: Record<string, number>, env?: NodeJS.ProcessEnv}} options
+ *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none;
+ *   `replicas` says how many of a service run beside the first one.
+ */
+export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, replicas = {} }) {
+  const layout = layoutOf(dir);
+  refuseSecond(layout);
+  if (fresh) for (const folder of [layout.logs, join(layout.dir, 'keys'), join(layout.dir, 'state')]) rmSync(folder, { recursive: true, force: true });
+  makeFolders(layout);
+  let supervisor;
+  const stop = async () => {
+    await supervisor?.stop();
+    await stopBacking(layout.backing);
+  };
+  try {
+    await endRecorded(layout);
+    const backing = await reporter.step('backing services', async ({ note }) => ({
+      ...await startBacking({ dir: layout.backing, name, fresh, log: note }), summary: 'PostgreSQL, RabbitMQ and Redis are ready',
+    }));
+    await reporter.step('build', async () => { await build(); return 'up to date'; });
+    const { ports, moved } = await choosePorts({ wellKnown });
+    // Compiled by the step before, so not to be imported any earlier.
+    const { factsOf } = await import('./facts.mjs');
+    const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info' });
+    await provision({ layout, facts, backing, reporter });
+    supervisor = createSupervisor({ layout, facts, log: reporter.line });
+    await startProcesses(supervisor, { reporter, moved, ports, replicas });
+    const env = await reporter.step('development data', async () => {
+      const seeded = await seed({ urls: urlsOf(facts), tokens: JSON.parse(readFileSync(layout.tokensFile, 'utf8')), gatewayFile: layout.gatewayFile });
+      const variables = environmentFor(facts, seeded);
+      writePrivately(layout.envFile, Object.entries(variables).map(([key, value]) => `${key}=${value}\n`).join(''));
+      return { variables, summary: 'sample policy set active; upstream and gateway registered' };
+    });
+    return { env: env.variables, layout, facts, supervisor, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Ends everything recorded for `dir`, whoever started it. Answers whether something ran. */
+export async function stopPlatform(dir) {
+  const layout = layoutOf(dir);
+  const ran = readPlatform(layout)?.processes.some(isAlive) ?? false;
+  await endRecorded(layout);
+  await stopBacking(layout.backing);
+  return ran;
+}
+
+function refuseSecond(layout) {
+  const owner = readPlatform(layout)?.owner;
+  if (owner?.pid !== process.pid && isAlive(owner)) throw new Problem(`Writ already runs here (process ${owner.pid}); its addresses are in ${layout.envFile}.`, 'To start anew, end it first: npm stop');
+}
+
+async function provision({ layout, facts, backing, reporter }) {
+  const passwords = passwordsOf(layout);
+  await reporter.step('broker', async () => {
+    const { brokerCommands, brokerPlan, provisionBroker } = await import('./broker.mjs');
+    const plan = brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway] });
+    if (backing.amqpManagementUrl === undefined) return leaveToOperator(brokerCommands(plan), layout);
+    await provisionBroker(backing.amqpManagementUrl, plan);
+    return `${plan.users.length} users, each with its own rights`;
+  });
+  await reporter.step('keys', () => {
+    createKeys(layout);
+    writePrivately(layout.clientsFile, JSON.stringify([
+      { clientId: 'dev-machine', clientSecret: passwords('client-dev-machine'), name: 'a machine for trying things' },
+      { clientId: 'writ-console', clientSecret: passwords('client-writ-console'), name: 'Writ console', redirectUris: [`http://127.0.0.1:${consolePort}/auth/callback`] },
+    ]));
+    return 'one folder per service; public ones in the trust file';
+  });
+  await reporter.step('databases', async ({ note }) => {
+    await provisionDatabases({
+      superuserUrl: backing.postgresUrl,
+      services: withDatabase.map((service) => ({ name: service, password: passwords(databaseName(service)), ownerPassword: passwords(ownerName(service)) })),
+    });
+    for (const service of withDatabase) {
+      note(`migrating ${databaseName(service)}`);
+      await migrate(service, facts.migrationUrl(service));
+    }
+    return `${withDatabase.length} databases, migrated`;
+  });
+}
+
+/** Brings one service's tables up to date, under the role that owns them. */
+export async function migrate(service, url) {
+  const { migrate: entry } = processOf(service);
+  const { code, output } = await runNode([entry], { env: { PATH: process.env.PATH, WRIT_MIGRATION_DATABASE_URL: url }, timeoutMs: 120_000 });
+  if (code !== 0) throw new Problem(`The database of ${service} could not be migrated.`, `It said:\n${output.trim().replace(/^/gm, '    ')}`);
+}
+
+function leaveToOperator(commands, layout) {
+  const file = join(layout.dir, 'broker-commands.sh');
+  writeFileSync(file, `#!/bin/sh\nset -eu\n${commands.join('\n')}\n`, { mode: 0o700 });
+  return `no management credentials: have the broker's operator run ${file}`;
+}
+
+async function startProcesses(supervisor, { reporter, moved, ports, replicas }) {
+  await reporter.step('services', async ({ note }) => {
+    // People must be able to prove who they are before anybody asks.
+    for (const first of ['identity', 'signer']) { note(first); await supervisor.start(processOf(first)); }
+    const rest = processes.filter(({ name }) => !['identity', 'signer'].includes(name));
+    note(rest.map(({ name }) => name).join(', '));
+    await all(rest.map((definition) => supervisor.start(definition)));
+    for (const [name, count] of Object.entries(replicas)) {
+      for (let n = 2; n <= count; n += 1) await supervisor.start(processOf(name), { name: `${name}-${n}`, port: (await choosePorts({ wellKnown: false })).ports[name] });
+    }
+    return `${supervisor.names().length} processes ready`;
+  });
+  if (moved.length > 0 && moved.length < processes.length) reporter.line(`    usual ports were taken, so elsewhere: ${moved.map((name) => `${name} ${ports[name]}`).join(', ')}`);
+}
+
+/** Waits for every one, also after a failure: only then does nothing start any more while the rest is being ended. */
+async function all(promises) {
+  const failed = (await Promise.allSettled(promises)).find(({ status }) => status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+const urlsOf = ({ host, ports }) => Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://${host}:${port}`]));
+
+/** The contents of the env file: what a person, a script or a test needs to use this installation. */
+function environmentFor(facts, { gateway, tokens }) {
+  const urls = urlsOf(facts);
+  return {
+    WRIT_AMQP_URL: facts.upstreamUrl,
+    ...Object.fromEntries(withDatabase.map((name) => [`WRIT_${name.toUpperCase()}_URL`, urls[name]])),
+    WRIT_CONSOLE_URL: `http://${facts.host}:${consolePort}`,
+    WRIT_OIDC_ISSUER: facts.oidcIssuer,
+    WRIT_GATEWAY_CLIENT_ID: gateway.clientId,
+    WRIT_GATEWAY_CLIENT_SECRET: gateway.clientSecret,
+    WRIT_GATEWAY_AMQP_URL: facts.gatewayUrl,
+    WRIT_REQUESTER_TOKEN: tokens.requester,
+    WRIT_REVIEWER_TOKEN: tokens.reviewer,
+    WRIT_REVIEWER2_TOKEN: tokens.reviewer2,
+    WRIT_ADMIN_TOKEN: tokens.admin,
+    WRIT_ADMIN2_TOKEN: tokens.admin2,
+    WRIT_AUDITOR_TOKEN: tokens.auditor,
+    WRIT_LOG_VKEY: logVerifierKey(facts.logOrigin, facts.signerKeyFile),
+  };
+}

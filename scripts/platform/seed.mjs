@@ -1,0 +1,57 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Problem } from '../backing/problem.mjs';
+import { developmentGateway, developmentUpstream, root, writePrivately } from './installation.mjs';
+
+const sampleSet = join(root, 'policies/sample');
+const answerWithinMs = 20_000;
+
+/**
+ * Gives a development installation what its people would set up by hand, through the same routes as they would: the
+ * sample policy set, an upstream that may speak for team orders, and a gateway. Safe to repeat.
+ * @returns the gateway's credentials and everybody's bearer tokens
+ */
+export async function seed({ urls, tokens, gatewayFile }) {
+  await activateSampleSet(urls.policy, tokens);
+  await registerUpstream(urls.request, tokens.admin);
+  return { tokens, gateway: await registerGateway(urls.issuer, tokens.admin, gatewayFile) };
+}
+
+async function activateSampleSet(policy, tokens) {
+  const uploaded = await post(`${policy}/v1/policy-sets`, tokens.admin, { files: filesOf(sampleSet) });
+  if (uploaded.valid === false) throw new Problem('The sample policy set is not valid.', JSON.stringify(uploaded.problems, null, 2));
+  // By the second admin: whoever wrote a set that loosens anything may not also activate it.
+  await post(`${policy}/v1/policy-sets/${encodeURIComponent(uploaded.digest)}/activate`, tokens.admin2, {});
+}
+
+const registerUpstream = (request, admin) => post(`${request}/v1/upstreams`, admin, {
+  id: developmentUpstream,
+  teams: ['orders'],
+  environments: ['dev', 'prod'],
+  requesters: ['svc:*'],
+}, { existing: 409 });
+
+async function registerGateway(issuer, admin, gatewayFile) {
+  if (existsSync(gatewayFile)) return JSON.parse(readFileSync(gatewayFile, 'utf8'));
+  const { clientId, clientSecret } = await post(`${issuer}/v1/gateways`, admin, { name: developmentGateway, audiences: ['orders', 'billing'], brokerUser: developmentGateway });
+  writePrivately(gatewayFile, JSON.stringify({ clientId, clientSecret }));
+  return { clientId, clientSecret };
+}
+
+/** Every file of a policy set by its path within the set. */
+function filesOf(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(files.map((entry) => join(entry.parentPath, entry.name)).sort().map((file) => [relative(folder, file), readFileSync(file, 'utf8')]));
+}
+
+async function post(url, token, body, { existing } = {}) {
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(answerWithinMs),
+  });
+  const said = await answer.json().catch(() => ({}));
+  if (answer.ok || answer.status === existing) return said;
+  throw new Problem(`POST ${new URL(url).pathname} was refused with ${answer.status}: ${said.detail ?? said.title ?? said.code ?? 'no reason given'}.`, `The log of that service says more (${JSON.stringify(said)}).`);
+}

@@ -1,0 +1,86 @@
+/**
+ * Every process of the platform: what starts it, where it listens, what it needs. The local start, the containers of
+ * docker-compose.yml and the provisioning of databases, broker users and keys all read this table.
+ */
+const writService = (name, port, more = {}) => ({
+  name, port, entry: `apps/${name}/dist/main.js`, migrate: `apps/${name}/dist/migrate.js`,
+  ...more, needs: ['http', 'people', 'database', 'broker', ...(more.needs ?? [])],
+});
+
+export const processes = [
+  { name: 'identity', port: 4010, entry: 'apps/identity/dist/main.js', needs: ['http', 'provider', 'keys'] },
+  { name: 'signer', port: 4007, entry: 'apps/signer/dist/main.js', needs: ['signer'] },
+  writService('request', 4001, { needs: ['keys'], signs: ['request'] }),
+  writService('policy', 4002, { needs: ['keys', 'trust'], signs: ['decision', 'vote', 'policy-set'] }),
+  writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'] }),
+  writService('rotation', 4004),
+  writService('audit', 4005, { needs: ['signing'] }),
+  writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'] }),
+];
+
+/** The port of the web console. */
+export const consolePort = 4000;
+
+/** Who may do what, by the groups of the development identity provider. */
+export const roleGroups = {
+  requester: ['writ-requesters'],
+  reviewer: ['writ-reviewers'],
+  'policy-admin': ['writ-admins'],
+  admin: ['writ-admins'],
+  auditor: ['writ-auditors'],
+};
+
+export const audience = 'urn:writ:api';
+
+/** The environment that each need turns into, from the facts of an installation. */
+const variables = {
+  http: {
+    WRIT_HTTP_HOST: ({ host }) => host,
+    WRIT_HTTP_PORT: ({ ports }, name) => String(ports[name]),
+    WRIT_LOG_LEVEL: ({ logLevel }) => logLevel,
+  },
+  people: {
+    WRIT_OIDC_ISSUER: ({ oidcIssuer }) => oidcIssuer,
+    WRIT_OIDC_AUDIENCE: () => audience,
+    WRIT_ROLE_GROUPS: () => JSON.stringify(roleGroups),
+  },
+  provider: {
+    WRIT_OIDC_ISSUER: ({ oidcIssuer }) => oidcIssuer,
+    WRIT_OIDC_AUDIENCE: () => audience,
+    WRIT_IDENTITY_TOKENS_FILE: ({ tokensFile }) => tokensFile,
+    WRIT_IDENTITY_CLIENTS_FILE: ({ clientsFile }) => clientsFile,
+  },
+  database: { WRIT_DATABASE_URL: ({ databaseUrl }, name) => databaseUrl(name) },
+  broker: { WRIT_BROKER_URL: ({ brokerUrl }, name) => brokerUrl(name) },
+  rpc: { WRIT_RPC_BROKER_URL: ({ rpcBrokerUrl }, name) => rpcBrokerUrl(name) },
+  redis: { WRIT_REDIS_URL: ({ redisUrl }) => redisUrl },
+  keys: { WRIT_KEYS_DIR: ({ keysDir }, name) => keysDir(name) },
+  trust: { WRIT_TRUST_FILE: ({ trustFile }) => trustFile },
+  state: { WRIT_STATE_DIR: ({ stateDir }, name) => stateDir(name) },
+  signing: {
+    WRIT_SIGNER_URL: ({ signerUrl }) => signerUrl,
+    WRIT_SIGNER_SECRET_FILE: ({ signerSecretFile }) => signerSecretFile,
+    WRIT_LOG_ORIGIN: ({ logOrigin }) => logOrigin,
+  },
+  signer: {
+    WRIT_SIGNER_HOST: ({ host }) => host,
+    WRIT_SIGNER_PORT: ({ ports }, name) => String(ports[name]),
+    WRIT_SIGNER_KEY_FILE: ({ signerKeyFile }) => signerKeyFile,
+    WRIT_SIGNER_STATE_DIR: ({ stateDir }, name) => stateDir(name),
+    WRIT_SIGNER_SECRET_FILE: ({ signerSecretFile }) => signerSecretFile,
+    WRIT_LOG_ORIGIN: ({ logOrigin }) => logOrigin,
+    WRIT_LOG_LEVEL: ({ logLevel }) => logLevel,
+  },
+};
+
+export const processOf = (name) => processes.find((each) => each.name === name);
+/** The services that own a database and a broker user. */
+export const withDatabase = processes.filter(({ needs }) => needs.includes('database')).map(({ name }) => name);
+
+/** The names of the variables that a process reads. */
+export const variableNames = ({ needs }) => needs.flatMap((need) => Object.keys(variables[need]));
+
+/** The whole environment of a process, and nothing that is meant for another one. */
+export const environmentOf = ({ name, needs }, facts) => Object.fromEntries(
+  needs.flatMap((need) => Object.entries(variables[need]).map(([variable, derive]) => [variable, derive(facts, name)])),
+);
