@@ -1,7 +1,7 @@
 import type { DecisionCode, Outcome } from './decision.js';
 import type { Answer } from './engine.js';
 import type { Question } from './schema.js';
-import type { Binding, Obligations, Rule } from './rule.js';
+import type { Obligations, Rule } from './rule.js';
 
 /** What three answers amount to. */
 export interface Verdict {
@@ -73,8 +73,6 @@ function strictest(rules: readonly Rule[]): Obligations {
     const value = least(rules.map((rule) => rule.obligations[name]));
     if (value !== undefined) obligations[name] = value;
   }
-  const bind = [...new Set(rules.flatMap((rule): readonly Binding[] => rule.obligations.bind ?? []))].sort();
-  if (bind.length > 0) obligations.bind = bind;
   return obligations;
 }
 

@@ -18,6 +18,8 @@ export type DecisionCode = (typeof decisionCodes)[number];
 export interface Nearest {
   readonly facts: CanonicalFacts;
   readonly changes: readonly Change[];
+  /** The changes in one sentence. */
+  readonly words: string;
 }
 
 export type Change =

@@ -13,8 +13,9 @@ export interface PolicyFacts {
   readonly requester: {
     readonly id: string;
     readonly team: string;
-    readonly trust: TrustLevel;
     readonly openIncidents: number;
+    /** Normal when left out. */
+    readonly trust?: TrustLevel;
   };
   /** Who handed the request in: a person or an upstream. */
   readonly submitter: string;
@@ -54,7 +55,7 @@ export interface Refusal {
 }
 
 /** A hundred years: further than any catalog allows, and far from where integers stop being exact. */
-const maxTtlSeconds = 100 * 365 * 86_400;
+export const maxTtlSeconds = 100 * 365 * 86_400;
 const maxScopes = 100;
 
 export function canonicalFacts(facts: PolicyFacts): CanonicalFacts {
@@ -66,7 +67,7 @@ export function canonicalFacts(facts: PolicyFacts): CanonicalFacts {
       id: facts.requester.id,
       openIncidents: facts.requester.openIncidents,
       team: facts.requester.team,
-      trust: facts.requester.trust,
+      trust: facts.requester.trust ?? 'normal',
     },
     resource: facts.resource,
     scopes: [...new Set(facts.scopes)].sort(),
@@ -85,7 +86,7 @@ export function malformed(facts: unknown): Refusal | undefined {
   for (const [name, text] of Object.entries(texts)) {
     if (!isText(text)) return invalid(`${name} is a well-formed text of 1 to 500 characters`);
   }
-  if (!trustLevels.includes(requester.trust as TrustLevel)) return invalid(`requester.trust is one of ${trustLevels.join(', ')}`);
+  if (requester.trust !== undefined && !trustLevels.includes(requester.trust as TrustLevel)) return invalid(`requester.trust is one of ${trustLevels.join(', ')}`);
   if (!isCount(requester.openIncidents, 0, 1_000_000)) return invalid('requester.openIncidents is a whole number');
   if (!isCount(facts.ttlSeconds, 1, maxTtlSeconds)) return invalid('ttlSeconds is a whole number from 1 to a hundred years');
   if (facts.audience !== undefined && typeof facts.audience !== 'string') return invalid('audience is a text');

@@ -61,7 +61,7 @@ function checkFiles(files: PolicyFiles): Problem[] {
   for (const path of paths) {
     const text = files[path]!;
     if (!path.isWellFormed() || !text.isWellFormed()) return [problem(path, 'not-unicode', 'the file is not well-formed Unicode')];
-    if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(path) || path.length > 200) problems.push(problem(path, 'bad-path', 'paths are relative, of letters, digits, dots and hyphens'));
+    if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(path) || path.length > 100) problems.push(problem(path, 'bad-path', 'paths are relative, of letters, digits, dots and hyphens'));
     else if (!path.endsWith('.cedar') && path !== 'catalog.yaml' && path !== 'cases.yaml') {
       problems.push(problem(path, 'unexpected-file', 'a set consists of catalog.yaml, cases.yaml and *.cedar'));
     }

@@ -10,11 +10,11 @@ export const problemCodes = [
   // rules
   'cedar-syntax', 'cedar-template', 'cedar-too-deep', 'rule-too-large', 'too-many-rules', 'cedar-type', 'cedar-warning',
   'duplicate-rule-id', 'bad-rule-id', 'action-not-fixed', 'wrong-effect', 'unknown-annotation', 'misplaced-annotation',
-  'missing-reason', 'missing-approvers', 'missing-group', 'zero-quorum', 'bad-approvers', 'bad-duration', 'bad-bind', 'no-obligation',
+  'missing-reason', 'missing-approvers', 'missing-group', 'zero-quorum', 'bad-approvers', 'bad-duration', 'bad-bind', 'no-obligation', 'annotation-too-long',
   // cases
   'no-cases', 'duplicate-case', 'unknown-rule', 'case-failed',
   // analysis
-  'unreachable-rule', 'shadowed-deny', 'quorum-unreachable', 'group-needs-requester', 'assertion-failed', 'analysis-too-large', 'evaluation-error',
+  'unreachable-rule', 'shadowed-deny', 'quorum-unreachable', 'group-needs-requester', 'assertion-failed', 'not-analysable', 'analysis-too-large', 'evaluation-error',
 ] as const;
 export type ProblemCode = (typeof problemCodes)[number];
 

@@ -12,12 +12,7 @@ export interface Obligations {
   readonly maxTtlSeconds?: number;
   readonly rotateSeconds?: number;
   readonly graceSeconds?: number;
-  /** What the token must be bound to, sorted. An issuer that cannot bind so must not issue. */
-  readonly bind?: readonly Binding[];
 }
-
-export const bindings = ['dpop', 'mtls'] as const;
-export type Binding = (typeof bindings)[number];
 
 /** A rule as it is cited in a decision. */
 export interface RuleRef {
@@ -112,6 +107,10 @@ export function readRule(source: Source, piece: RuleText, json: PolicyJson, cata
   if ('id' in annotations && !/^[a-z][a-z0-9-]{0,99}$/.test(textOf('id') ?? '')) note('id', 'bad-rule-id', 'an id is small letters, digits and hyphens');
   if (!textOf('reason')?.trim()) note('reason' in annotations ? 'reason' : undefined, 'missing-reason', 'every rule says why with @reason("…"): it is what people will read');
 
+  for (const [name, most] of [['reason', 500], ['ref', 100]] as const) {
+    if ((textOf(name)?.length ?? 0) > most) note(name, 'annotation-too-long', `@${name} has at most ${most} characters`);
+  }
+
   const question = questionOf(json);
   if (!question) note(undefined, 'action-not-fixed', `a rule answers exactly one question: write action == Action::"${questions.join('", "')}"`);
   const reviews = question === 'autoApprove' && json.effect === 'forbid';
@@ -126,7 +125,8 @@ export function readRule(source: Source, piece: RuleText, json: PolicyJson, cata
   if (question === 'oblige' && !obligationOnly.some((name) => name in annotations)) note(undefined, 'no-obligation', `an obligation says what it obliges: ${obligationOnly.map((name) => `@${name}`).join(', ')}`);
 
   const review = reviews ? reviewOf(annotations, catalog, note, durationOf) : undefined;
-  const bind = 'bind' in annotations ? bindOf(textOf('bind'), note) : undefined;
+  // An obligation that no issuer keeps would be a promise broken silently.
+  if ('bind' in annotations) note('bind', 'bad-bind', 'tokens cannot be bound to a key or certificate yet, so no rule may oblige it');
   const [maxTtlSeconds, rotateSeconds, graceSeconds] = [durationOf('max_ttl'), durationOf('rotate'), durationOf('grace')];
   if (problems.length > 0 || !question) return { problems };
   const ref = textOf('ref');
@@ -135,7 +135,7 @@ export function readRule(source: Source, piece: RuleText, json: PolicyJson, cata
     rule: {
       id, reason: textOf('reason')!, ...(ref === undefined ? {} : { ref }), question, effect: json.effect,
       ...(review ? { review } : {}),
-      obligations: defined({ maxTtlSeconds, rotateSeconds, graceSeconds, bind }),
+      obligations: defined({ maxTtlSeconds, rotateSeconds, graceSeconds }),
       specificity: conditionsIn(json), text: piece.text, json, source, offset: piece.offset,
     },
   };
@@ -151,11 +151,6 @@ function reviewOf(annotations: Record<string, string | null>, catalog: Catalog, 
   if (group === undefined) note(undefined, 'missing-group', 'a review rule says who must agree: @group("…")');
   else if (!catalog.groups.has(group ?? '')) note('group', 'unknown-group', `the catalog has no group "${group ?? ''}"${didYouMean(group ?? '', catalog.groups.keys())}`);
   return { group: group ?? '', approvers: Number(approvers), ...defined({ slaSeconds: durationOf('sla') }) };
-}
-
-function bindOf(text: string | undefined, note: Note): Binding[] | undefined {
-  const binding = bindings.find((name) => name === text);
-  return binding ? [binding] : note('bind', 'bad-bind', `@bind is one of ${bindings.map((name) => `"${name}"`).join(', ')}`);
 }
 
 function questionOf(json: PolicyJson): Question | undefined {

@@ -10,7 +10,7 @@ const text = { type: 'String' } as const;
 const long = { type: 'Long' } as const;
 const flag = { type: 'Boolean' } as const;
 const texts = { type: 'Set', element: text } as const;
-const team = { type: 'Entity', name: 'Team' } as const;
+const teamEntity = { type: 'Entity', name: 'Team' } as const;
 
 /**
  * The Cedar schema every policy is held to. Every attribute is required: a rule can not fail for want of one. It says
@@ -22,9 +22,9 @@ export const cedarSchema: SchemaJson<string> = {
       Team: {},
       Requester: {
         memberOfTypes: ['Team'],
-        shape: { type: 'Record', attributes: { id: text, team, knownTeam: flag, trust: text, openIncidents: long } },
+        shape: { type: 'Record', attributes: { id: text, team: teamEntity, knownTeam: flag, trust: text, openIncidents: long } },
       },
-      Resource: { shape: { type: 'Record', attributes: { id: text, owner: team } } },
+      Resource: { shape: { type: 'Record', attributes: { id: text, owner: teamEntity } } },
     },
     actions: Object.fromEntries(questions.map((question) => [question, {
       appliesTo: {
@@ -52,33 +52,34 @@ export interface CedarRequest {
 
 /** Sets facts against the catalog. They must have passed {@link unknownTo}. */
 export function cedarRequest(catalog: Catalog, facts: CanonicalFacts): CedarRequest {
-  const resource = catalog.resources.get(facts.resource)!;
+  const known = catalog.resources.get(facts.resource)!;
   const { requester } = facts;
   const principal = { type: 'Requester', id: requester.id };
-  const requesterTeam = { type: 'Team', id: requester.team };
-  const owner = { type: 'Team', id: resource.owner };
+  const resource = { type: 'Resource', id: known.id };
+  const team = { type: 'Team', id: requester.team };
+  const owner = { type: 'Team', id: known.owner };
   const entities: Entities = [
     {
       uid: principal,
       attrs: {
-        id: requester.id, team: { __entity: requesterTeam }, knownTeam: catalog.teams.has(requester.team),
+        id: requester.id, team: { __entity: team }, knownTeam: catalog.teams.has(requester.team),
         trust: requester.trust, openIncidents: requester.openIncidents,
       },
-      parents: [requesterTeam],
+      parents: [team],
     },
-    { uid: requesterTeam, attrs: {}, parents: [] },
-    { uid: { type: 'Resource', id: resource.id }, attrs: { id: resource.id, owner: { __entity: owner } }, parents: [] },
+    { uid: team, attrs: {}, parents: [] },
+    { uid: resource, attrs: { id: known.id, owner: { __entity: owner } }, parents: [] },
   ];
-  if (owner.id !== requesterTeam.id) entities.push({ uid: owner, attrs: {}, parents: [] });
+  if (owner.id !== team.id) entities.push({ uid: owner, attrs: {}, parents: [] });
   return {
     principal,
-    resource: { type: 'Resource', id: resource.id },
+    resource,
     entities,
     context: {
       scopes: [...facts.scopes],
-      tiers: [...new Set(facts.scopes.map((scope) => resource.scopes.get(scope)!))].sort(),
+      tiers: [...new Set(facts.scopes.map((scope) => known.scopes.get(scope)!))].sort(),
       environment: facts.environment,
-      sensitivity: resource.environments.get(facts.environment)!,
+      sensitivity: known.environments.get(facts.environment)!,
       ttlSeconds: facts.ttlSeconds,
       submitter: facts.submitter,
       replaces: facts.replaces,

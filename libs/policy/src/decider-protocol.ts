@@ -1,0 +1,21 @@
+import type { CheckResult } from './check.js';
+import type { Decision } from './decision.js';
+import type { PolicyFacts } from './facts.js';
+import type { PolicyFiles } from './policy-set.js';
+import type { Problem } from './problem.js';
+import type { LiveToken, SimulationReport, StoredRequest } from './simulate.js';
+
+/** What the thread can be asked, and its answer to each. */
+export interface Exchanges {
+  activate: { ask: { files: PolicyFiles }; answer: { digest: string; problems: readonly Problem[]; active: boolean } };
+  decide: { ask: { facts: PolicyFacts; nearest: boolean }; answer: Decision };
+  check: { ask: { files: PolicyFiles }; answer: Omit<CheckResult, 'set'> };
+  'simulate-begin': { ask: { active: PolicyFiles; draft: PolicyFiles }; answer: null };
+  'simulate-requests': { ask: { requests: readonly StoredRequest[] }; answer: { done: number } };
+  'simulate-tokens': { ask: { tokens: readonly LiveToken[] }; answer: null };
+  'simulate-end': { ask: Record<never, never>; answer: SimulationReport };
+}
+export type ExchangeKind = keyof Exchanges;
+
+export type Ask = { [K in ExchangeKind]: { id: number; kind: K } & Exchanges[K]['ask'] }[ExchangeKind];
+export type Answered = { id: number; answer: Exchanges[ExchangeKind]['answer'] } | { id: number; failure: string };
