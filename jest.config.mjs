@@ -25,6 +25,6 @@ export default {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,scripts,bench}/**/*.spec.ts'], testPathIgnorePatterns: ['/node_modules/', '/dist/', '\\.int-spec\\.ts$', '\\.e2e-spec\\.ts$'] },
     { ...common, displayName: 'integration', testMatch: ['<rootDir>/{apps,libs}/*/test/**/*.int-spec.ts'], globalSetup: '<rootDir>/scripts/jest-backing-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-backing-teardown.mjs' },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e-spec.ts'] },
+    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e-spec.ts'], globalSetup: '<rootDir>/scripts/jest-platform-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-platform-teardown.mjs' },
   ],
 };

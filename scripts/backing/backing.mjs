@@ -31,7 +31,7 @@ export async function startBacking({ dir: folder, name, log = () => {}, fresh = 
   return alone(dir, async () => {
     await endLeftovers(dir, log);
     if (fresh) forgetData(dir);
-    const state = { name, dir, owner: stays ? null : self(), ready: false, processes: [], ports: readPorts(dir) };
+    const state = { name, dir, owner: stays ? null : self(), disposable: fresh, ready: false, processes: [], ports: readPorts(dir) };
     const record = (change) => { Object.assign(state, change); writeState(dir, state); };
     try {
       const found = await provide({ dir, log, state, record });
@@ -152,7 +152,9 @@ async function endRecorded(dir) {
   const lost = state.postgresData === undefined ? [] : leftoverPostgres(state.postgresData);
   const broker = state.processes.filter(({ name }) => name === 'rabbitmq' || name === 'epmd').reverse();
   const others = [...state.processes.filter((server) => !broker.includes(server)), ...lost];
-  await Promise.all([endAll(broker), ...others.map((server) => endAll([server]))]);
+  // A broker whose data nobody will read again need not put it in order first, which takes it seconds.
+  const brokerMayTakeMs = state.disposable ? 0 : undefined;
+  await Promise.all([endAll(broker, brokerMayTakeMs), ...others.map((server) => endAll([server]))]);
   if (state.compose) await stopComposed(state.compose);
   writeState(dir, { ...state, owner: null, ready: false, processes: [], compose: undefined });
 }

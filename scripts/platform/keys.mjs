@@ -10,10 +10,8 @@ const privately = (file, text) => writeFileSync(file, text, { mode: 0o600, flag:
  * own, and the trust file that names the public ones to everybody who checks.
  */
 export function createKeys({ keysDir, trustFile, signerKeyFile, signerSecretFile }) {
-  const trusted = processes.filter(({ signs }) => signs !== undefined).map(({ name, signs }) => {
-    const { kid, publicKey } = signingKey(keysDir(name), name);
-    return { kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) };
-  });
+  const trusted = processes.filter(({ signs }) => signs !== undefined).flatMap(({ name, signs }) => signingKeys(keysDir(name), name)
+    .map(({ kid, publicKey }) => ({ kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) })));
   writeFileSync(trustFile, `${JSON.stringify({ keys: trusted }, null, 2)}\n`, { mode: 0o644 });
   for (const purpose of ['pepper', 'mac']) symmetricKey(keysDir('issuer'), purpose);
   mkdirSync(keysDir('identity'), { recursive: true, mode: 0o700 });
@@ -21,12 +19,14 @@ export function createKeys({ keysDir, trustFile, signerKeyFile, signerSecretFile
   if (!existsSync(signerSecretFile)) privately(signerSecretFile, `${randomBytes(32).toString('base64url')}\n`);
 }
 
-function signingKey(dir, service) {
+/** All of them, not only the one that signs now: what an older one signed is still to be believed. */
+function signingKeys(dir, service) {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const found = readdirSync(dir).find((name) => /^signing\..+\.pem$/.test(name));
-  const name = found ?? `signing.${service}-${randomBytes(4).toString('hex')}.pem`;
-  if (found === undefined) privately(join(dir, name), newEd25519());
-  return { kid: name.slice('signing.'.length, -'.pem'.length), publicKey: createPublicKey(readFileSync(join(dir, name))) };
+  const isKey = (name) => /^signing\.[\w-]+\.pem$/.test(name);
+  if (!readdirSync(dir).some(isKey)) privately(join(dir, `signing.${service}-${randomBytes(4).toString('hex')}.pem`), newEd25519());
+  return readdirSync(dir).filter(isKey).map((name) => ({
+    kid: name.slice('signing.'.length, -'.pem'.length), publicKey: createPublicKey(readFileSync(join(dir, name))),
+  }));
 }
 
 function symmetricKey(dir, purpose) {

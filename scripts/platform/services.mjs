@@ -43,6 +43,8 @@ const variables = {
     WRIT_OIDC_ISSUER: ({ oidcIssuer }) => oidcIssuer,
     WRIT_OIDC_AUDIENCE: () => audience,
     WRIT_ROLE_GROUPS: () => JSON.stringify(roleGroups),
+    // As long as the bearer tokens of the development provider live; five minutes where nothing is said.
+    WRIT_STEP_UP_SECONDS: () => String(8 * 3600),
   },
   provider: {
     WRIT_OIDC_ISSUER: ({ oidcIssuer }) => oidcIssuer,

@@ -30,7 +30,7 @@ export function createTerminal(stream = process.stdout, env = process.env) {
   const begin = ({ label }) => {
     current = { label, began: Date.now(), frame: 0 };
     current.timer = setInterval(live ? draw : () => {
-      if (!current.said) write(`  … ${current.label.padEnd(labelWidth)}${current.note ?? 'at it'}\n`);
+      if (!current.said) write(`  … ${current.label.padEnd(labelWidth)}${current.note ?? 'working'}\n`);
       current.said = true;
     }, live ? 100 : quietMs);
     current.timer.unref?.();

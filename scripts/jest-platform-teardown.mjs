@@ -1,0 +1,4 @@
+/** Ends the platform that the setup started. */
+export default async function endPlatform() {
+  await globalThis.writPlatform?.stop();
+}

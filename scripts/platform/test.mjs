@@ -1,0 +1,98 @@
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { build, compiler } from './build.mjs';
+import { root } from './installation.mjs';
+import { createReporter, createTerminal, errorText } from './terminal.mjs';
+
+const jest = ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js')];
+const results = join(root, '.writ/results');
+
+/** Each suite is a phase: {passed, failed} are its tests, or the one check that it is. */
+const phases = {
+  lint: () => check([join(root, 'node_modules/eslint/bin/eslint.js'), '.']),
+  types: () => check([compiler, '-p', 'tsconfig.test.json']),
+  unit: (tools) => suite('unit', tools, ['--maxWorkers=2']),
+  integration: (tools) => suite('integration', tools, ['--maxWorkers=2']),
+  'end to end': (tools) => suite('e2e', tools, ['--runInBand']),
+};
+const checks = ['lint', 'types'];
+
+/**
+ * `test` runs everything, `check` what needs no servers. Arguments go to the test runner and leave the checks out.
+ * The last line of the output is the true sum, alone: `N passed, N failed`.
+ */
+export async function run({ name, args }) {
+  const terminal = createTerminal();
+  const reporter = createReporter(terminal.show);
+  const names = Object.keys(phases).filter((phase) => name === 'test' || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
+  mkdirSync(results, { recursive: true });
+  const sums = [];
+  const built = await phase('build', reporter, async () => { await build(); return { passed: 0, failed: 0 }; });
+  if (built.failed > 0) sums.push(built);
+  else for (const each of names) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args })));
+  const total = (key) => sums.reduce((sum, one) => sum + one[key], 0);
+  process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
+  return total('failed') === 0 ? 0 : 1;
+}
+
+class Failed extends Error {}
+
+/** Shows a phase and what it complained of; a phase that breaks counts as one failure. */
+async function phase(name, reporter, work) {
+  let result;
+  try {
+    await reporter.step(name, async (tools) => {
+      result = await work(tools);
+      if (result.failed > 0) throw new Failed();
+      return result.passed === 0 ? 'up to date' : checks.includes(name) ? 'no problems' : `${result.passed} passed`;
+    });
+  } catch (error) {
+    if (!(error instanceof Failed)) result = { passed: 0, failed: 1, output: errorText(error) };
+    reporter.line(`\n${result.output.trim()}\n`);
+  }
+  return result;
+}
+
+async function check(args) {
+  const { code, output } = await runProgram(args);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, output };
+}
+
+async function suite(project, { note, args }, flags) {
+  const file = join(results, `${project}.json`);
+  rmSync(file, { force: true });
+  const { code, output } = await runProgram([...jest, '--selectProjects', project, '--json', `--outputFile=${file}`, ...flags, ...(args.length > 0 ? ['--passWithNoTests', ...args] : [])], (line) => {
+    if (/^(PASS|FAIL) /.test(line)) note(line);
+  });
+  const sums = readSums(file);
+  // A run that failed without a failing test (a crash, a set-up that broke) is a failure all the same.
+  return { passed: sums.passed, failed: Math.max(sums.failed, code === 0 ? 0 : 1), output };
+}
+
+function readSums(file) {
+  try {
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests + numRuntimeErrorTestSuites };
+  } catch {
+    return { passed: 0, failed: 1 };
+  }
+}
+
+function runProgram(args, onLine = () => {}) {
+  return new Promise((resolve, reject) => {
+    const env = process.stdout.isTTY && !process.env.NO_COLOR ? { ...process.env, FORCE_COLOR: '1' } : process.env;
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const stop = (signal) => child.kill(signal);
+    process.once('SIGINT', stop).once('SIGTERM', stop);
+    const lines = [];
+    for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', (line) => { lines.push(line); onLine(line.replaceAll(/\u001b\[\d+m/g, '').trim()); });
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+      if (signal === null) resolve({ code, output: lines.join('\n') });
+      else reject(new Error(`ended by ${signal}`));
+    });
+  });
+}
