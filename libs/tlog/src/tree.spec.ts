@@ -165,6 +165,16 @@ describe('proofs', () => {
     expect(verifyInclusion(-1, 5, leaves[0]!, [], root)).toBe(false);
   });
 
+  it('do not bind the size, which only the signed checkpoint does', async () => {
+    const root = mth(leaves.slice(0, 3));
+    const inclusion = await proveInclusion(source, 0, 3);
+    const consistent = await proveConsistency(source, 1, 3);
+    for (const size of [3, 4]) {
+      expect(verifyInclusion(0, size, leaves[0]!, inclusion, root)).toBe(true);
+      expect(verifyConsistency(1, size, consistent, leaves[0]!, root)).toBe(true);
+    }
+  });
+
   it('hold at sizes above 2^32, where bit operations would not', () => {
     const half = mth(leaves.slice(0, 1));
     const sizes = [2 ** 40, 2 ** 53 - 1];
