@@ -53,10 +53,10 @@ export class Db {
 
   /** All rows of a key, gathered like {@link one}. */
   async many<Row>(find: Lookup<Row>, key: string): Promise<Row[]> {
-    let loader = this.loaders.get(find as unknown as Lookup<never>);
+    let loader = this.loaders.get(find);
     if (!loader) {
       loader = new DataLoader((keys) => this.load(find, keys), { cache: false });
-      this.loaders.set(find as unknown as Lookup<never>, loader);
+      this.loaders.set(find, loader);
     }
     return (await loader.load(key)) as Row[];
   }

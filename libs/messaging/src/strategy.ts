@@ -115,7 +115,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     await channel.consume(queue, (message) => {
       if (!message) return;
       const userId: unknown = message.properties.userId;
-      const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? (this.doors[0] as Door);
+      const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? (this.doors[0]);
       this.inbox.takeDead(origin, { body: message.content, userId: typeof userId === 'string' ? userId : undefined })
         .then(() => channel.ack(message))
         .catch((error: unknown) => this.options.log.error({ err: error }, 'a dead letter could not be stored; the broker keeps it'));

@@ -56,11 +56,11 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
   let app: NestFastifyApplication | undefined;
   try {
     const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch });
-    const health = new Health(options.name, messaging.transactions as unknown as Transactions<ServiceName>);
+    const health = new Health(options.name, messaging.transactions);
     health.add(() => messaging.trouble);
     const module = rootModule(options, { config, log, source, messaging, health });
     app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
-    const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
+    const fastify = app.getHttpAdapter().getInstance();
     addReceipts(fastify);
     holdBackWriters(fastify, health, config);
     assertEveryRouteHasRule(app);
@@ -148,7 +148,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
     providers: [
       ...shared,
       { provide: APP_FILTER, useValue: new ProblemFilter(log) },
-      { provide: APP_INTERCEPTOR, useFactory: (reflector: Reflector) => new Idempotency(reflector, messaging.transactions as unknown as Transactions<ServiceName>), inject: [Reflector] },
+      { provide: APP_INTERCEPTOR, useFactory: (reflector: Reflector) => new Idempotency(reflector, messaging.transactions), inject: [Reflector] },
       {
         provide: APP_GUARD,
         useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, gateways),
