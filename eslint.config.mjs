@@ -14,6 +14,7 @@ export default [
       '@typescript-eslint/require-await': 'off', // An async signature is often the interface's.
       '@typescript-eslint/no-unsafe-function-type': 'off', // TypeORM names migrations by it.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true, allow: ['URL'] }],
+      '@typescript-eslint/no-unnecessary-type-assertion': 'off', // Takes assertions away that the compiler needs.
       'no-console': 'error',
       'max-lines': ['error', { max: 400, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 60, skipBlankLines: true, skipComments: true }],
@@ -26,7 +27,7 @@ export default [
       'max-lines-per-function': 'off',
       'max-lines': 'off',
       'no-console': 'off',
-      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/no-misused-promises': 'off',
       '@typescript-eslint/restrict-template-expressions': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

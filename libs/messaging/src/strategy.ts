@@ -37,6 +37,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
   private readonly broker: Broker;
   private readonly relay: Relay;
   private readonly inbox: Inbox<S>;
+  private readonly firstDoor: Door;
   private readonly doors: Door[];
   private readonly consumers: BatchConsumer[] = [];
   private readonly stopping = new AbortController();
@@ -50,7 +51,8 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     const userId = decodeURIComponent(new URL(brokerUrl).username);
     this.relay = new Relay(source, service, new Publisher(this.broker, userId, log), this.broker, log);
     this.transactions.onSaid(() => this.relay.hint());
-    this.doors = service === 'request' ? [eventDoor(service), submissionDoor] : [eventDoor(service)];
+    this.firstDoor = eventDoor(service);
+    this.doors = service === 'request' ? [this.firstDoor, submissionDoor] : [this.firstDoor];
     this.inbox = new Inbox(service, this.transactions, this.doors, (pattern, payload, tx) => this.dispatch(pattern, payload, tx), log);
   }
 
@@ -115,7 +117,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     await channel.consume(queue, (message) => {
       if (!message) return;
       const userId: unknown = message.properties.userId;
-      const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? (this.doors[0]);
+      const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? this.firstDoor;
       this.inbox.takeDead(origin, { body: message.content, userId: typeof userId === 'string' ? userId : undefined })
         .then(() => channel.ack(message))
         .catch((error: unknown) => this.options.log.error({ err: error }, 'a dead letter could not be stored; the broker keeps it'));

@@ -76,7 +76,7 @@ export class TestBus {
     const channel = await this.publisherOf(user);
     const userId = options.userId === null ? undefined : (options.userId ?? user);
     await new Promise<void>((resolve, reject) => {
-      channel.publish(exchange, routingKey, body, { persistent: true, mandatory: true, contentType, ...(userId === undefined ? {} : { userId }) }, (error: unknown) => (error ? reject(error) : resolve()));
+      channel.publish(exchange, routingKey, body, { persistent: true, mandatory: true, contentType, ...(userId === undefined ? {} : { userId }) }, (error: Error | null) => (error ? reject(error) : resolve()));
     });
   }
 
