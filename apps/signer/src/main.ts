@@ -53,7 +53,6 @@ function serve(config: SignerConfig): void {
     stopping = true;
     log.info('signer stops');
     server.close(() => store.close());
-    server.closeIdleConnections();
     setTimeout(() => server.closeAllConnections(), stopSeconds * 1000).unref();
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);

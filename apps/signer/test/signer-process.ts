@@ -53,7 +53,8 @@ export class SignerProcess {
   readonly lines: string[] = [];
 
   private constructor(private readonly child: ChildProcess, readonly url: string) {
-    this.ended = once(child, 'exit');
+    // 'close' comes after the last line of output, 'exit' may come before it.
+    this.ended = once(child, 'close');
   }
 
   /** Starts the program and waits until it listens. */

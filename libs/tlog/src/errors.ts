@@ -2,6 +2,7 @@
 export type TlogErrorCode =
   | 'hash-malformed'
   | 'size-malformed'
+  | 'time-malformed'
   | 'index-out-of-range'
   | 'edge-malformed'
   | 'tile-malformed'

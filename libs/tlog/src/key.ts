@@ -1,7 +1,7 @@
 import {
   createPrivateKey, createPublicKey, generateKeyPairSync, hash, sign, verify, type KeyObject,
 } from 'node:crypto';
-import { decodeBase64, encodeBase64 } from './encoding.js';
+import { decodeBase64, encodeBase64, isSize } from './encoding.js';
 import { TlogError } from './errors.js';
 
 /** Signature types of C2SP signed-note that this package signs and verifies. */
@@ -116,10 +116,11 @@ export class SignerKey {
 
   /**
    * Cosigns a checkpoint's text at a time in Unix seconds (C2SP tlog-cosignature v1). The statement is "this is the
-   * largest consistent tree I have seen": record it durably first. Throws `key-type-mismatch` for a log's key.
+   * largest consistent tree I have seen": record it durably first. Throws `key-type-mismatch` for a log's key, `time-malformed`.
    */
   cosign(text: string, timeSeconds: number): NoteSignature {
     this.#require(keyTypes.cosignature);
+    if (!isSize(timeSeconds)) throw new TlogError('time-malformed', 'a time is in whole Unix seconds');
     const time = Buffer.alloc(cosignatureTimeBytes);
     time.writeBigUInt64BE(BigInt(timeSeconds));
     return this.#line(Buffer.concat([time, sign(null, cosignedMessage(text, timeSeconds), this.#key)]));

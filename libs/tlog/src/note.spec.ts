@@ -95,6 +95,7 @@ describe('a key', () => {
   it('signs as a log or cosigns as a witness, never both', () => {
     expect(() => logKey.cosign('text\n', 1)).toThrow(code('key-type-mismatch'));
     expect(() => witnessKey.sign('text\n')).toThrow(code('key-type-mismatch'));
+    for (const time of [-1, 1.5, Number.NaN]) expect(() => witnessKey.cosign('text\n', time)).toThrow(code('time-malformed'));
   });
 
   it('signs the same bytes the same way each time', () => {

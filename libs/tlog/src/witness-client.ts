@@ -1,3 +1,4 @@
+import { parseCheckpoint } from './checkpoint.js';
 import { TlogError } from './errors.js';
 import { parseDecimal } from './encoding.js';
 import type { VerifierKey } from './key.js';
@@ -59,7 +60,7 @@ export async function cosignWith(
     addCheckpoint(witness, { oldSize: from, proof: await proveFrom(from), checkpoint }, options);
   const answer = await ask(oldSize);
   // A size above the checkpoint's cannot be proven from: the witness has seen a later tree, or a fork.
-  const limit = Number(parseNote(checkpoint).text.split('\n')[1]);
+  const limit = parseCheckpoint(parseNote(checkpoint).text).size;
   return answer.outcome === 'other-size' && answer.size <= limit && answer.size !== oldSize ? ask(answer.size) : answer;
 }
 
