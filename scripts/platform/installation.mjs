@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { consolePort } from './services.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The upstream and the gateway that a development installation comes with; also their broker users. */
@@ -17,13 +18,13 @@ export function layoutOf(dir) {
     logs: at('logs'),
     keysDir: (name) => at('keys', name),
     stateDir: (name) => at('state', name),
-    trustFile: at('keys', 'trust.json'),
+    trustFile: at('trust', 'keys.json'),
     signerKeyFile: at('keys', 'signer', 'log.pem'),
-    signerSecretFile: at('keys', 'signer.secret'),
-    tokensFile: at('keys', 'bearer-tokens.json'),
-    clientsFile: at('keys', 'clients.json'),
-    passwordsFile: at('keys', 'passwords.json'),
-    gatewayFile: at('keys', 'gateway.json'),
+    signerSecretFile: at('keys', 'signer-secret', 'secret'),
+    tokensFile: at('people', 'bearer-tokens.json'),
+    clientsFile: at('people', 'clients.json'),
+    passwordsFile: at('passwords.json'),
+    gatewayFile: at('people', 'gateway.json'),
     stateFile: at('platform.json'),
     envFile: at('env'),
   };
@@ -33,9 +34,8 @@ export function makeFolders(layout) {
   mkdirSync(layout.dir, { recursive: true });
   // The database's own user has to pass through; nobody else may look.
   chmodSync(layout.dir, 0o711);
-  for (const folder of [layout.logs, layout.keysDir('signer'), layout.stateDir('issuer'), layout.stateDir('signer')]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  }
+  const files = [layout.trustFile, layout.signerKeyFile, layout.signerSecretFile, layout.tokensFile].map((file) => dirname(file));
+  for (const folder of [layout.logs, layout.stateDir('issuer'), layout.stateDir('signer'), ...files]) mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
 /** A password for each name, made on first use and kept: databases and broker remember them too. */
@@ -55,4 +55,12 @@ export function writePrivately(file, text) {
   const next = `${file}.${process.pid}`;
   writeFileSync(next, text, { mode: 0o600 });
   renameSync(next, file);
+}
+
+/** The machine clients that the development identity provider knows beside the command line. */
+export function writeClients({ clientsFile }, passwords) {
+  writePrivately(clientsFile, JSON.stringify([
+    { clientId: 'dev-machine', clientSecret: passwords('client-dev-machine'), name: 'a machine for trying things' },
+    { clientId: 'writ-console', clientSecret: passwords('client-writ-console'), name: 'Writ console', redirectUris: [`http://127.0.0.1:${consolePort}/auth/callback`] },
+  ]));
 }

@@ -5,7 +5,7 @@ import { Problem } from '../backing/problem.mjs';
 import { isAlive } from '../backing/processes.mjs';
 import { build, runNode } from './build.mjs';
 import { databaseName, ownerName, provisionDatabases } from './databases.mjs';
-import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, writePrivately } from './installation.mjs';
+import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, writeClients, writePrivately } from './installation.mjs';
 import { createKeys, logVerifierKey } from './keys.mjs';
 import { choosePorts } from './ports.mjs';
 import { seed } from './seed.mjs';
@@ -23,7 +23,7 @@ import { createSupervisor, endRecorded, readPlatform } from './supervisor.mjs';
 export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, replicas = {} }) {
   const layout = layoutOf(dir);
   refuseSecond(layout);
-  if (fresh) for (const folder of [layout.logs, join(layout.dir, 'keys'), join(layout.dir, 'state')]) rmSync(folder, { recursive: true, force: true });
+  if (fresh) for (const name of ['logs', 'keys', 'trust', 'people', 'state']) rmSync(join(layout.dir, name), { recursive: true, force: true });
   makeFolders(layout);
   let supervisor;
   const stop = async () => {
@@ -81,10 +81,7 @@ async function provision({ layout, facts, backing, reporter }) {
   });
   await reporter.step('keys', () => {
     createKeys(layout);
-    writePrivately(layout.clientsFile, JSON.stringify([
-      { clientId: 'dev-machine', clientSecret: passwords('client-dev-machine'), name: 'a machine for trying things' },
-      { clientId: 'writ-console', clientSecret: passwords('client-writ-console'), name: 'Writ console', redirectUris: [`http://127.0.0.1:${consolePort}/auth/callback`] },
-    ]));
+    writeClients(layout, passwords);
     return 'one folder per service; public ones in the trust file';
   });
   await reporter.step('databases', async ({ note }) => {

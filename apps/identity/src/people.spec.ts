@@ -2,7 +2,7 @@ import { accessClaims, people, personKeys, personOf, strongSignIn } from './peop
 
 describe('people of the development organisation', () => {
   it('keeps whoever asks out of every group that decides', () => {
-    const deciding = new Set([...people.reviewer.groups, ...people.reviewer2.groups, ...people.admin.groups]);
+    const deciding = new Set<string>([...people.reviewer.groups, ...people.reviewer2.groups, ...people.admin.groups]);
     expect(people.requester.groups.filter((group) => deciding.has(group))).toEqual([]);
   });
 

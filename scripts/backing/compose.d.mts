@@ -1,0 +1,1 @@
+export const images: Record<'postgres' | 'rabbitmq' | 'redis', string>;
