@@ -63,13 +63,13 @@ export function IsDuration(): PropertyDecorator {
   });
 }
 
-/** Text without lone surrogates: anything else has no canonical form and could not be signed. */
+/** Text without lone surrogates, which have no canonical form, and without NUL, which PostgreSQL cannot store. */
 export function IsWellFormed(): PropertyDecorator {
   return ValidateBy({
     name: 'isWellFormed',
     validator: {
-      validate: (value) => typeof value === 'string' && value.isWellFormed(),
-      defaultMessage: () => '$property has characters that are no valid Unicode',
+      validate: (value) => typeof value === 'string' && value.isWellFormed() && !value.includes('\u0000'),
+      defaultMessage: () => '$property has NUL or characters that are no valid Unicode',
     },
   });
 }

@@ -10,3 +10,7 @@ export * from './envelope.js';
 export { isEventType, validateBody, validateEvent, type Validated } from './validate.js';
 export * from './statement.js';
 export type * from './claims.js';
+export { jsonSchemas, schemasFor, type JsonSchema } from './schemas.js';
+export { asyncApi, flowPicture, listenersOf, producersOf } from './asyncapi.js';
+export * from './http/request.js';
+export * from './http/rotation.js';

@@ -1,0 +1,183 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, IsOptional, IsString, Matches, MaxLength, Min, ValidateNested,
+} from 'class-validator';
+import { IsName, IsRotationId, IsScope, IsText } from '../fields.js';
+import type { RequestId, RotationId, TokenId } from '../ids.js';
+import type { Actor, Delivery, Party, Principal } from '../parts.js';
+
+/** Bodies and answers of the issuer's routes. */
+
+/** `POST /v1/tokens/{tokenId}/claim`: without a rotation, the token's first secret. */
+export class ClaimBody {
+  @IsOptional() @IsRotationId() rotationId?: RotationId;
+}
+
+/** Shown once. */
+export interface ClaimedSecret {
+  tokenId: TokenId;
+  secret: string;
+  expiresAt: string;
+  /** Which of the token's secrets this is. */
+  generation: number;
+}
+
+/** One token to verify: the secret itself, or its inner digest in base64url, which is useless as a bearer. */
+export class VerifyItem {
+  @IsOptional() @IsString() @MaxLength(4096) token?: string;
+  @IsOptional() @Matches(/^[\w-]{43}$/) digest?: string;
+  /** All of them must have been granted. */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsScope({ each: true }) scopes?: string[];
+  @IsOptional() @IsName() audience?: string;
+  /** Where the end client calls from, for tokens that are bound to networks. */
+  @IsOptional() @IsString() @MaxLength(64) address?: string;
+  /** The end client's user agent, for usage records; only its family is kept. */
+  @IsOptional() @IsString() @MaxLength(512) agent?: string;
+}
+
+export class VerifyBody extends VerifyItem {
+  /** The answer is at least this fresh, or it is no. */
+  @IsOptional() @IsInt() @Min(0) minSeq?: number;
+}
+
+/** The most tokens that one batch may hold. */
+export const maxVerifyBatch = 1_000;
+
+export class VerifyBatchBody {
+  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(maxVerifyBatch) @ValidateNested({ each: true }) @Type(() => VerifyItem) tokens!: VerifyItem[];
+  @IsOptional() @IsInt() @Min(0) minSeq?: number;
+}
+
+export const verificationCodes = [
+  'VALID', 'NOT_FOUND', 'MALFORMED', 'EXPIRED', 'SUSPENDED', 'REVOKED', 'INSUFFICIENT_SCOPE', 'WRONG_AUDIENCE',
+  'WRONG_NETWORK', 'RATE_LIMITED', 'STALE',
+] as const;
+export type VerificationCode = (typeof verificationCodes)[number];
+
+/** Answer to one verification. Facts come with every code that concerns a known token of the caller's audiences. */
+export interface Verification {
+  valid: boolean;
+  /** Callers tolerate codes they do not know: everything but VALID is no. */
+  code: VerificationCode;
+  /** Database time that the answer is of. */
+  asOf: string;
+  /** Place in the issuer's state log that the answer is of. */
+  seq: number;
+  /** The answer reflects every change that was committed longer ago than this. */
+  maxStalenessMs: number;
+  tokenId?: string;
+  owner?: string;
+  scopes?: readonly string[];
+  audience?: string;
+  environment?: string;
+  expiresAt?: string;
+  networks?: readonly string[];
+  /** With RATE_LIMITED: when to ask again. */
+  retryAfterMs?: number;
+}
+
+export interface VerifyBatchAnswer {
+  /** Names one unbroken life of the state log. */
+  incarnation: string;
+  results: Verification[];
+}
+
+/** Why a token is stopped or let go on again. */
+export class StopBody {
+  @IsText(1000) reason!: string;
+}
+
+/** `POST /v1/epochs`: everything that was issued before ends at once, of one owner or of everybody. */
+export class EpochBody {
+  @IsOptional() @Matches(/^[\x21-\x7e]{1,256}$/) ownerId?: string;
+  @IsText(1000) reason!: string;
+}
+
+export class BurnBody {
+  @IsString() @MaxLength(4096) token!: string;
+}
+
+export class RegisterGatewayBody {
+  @IsName() name!: string;
+  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(64) @ArrayUnique() @IsName({ each: true }) audiences!: string[];
+  /** The broker's user that this gateway asks over AMQP as. */
+  @IsOptional() @IsName() brokerUser?: string;
+}
+
+export interface Gateway {
+  clientId: string;
+  name: string;
+  audiences: string[];
+  brokerUser?: string;
+  createdAt: string;
+}
+
+/** The secret is shown once. */
+export interface GatewayCredentials {
+  clientId: string;
+  clientSecret: string;
+}
+
+export const tokenStates = ['issued', 'active', 'suspended', 'revoked', 'expired'] as const;
+export type TokenState = (typeof tokenStates)[number];
+
+/** A token as its owner, an administrator or an auditor sees it. */
+export interface TokenView {
+  tokenId: TokenId;
+  requestId: RequestId;
+  /** `issued` until its first secret was claimed. */
+  state: TokenState;
+  owner: Party;
+  claimant: Principal;
+  resource: string;
+  audience: string;
+  scopes: string[];
+  environment: string;
+  delivery: Delivery;
+  issuedAt: string;
+  expiresAt: string;
+  claimBefore?: string;
+  lastUsedAt?: string;
+  replaces?: TokenId;
+  /** Living secrets: one, or two during a rotation. */
+  generations: GenerationView[];
+}
+
+export interface GenerationView {
+  generation: number;
+  rotationId?: RotationId;
+  state: 'claimable' | 'delivered' | 'used' | 'retired';
+  claimBefore?: string;
+  retiresAt?: string;
+}
+
+/** One verifier's part in a fleet-wide stop. */
+export interface FleetReceipt {
+  verifierId: string;
+  name: string;
+  /** It said that it applied the change, or its lease had run out without it. */
+  outcome: 'acknowledged' | 'fenced';
+  seq: number;
+  /** From commit. */
+  latencyMs: number;
+}
+
+export interface StopAnswer {
+  tokenId: TokenId;
+  state: TokenState;
+  /** Place of the change in the state log. */
+  seq: number;
+  /** With `wait=fleet`. */
+  receipts?: FleetReceipt[];
+}
+
+/** One step in a token's life. */
+export interface TimelineEntry {
+  at: string;
+  what: string;
+  code?: string;
+  seq?: number;
+  generation?: number;
+  by?: Actor;
+  reason?: string;
+}

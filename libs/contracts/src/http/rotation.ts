@@ -1,0 +1,55 @@
+import { IsIn, IsOptional } from 'class-validator';
+import type { RotationCause } from '../events.js';
+import { IsText } from '../fields.js';
+import type { RotationId, TokenId } from '../ids.js';
+import type { Straggler } from '../parts.js';
+
+/** Asks for a new secret now. With cause `emergency` the old one dies at once. */
+export class RotateToken {
+  @IsOptional() @IsIn(['requested', 'emergency']) cause?: 'requested' | 'emergency';
+  @IsOptional() @IsText(1000) reason?: string;
+}
+
+/** Stops a rotation, whose successor then dies, or forces it, and the old secret dies at once. */
+export class SteerRotation {
+  @IsText(1000) reason!: string;
+}
+
+/**
+ * Where a rotation stands: `due` until the issuer answers, then its successor is `claimable`, `delivered`, `used`.
+ * Ends: `completed`; `lapsed`, where nobody claimed; `stopped`, by a person; `ended`, with the token itself.
+ */
+export const rotationStates = ['due', 'claimable', 'delivered', 'used', 'completed', 'lapsed', 'stopped', 'ended'] as const;
+export type RotationState = (typeof rotationStates)[number];
+
+export interface RotationAnswer {
+  rotationId: RotationId;
+  tokenId: TokenId;
+  state: RotationState;
+  cause: RotationCause;
+  /** Number of the successor secret, once it exists. */
+  generation?: number;
+  startedAt: string;
+  deadlineAt: string;
+  claimBefore: string;
+  endedAt?: string;
+  /** Whether the old secret is still in use while its end comes near. */
+  blocked: boolean;
+  /** Who still shows the old secret. */
+  stragglers: Straggler[];
+}
+
+export interface ForecastBucket {
+  from: string;
+  rotations: number;
+  expiries: number;
+  /** Secrets to be fetched: successors of the rotations due then, and issued tokens whose claim deadline lies there. */
+  claims: number;
+}
+
+export interface Forecast {
+  asOf: string;
+  /** `PT1H` or `P1D`. */
+  bucket: string;
+  buckets: ForecastBucket[];
+}
