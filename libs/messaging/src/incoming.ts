@@ -143,8 +143,17 @@ export function waitMs(attempts: number, spread: number): number {
   return Math.min(longestWaitMs, firstWaitMs * 3 ** (attempts - 1)) * (0.75 + spread / 2);
 }
 
+/**
+ * Thrown by a handler whose service must not go on just now, whatever the message: it is kept at the broker, neither
+ * acknowledged nor parked, and tried again.
+ */
+export class Unavailable extends Error {
+  override readonly name: string = 'Unavailable';
+}
+
 /** PostgreSQL is not there, or has no room just now: nothing was decided about the message itself. */
 export function isUnavailable(error: unknown): boolean {
+  if (error instanceof Unavailable) return true;
   if (!(error instanceof Error)) return false;
   const { code, driverError } = error as Error & { code?: unknown; driverError?: unknown };
   if (typeof code === 'string' && /^(08...|57P0[123]|53...|25P0[34]|ECONN\w+|ENOTFOUND|EPIPE|ETIMEDOUT|EAI_AGAIN)$/.test(code)) return true;

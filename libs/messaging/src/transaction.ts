@@ -21,6 +21,7 @@ export interface EmitOptions {
  */
 export class Tx<S extends ServiceName> {
   private readonly said: OutboxEvent[] = [];
+  private readonly beforeCommits: (() => Promise<void>)[] = [];
   private readonly afterCommit: (() => void)[] = [];
 
   constructor(readonly db: Db, private readonly service: S, private readonly traceparent?: string) {}
@@ -35,6 +36,14 @@ export class Tx<S extends ServiceName> {
     return this.say(exchanges.outcomes, `${upstream}.${type}`, type, data, { subject });
   }
 
+  /**
+   * Runs once when every handler of this transaction is done, before its events are written: for work that needs all
+   * messages of a batch together. What it throws rolls everything back.
+   */
+  beforeCommit(work: () => Promise<void>): void {
+    this.beforeCommits.push(work);
+  }
+
   /** Runs after a successful commit, in this process only: for hints and caches, never for state. */
   onCommit(effect: () => void): void {
     this.afterCommit.push(effect);
@@ -47,6 +56,8 @@ export class Tx<S extends ServiceName> {
 
   /** Writes the outbox as the transaction's last statement: the counters it locks are held for the commit only. */
   async close(): Promise<readonly OutboxEvent[]> {
+    await this.flush();
+    for (const work of this.beforeCommits) await work();
     await this.flush();
     await writeOutbox(this.db, this.service, this.said);
     return this.said;
