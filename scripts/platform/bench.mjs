@@ -12,7 +12,7 @@ export async function run({ args }) {
   const interrupted = () => { void backing.stop().finally(() => process.exit(130)); };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   try {
-    const { code } = await runNode([join(root, 'bench/main.ts'), ...args], {
+    const { code } = await runNode([join(root, 'bench/dist/main.js'), ...args], {
       inherit: true,
       env: {
         ...process.env,

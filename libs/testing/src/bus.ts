@@ -104,6 +104,13 @@ export class TestBus {
     return messageCount;
   }
 
+  /** Lets a queue no longer hear an event, so that it does not fill up where nobody reads it. */
+  async unbind(queue: string, key: string, exchange: string = exchanges.events): Promise<void> {
+    const channel = await (await this.connect(this.adminUrl())).createChannel();
+    await channel.unbindQueue(queue, exchange, key);
+    await channel.close();
+  }
+
   async drop(): Promise<void> {
     for (const connection of this.connections) await connection.close().catch(() => undefined);
     await api('DELETE', `/vhosts/${this.vhost}`);
