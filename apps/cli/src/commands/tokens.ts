@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import { basic } from '@writ/client';
+import type { ClaimedSecret, RotationAnswer, StopAnswer, TimelineEntry, TokenView, Verification } from '@writ/contracts';
+import { Ended, exitCodes } from '../exit.js';
+import { relative, type Output } from '../output.js';
+import type { Session } from '../session.js';
+import { seconds, waitFor } from '../wait.js';
+
+interface Context { session: Session; output: Output }
+
+/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|rotate`. */
+export function addTokenCommands(program: Command, context: () => Context): void {
+  program.command('claim <tokenId>')
+    .description('Fetch the secret; it is shown once, on stdout')
+    .option('--rotation <rotationId>', 'the successor that this rotation made')
+    .option('--key <key>', 'idempotency key: repeat with the same one within a minute if the answer was lost')
+    .action((tokenId: string, options: { rotation?: string; key?: string }) => claim(tokenId, options, context()));
+  program.command('verify [token]')
+    .description('Check a secret as a gateway does; read from stdin when it is not given, which keeps it out of the shell’s history')
+    .option('--scope <scope...>', 'scopes that it must have')
+    .option('--audience <name>', 'which of the gateway’s audiences')
+    .action((token: string | undefined, options: { scope?: string[]; audience?: string }) => verify(token, options, context()));
+  program.command('tokens [tokenId]')
+    .description('Show your tokens, or one of them')
+    .action((tokenId: string | undefined) => tokens(tokenId, context()));
+  program.command('timeline <tokenId>')
+    .description('Show a token’s whole life')
+    .action((tokenId: string) => timeline(tokenId, context()));
+  for (const act of ['revoke', 'suspend', 'resume'] as const) {
+    const command = program.command(`${act} <tokenId>`)
+      .description({ revoke: 'Stop a token for ever', suspend: 'Stop a token until it is resumed', resume: 'Let a suspended token go on' }[act])
+      .requiredOption('--reason <text>', 'why; it goes into the audit log');
+    if (act !== 'resume') command.option('--wait-fleet', 'return when every verifier has applied it or can no longer say yes');
+    command.action((tokenId: string, options: { reason: string; waitFleet?: boolean }) => stop(act, tokenId, options, context()));
+  }
+  program.command('rotate <tokenId>')
+    .description('Replace a token’s secret; the old one lives on until the new one is in use')
+    .option('--emergency', 'the old secret dies at once')
+    .option('--reason <text>', 'why')
+    .option('--wait', 'wait until the new secret can be claimed, and claim it')
+    .option('--timeout <seconds>', 'how long --wait waits', '120')
+    .action((tokenId: string, options: RotateOptions) => rotate(tokenId, options, context()));
+}
+
+async function claim(tokenId: string, { rotation, key }: { rotation?: string; key?: string }, { session, output }: Context): Promise<void> {
+  const body = rotation ? { rotationId: rotation } : {};
+  const claimed = await session.writ('requester').issuer.post<ClaimedSecret>(`/v1/tokens/${tokenId}/claim`, { body, ...(key ? { idempotencyKey: key } : {}) });
+  if (!output.json) output.say(`${tokenId}, valid until ${claimed.expiresAt}. This is the only time you see it:`);
+  output.answer(claimed, () => claimed.secret);
+}
+
+async function verify(token: string | undefined, { scope, audience }: { scope?: string[]; audience?: string }, { session, output }: Context): Promise<void> {
+  const secret = token ?? (await readStdin());
+  const gateway = session.gateway(basic(session.variable('WRIT_GATEWAY_CLIENT_ID'), session.variable('WRIT_GATEWAY_CLIENT_SECRET')));
+  const answer = await gateway.issuer.post<Verification>('/v1/tokens/verify', { body: { token: secret, ...(scope ? { scopes: scope } : {}), ...(audience ? { audience } : {}) } });
+  output.answer(answer, () => output.facts({
+    answer: answer.valid ? output.colors.green(answer.code) : output.colors.red(answer.code),
+    token: answer.tokenId,
+    owner: answer.owner,
+    scopes: answer.scopes?.join(' '),
+    audience: answer.audience,
+    expires: answer.expiresAt && `${answer.expiresAt} (${relative(answer.expiresAt)})`,
+    'as of': `${answer.asOf}, entry ${answer.seq}, at most ${answer.maxStalenessMs} ms old`,
+  }));
+  if (!answer.valid) throw new Ended(answer.code === 'RATE_LIMITED' || answer.code === 'STALE' ? exitCodes.tryAgain : exitCodes.denied, `The token is not valid: ${answer.code}.`);
+}
+
+async function readStdin(): Promise<string> {
+  if (process.stdin.isTTY) throw new Ended(exitCodes.usage, 'Give the token as an argument, or on stdin.', 'For example: writ claim tok_… | writ verify');
+  let text = '';
+  for await (const part of process.stdin) text += String(part);
+  return text.trim();
+}
+
+async function tokens(tokenId: string | undefined, { session, output }: Context): Promise<void> {
+  const { issuer } = session.writ('requester');
+  if (tokenId) {
+    const view = await issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
+    return output.answer(view, () => output.facts({
+      token: view.tokenId, state: view.state, owner: `${view.owner.id} (${view.owner.team})`, scopes: `${view.scopes.join(' ')} on ${view.resource} in ${view.environment}`,
+      expires: `${view.expiresAt} (${relative(view.expiresAt)})`, 'last used': view.lastUsedAt && relative(view.lastUsedAt), secrets: view.generations.map(({ generation, state }) => `#${generation} ${state}`).join(', '),
+    }));
+  }
+  const rows: TokenView[] = [];
+  for await (const row of issuer.pages<TokenView>('/v1/tokens')) rows.push(row);
+  output.rows(rows, {
+    token: (row) => row.tokenId, state: (row) => row.state, owner: (row) => row.owner.id, what: (row) => `${row.scopes.join(' ')} in ${row.environment}`,
+    expires: (row) => relative(row.expiresAt), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'),
+  }, 'You have no tokens.');
+}
+
+async function timeline(tokenId: string, { session, output }: Context): Promise<void> {
+  const { items } = await session.writ('requester').issuer.get<{ items: TimelineEntry[] }>(`/v1/tokens/${tokenId}/timeline`);
+  output.rows(items, {
+    at: (row) => row.at, what: (row) => row.what, code: (row) => row.code ?? '', by: (row) => row.by?.principal?.sub ?? row.by?.kind ?? '', reason: (row) => row.reason ?? '',
+  }, 'Nothing happened to this token.');
+}
+
+async function stop(act: 'revoke' | 'suspend' | 'resume', tokenId: string, { reason, waitFleet }: { reason: string; waitFleet?: boolean }, { session, output }: Context): Promise<void> {
+  const answer = await session.writ('requester').issuer.post<StopAnswer>(`/v1/tokens/${tokenId}/${act}`, { body: { reason }, query: { wait: waitFleet ? 'fleet' : undefined } });
+  const receipts = answer.receipts?.map(({ name, outcome, latencyMs }) => `${name} ${outcome} after ${Math.round(latencyMs)} ms`).join(', ');
+  output.answer(answer, () => output.facts({ token: tokenId, state: answer.state, entry: String(answer.seq), verifiers: answer.receipts && (receipts || 'none are registered') }));
+}
+
+interface RotateOptions { emergency?: boolean; reason?: string; wait?: boolean; timeout: string }
+
+async function rotate(tokenId: string, { emergency, reason, wait, timeout }: RotateOptions, context: Context): Promise<void> {
+  const { session, output } = context;
+  const { rotation } = session.writ('requester');
+  const body = { cause: emergency ? 'emergency' : 'requested', ...(reason ? { reason } : {}) };
+  const started = await rotation.post<RotationAnswer>(`/v1/tokens/${tokenId}/rotate`, { body });
+  if (!wait) return output.answer(started, () => `${started.rotationId}  ${started.state}`);
+  const ask = () => rotation.get<RotationAnswer>(`/v1/rotations/${started.rotationId}`);
+  const ready = await waitFor(output, ask, ({ state }) => state !== 'due', { timeoutSeconds: seconds(timeout), words: ({ state }) => `${started.rotationId} is ${state}` });
+  if (ready.state !== 'claimable') throw new Ended(exitCodes.conflict, `The rotation is ${ready.state}.`);
+  await claim(tokenId, { rotation: started.rotationId }, context);
+}
