@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
-import { createColors, isColorSupported } from 'picocolors';
+import picocolors from 'picocolors';
 
 /** Data goes to stdout, everything said about it to stderr, so that pipes carry data only. */
 export class Output {
-  readonly colors = createColors(isColorSupported && !process.env.NO_COLOR && process.stdout.isTTY);
+  readonly colors = picocolors.createColors(picocolors.isColorSupported && !process.env.NO_COLOR && process.stdout.isTTY);
 
   constructor(readonly json: boolean) {}
 
