@@ -189,7 +189,7 @@ function assertEveryRouteHasRule(app: INestApplication): void {
     if (!metatype) return [];
     const prototype = (metatype as Type).prototype as Record<string, unknown>;
     return Object.getOwnPropertyNames(prototype)
-      .filter((name) => typeof prototype[name] === 'function' && Reflect.hasMetadata('path', prototype[name] as object))
+      .filter((name) => name !== 'constructor' && typeof prototype[name] === 'function' && Reflect.hasMetadata('path', prototype[name] as object))
       .filter((name) => !reflector.getAllAndOverride(accessKey, [prototype[name] as () => void, metatype as Type]))
       .map((name) => `${metatype.name}.${name}`);
   });
