@@ -1,5 +1,5 @@
 import { plainToInstance, type ClassConstructor } from 'class-transformer';
-import { validateSync, type ValidationError } from 'class-validator';
+import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { events, type EventData, type EventType } from './events.js';
 import type { FieldProblem } from './parts.js';
 
@@ -30,6 +30,8 @@ function validated<T extends object>(type: ClassConstructor<T>, body: unknown, o
   const hidden = prototypeKeys(body, '', 0);
   if (hidden) return { problems: [hidden] };
   const value = plainToInstance(type, body);
+  const list = listForObject(value, '');
+  if (list) return { problems: [list] };
   const errors = validateSync(value, { forbidUnknownValues: true, stopAtFirstError: true, ...options });
   return errors.length === 0 ? { value } : { problems: errors.flatMap((e) => problemsOf(e, '')).slice(0, maxProblems) };
 }
@@ -49,6 +51,32 @@ function prototypeKeys(value: object, pointer: string, depth: number): FieldProb
     }
   }
   return undefined;
+}
+
+const singleParts = new Map<unknown, string[]>();
+
+/** `ValidateNested` takes a list for the one object that stands there, and an empty list for anything. */
+function listForObject(value: object, pointer: string): FieldProblem | undefined {
+  for (const field of singlePartsOf(value.constructor)) {
+    const part = (value as Record<string, unknown>)[field];
+    if (Array.isArray(part)) return { pointer: `${pointer}/${field}`, message: `${field} is one object, not a list.` };
+  }
+  for (const [field, part] of Object.entries(value)) {
+    if (typeof part !== 'object' || part === null) continue;
+    const found = listForObject(part as object, `${pointer}/${pointerPart(field)}`);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function singlePartsOf(type: unknown): string[] {
+  let fields = singleParts.get(type);
+  if (!fields) {
+    const rules = typeof type === 'function' ? getMetadataStorage().getTargetValidationMetadatas(type, '', false, false) : [];
+    fields = rules.filter(({ type: kind, each }) => kind === 'nestedValidation' && !each).map(({ propertyName }) => propertyName);
+    singleParts.set(type, fields);
+  }
+  return fields;
 }
 
 function problemsOf(error: ValidationError, pointer: string): FieldProblem[] {
