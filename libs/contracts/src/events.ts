@@ -47,6 +47,8 @@ export class RequestSubmitted implements AcceptedRequest {
 export class RequestRefused {
   @IsName() source!: string;
   @IsOptional() @IsString() @MaxLength(256) submissionId?: string;
+  /** Who sent it, as the door that it came through knows them. */
+  @IsOptional() @ValidateNested() @Type(() => Principal) submitter?: Principal;
   @IsCode() code!: string;
   @IsString() @MaxLength(1024) detail!: string;
   @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => FieldProblem) problems!: FieldProblem[];

@@ -14,3 +14,5 @@ export { jsonSchemas, schemasFor, type JsonSchema } from './schemas.js';
 export { asyncApi, flowPicture, listenersOf, producersOf } from './asyncapi.js';
 export * from './http/request.js';
 export * from './http/rotation.js';
+export * from './http/issuer.js';
+export * from './http/policy.js';

@@ -1,0 +1,140 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  deriveId, digestOf, requestDigest, signStatement, type AcceptedRequest, type Digest, type Principal, type RequestClaims,
+  type RequestId, type RequestStatus, type SigningKey, type Submission,
+} from '@writ/contracts';
+import type { Tx } from '@writ/messaging';
+import { RequestConfig } from './config.js';
+import { currentOutcome } from './outcome.js';
+import { endFault, readBody } from './read-submission.js';
+import { isRefusal, refuse, type Refusal } from './refusal.js';
+import {
+  refusalByKey, requestBySubmission, requesterByToken, sealingKeyByName, speakerByName, speakerBySubject, type RequestRow,
+} from './request.store.js';
+import { callerVoice, upstreamVoice, type Asker, type Voice } from './speak-for.js';
+
+export const SIGNING_KEY = Symbol('signing key');
+
+/** A submission on its way in, whichever door it came through. */
+export interface Ask {
+  /** The upstream's name, or `http`. */
+  source: string;
+  /** The upstream to tell the outcome. */
+  upstream?: string;
+  asker?: Asker;
+  submitter: Principal;
+  /** Absent where it could not be read. */
+  submissionId?: string;
+  /** Of the bytes that were sent. */
+  bodyDigest: Digest;
+  /** The unchecked body, or why there is none. */
+  data: unknown;
+  fault?: Refusal;
+}
+
+export interface Taken {
+  requestId: RequestId;
+  status: RequestStatus;
+}
+
+/** Judges submissions, and writes down what became of them: one request per source and id, or a refusal. */
+@Injectable()
+export class Intake {
+  constructor(private readonly config: RequestConfig, @Inject(SIGNING_KEY) private readonly key: SigningKey) {}
+
+  /** Accepts, recognises or refuses. A refusal is a result like the others: it is recorded and must commit. */
+  async take(tx: Tx<'request'>, ask: Ask): Promise<Taken | Refusal> {
+    const result = ask.fault ?? (await this.judge(tx, ask));
+    if (isRefusal(result)) await this.recordRefusal(tx, ask, result);
+    return result;
+  }
+
+  private async judge(tx: Tx<'request'>, ask: Ask): Promise<Taken | Refusal> {
+    const submissionId = ask.submissionId ?? '';
+    const body = readBody(ask.data);
+    if (isRefusal(body)) return body;
+    const bodyDigest = digestOf(ask.data);
+    const before = await tx.db.one(requestBySubmission, `${ask.source}/${submissionId}`);
+    if (before) return this.repeated(tx, before, bodyDigest);
+    const speaker = await tx.db.one(...(ask.asker ? [speakerBySubject, ask.asker.sub] as const : [speakerByName, ask.source] as const));
+    if (!speaker) throw new Error('The registry did not answer.');
+    const registration = speaker.registration ?? undefined;
+    const voice = ask.asker ? callerVoice(ask.asker, registration, body) : upstreamVoice(registration, body, this.config.oidcIssuer);
+    if (isRefusal(voice)) return voice;
+    const fault = endFault(body, speaker.now, this.config.longestDays) ?? (await replacesFault(tx, body));
+    if (fault) return fault;
+    const thumbprint = await thumbprintOf(tx, body);
+    if (thumbprint !== undefined && typeof thumbprint !== 'string') return thumbprint;
+    return this.accept(tx, { ask, submissionId, body, bodyDigest, voice, thumbprint, now: speaker.now });
+  }
+
+  private repeated(tx: Tx<'request'>, before: RequestRow, bodyDigest: Digest): Taken | Refusal {
+    if (before.body_digest !== bodyDigest) return refuse('id-reused', 'This id was used before, for another body.', [{ pointer: '', message: 'Use a new id for a new request.' }]);
+    if (before.upstream !== null) {
+      const { type, data } = currentOutcome(before);
+      tx.tell(before.upstream, type, data, before.request_id);
+    }
+    return { requestId: before.request_id, status: before.status };
+  }
+
+  private accept(tx: Tx<'request'>, facts: Acceptance): Taken {
+    const { ask, submissionId, body, bodyDigest, voice, thumbprint, now } = facts;
+    const accepted: AcceptedRequest = {
+      // The row with this source and id is unique: of two that try at once, one commits, and its time is the id's.
+      requestId: deriveId('req', now.getTime(), ask.source, submissionId),
+      source: ask.source, submitter: ask.submitter, requester: voice.requester, claimant: voice.claimant,
+      reason: body.reason, resource: body.resource, audience: body.resource, scopes: body.scopes, environment: body.environment,
+      ttl: body.ttl, expiresAt: body.expiresAt, delivery: body.delivery, deliveryKeyThumbprint: thumbprint, replaces: body.replaces,
+    };
+    const { requestId, requester, claimant } = accepted;
+    const digest = requestDigest(accepted);
+    const claims: RequestClaims = { iat: Math.floor(now.getTime() / 1_000), requestId, requestDigest: digest };
+    tx.db.insert('request', {
+      request_id: requestId, submission_key: `${ask.source}/${submissionId}`, source: ask.source, submission_id: submissionId,
+      upstream: ask.upstream ?? null, body_digest: bodyDigest, request_digest: digest, requester_id: requester.id, team: requester.team,
+      claimant_iss: claimant.iss, claimant_sub: claimant.sub, accepted, accepted_at: now,
+    });
+    tx.emit('request.submitted', { ...accepted, submissionId, requestDigest: digest, statement: signStatement(this.key, 'request', claims) });
+    return { requestId, status: 'submitted' };
+  }
+
+  private async recordRefusal(tx: Tx<'request'>, ask: Ask, { code, detail, problems }: Refusal): Promise<void> {
+    const { submissionId, bodyDigest, upstream } = ask;
+    const sender = ask.asker ? `http/${ask.asker.sub}` : ask.source;
+    const subject = `${sender}/${submissionId ?? bodyDigest}`;
+    if (upstream !== undefined) tx.tell(upstream, 'request.refused', { submissionId, code, detail, problems, bodyDigest }, subject);
+    const refusalKey = `${sender}/${bodyDigest}/${code}`;
+    if (await tx.db.one(refusalByKey, refusalKey)) return; // Recorded when it first came.
+    tx.db.insert('refusal', { refusal_key: refusalKey, refused_at: 'now' });
+    tx.emit('request.refused', { source: nameOf(ask.source), submissionId, submitter: ask.submitter, code, detail, problems, bodyDigest }, { subject });
+  }
+}
+
+interface Acceptance {
+  ask: Ask;
+  submissionId: string;
+  body: Submission;
+  bodyDigest: Digest;
+  voice: Voice;
+  thumbprint?: string;
+  now: Date;
+}
+
+async function thumbprintOf(tx: Tx<'request'>, { requester, delivery }: Submission): Promise<string | undefined | Refusal> {
+  if (delivery.mode !== 'sealed') return undefined;
+  const key = await tx.db.one(sealingKeyByName, `${requester.id} ${delivery.keyId}`);
+  return key?.thumbprint ?? refuse('sealing-key-unknown', 'The requester has no registered key of this name.', [{ pointer: '/delivery/keyId', message: 'This key is not registered for the requester.' }]);
+}
+
+/** A token is replaced for whom it was made, nobody else. */
+async function replacesFault(tx: Tx<'request'>, { requester, replaces }: Submission): Promise<Refusal | undefined> {
+  if (replaces === undefined) return undefined;
+  const owner = await tx.db.one(requesterByToken, replaces);
+  if (owner?.requester_id === requester.id) return undefined;
+  return refuse('replaces-unknown', 'The requester has no such token to replace.', [{ pointer: '/replaces', message: 'The requester has no such token.' }]);
+}
+
+/** A broker user may have a name that no upstream can be registered under; the record needs one all the same. */
+function nameOf(source: string): string {
+  return source.toLowerCase().replaceAll(/[^a-z0-9._-]/g, '-').replace(/^[^a-z0-9]/, '0').slice(0, 64) || '0';
+}
