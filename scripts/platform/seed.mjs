@@ -24,11 +24,12 @@ async function activateSampleSet(policy, tokens) {
   await post(`${policy}/v1/policy-sets/${encodeURIComponent(uploaded.digest)}/activate`, tokens.admin2, {});
 }
 
+/** Both the upstream and the requester's own bearer token may ask for anybody of team orders; the requester fetches the secrets. */
 const registerUpstream = (request, admin) => post(`${request}/v1/upstreams`, admin, {
-  id: developmentUpstream,
-  teams: ['orders'],
-  environments: ['dev', 'prod'],
-  requesters: ['svc:*'],
+  name: developmentUpstream,
+  requesters: ['*'],
+  teams: [{ team: 'orders', environments: ['dev', 'prod'], claimant: 'dev-requester' }],
+  subject: 'dev-requester',
 }, { existing: 409 });
 
 async function registerGateway(issuer, admin, gatewayFile) {
