@@ -46,6 +46,13 @@ export function decideCanonical(set: PolicySet, input: CanonicalFacts, engine: P
   };
 }
 
+/** Whether {@link decideCanonical} would approve, asking no more than it takes to know. */
+export function wouldApprove(set: PolicySet, input: CanonicalFacts): boolean {
+  if (unknownTo(set.catalog, input)) return false;
+  const request = cedarRequest(set.catalog, input);
+  return cedarEngine.decide(set.engineRules, 'autoApprove', request).allowed && decideCanonical(set, input).outcome === 'approve';
+}
+
 function refused(set: PolicySet, engine: PolicyEngine, { code, message }: Refusal, input: CanonicalFacts | null): Decision {
   return { outcome: 'deny', code, message, because: [], obligations: {}, obligedBy: [], ...provenance(set, engine, input), errors: [] };
 }

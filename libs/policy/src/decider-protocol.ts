@@ -1,8 +1,10 @@
 import type { CheckResult } from './check.js';
 import type { Decision } from './decision.js';
 import type { PolicyFacts } from './facts.js';
+import type { Loosening } from './loosening.js';
 import type { PolicyFiles } from './policy-set.js';
 import type { Problem } from './problem.js';
+import type { Replay } from './replay.js';
 import type { LiveToken, SimulationReport, StoredRequest } from './simulate.js';
 
 /** What the thread can be asked, and its answer to each. */
@@ -10,6 +12,8 @@ export interface Exchanges {
   activate: { ask: { files: PolicyFiles }; answer: { digest: string; problems: readonly Problem[]; active: boolean } };
   decide: { ask: { facts: PolicyFacts; nearest: boolean }; answer: Decision };
   check: { ask: { files: PolicyFiles }; answer: Omit<CheckResult, 'set'> };
+  compare: { ask: { active: PolicyFiles; draft: PolicyFiles }; answer: Loosening };
+  replay: { ask: { record: Decision; files: PolicyFiles }; answer: Omit<Replay, 'decision'> };
   'simulate-begin': { ask: { active: PolicyFiles; draft: PolicyFiles }; answer: null };
   'simulate-requests': { ask: { requests: readonly StoredRequest[] }; answer: { done: number } };
   'simulate-tokens': { ask: { tokens: readonly LiveToken[] }; answer: null };

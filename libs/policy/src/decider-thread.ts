@@ -67,10 +67,18 @@ export class DeciderThread {
   }
 }
 
-/** Built code has its worker beside it; under test it is TypeScript, which Node strips once `./x.js` is led to `./x.ts`. */
+/** Built code has its worker beside it. Under test this file is TypeScript, and so is the worker: Node is taught to read it. */
 function startWorker(): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./decider-worker.js', import.meta.url));
-  const source = new URL('./decider-worker.ts', import.meta.url).href;
-  const resolve = `(name, context, next) => next(name.startsWith('.') ? name.replace(/\\.js$/, '.ts') : name, context)`;
-  return new Worker(`require('node:module').registerHooks({ resolve: ${resolve} }); import(${JSON.stringify(source)});`, { eval: true, execArgv: ['--disable-warning=ExperimentalWarning'] });
+  const worker = new URL('./decider-worker.ts', import.meta.url).href;
+  return new Worker(`${readTypeScript}; import(${JSON.stringify(worker)});`, { eval: true, execArgv: ['--disable-warning=ExperimentalWarning'] });
 }
+
+const readTypeScript = `
+  const { registerHooks, stripTypeScriptTypes } = require('node:module');
+  const { readFileSync } = require('node:fs');
+  registerHooks({
+    resolve: (name, context, next) => next(context.parentURL?.endsWith('.ts') && name.startsWith('.') ? name.replace(/\\.js$/, '.ts') : name, context),
+    load: (url, context, next) => !url.endsWith('.ts') ? next(url, context)
+      : { format: 'module', shortCircuit: true, source: stripTypeScriptTypes(readFileSync(new URL(url), 'utf8'), { mode: 'transform' }) },
+  })`;

@@ -2,9 +2,11 @@ import { parentPort } from 'node:worker_threads';
 import { checkPolicySet } from './check.js';
 import { decide } from './decide.js';
 import type { Answered, Ask, ExchangeKind, Exchanges } from './decider-protocol.js';
+import { loosening } from './loosening.js';
 import { withNearest } from './nearest.js';
 import { loadPolicySet } from './policy-set.js';
 import type { PolicyFiles, PolicySet } from './policy-set.js';
+import { replay } from './replay.js';
 import { Simulation } from './simulate.js';
 
 /** The thread behind a decider: one engine, one question at a time. */
@@ -37,6 +39,12 @@ function answer(ask: Ask): Exchanges[ExchangeKind]['answer'] {
     case 'check': {
       const { set, ...result } = checkPolicySet(ask.files);
       return result;
+    }
+    case 'compare':
+      return loosening(loaded(ask.active), loaded(ask.draft));
+    case 'replay': {
+      const { same, differences } = replay(ask.record, loaded(ask.files));
+      return { same, differences };
     }
     case 'simulate-begin':
       simulation = new Simulation(loaded(ask.active), loaded(ask.draft));

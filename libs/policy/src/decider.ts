@@ -33,6 +33,9 @@ export interface Decider {
   close(): Promise<void>;
 }
 
+/** Starting a thread and reading a set takes longer than any decision. */
+const activationTimeoutMs = 30_000;
+
 export function createDecider({ memoSize = 20_000, timeoutMs = 10_000, maxPending = 10_000 }: DeciderOptions = {}): Decider {
   let thread = new DeciderThread();
   let closed = false;
@@ -44,7 +47,7 @@ export function createDecider({ memoSize = 20_000, timeoutMs = 10_000, maxPendin
     if (thread.alive) return thread;
     thread = new DeciderThread();
     // Not awaited: the thread answers in order, and a failure here fails the questions behind it too.
-    if (active) thread.ask('activate', { files: active.files }, timeoutMs).catch(() => undefined);
+    if (active) thread.ask('activate', { files: active.files }, activationTimeoutMs).catch(() => undefined);
     return thread;
   };
 
@@ -53,7 +56,7 @@ export function createDecider({ memoSize = 20_000, timeoutMs = 10_000, maxPendin
       return active?.digest;
     },
     async activate(files) {
-      const { digest, problems, active: loaded } = await living().ask('activate', { files }, timeoutMs);
+      const { digest, problems, active: loaded } = await living().ask('activate', { files }, activationTimeoutMs);
       if (!loaded) throw new PolicyError('broken-policy-set', `${problems.length} problems, the first: ${problems[0]!.file}:${problems[0]!.line} ${problems[0]!.message}`);
       active = { files, digest, memo: new DecisionMemo(memoSize) };
       return { digest };

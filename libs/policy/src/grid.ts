@@ -11,7 +11,8 @@ export interface Boundaries {
   readonly openIncidents: readonly number[];
   readonly requesters: readonly string[];
   readonly submitters: readonly string[];
-  readonly teams: readonly string[];
+  /** By resource: its owner, one of the teams that no rule names, an unknown one, and all that are named. */
+  readonly teams: ReadonlyMap<string, readonly string[]>;
   readonly trust: readonly TrustLevel[];
   /** `[replaces, shrinkOnly]` */
   readonly replacing: readonly (readonly [boolean, boolean])[];
@@ -44,14 +45,16 @@ export function boundariesOf(catalog: Catalog, mentions: Mentions, assertions: r
     if (apart.length > maxNamedScopes) return `${apart.length} scopes of "${resource.id}" that rules tell apart; at most ${maxNamedScopes}`;
     scopeSets.set(resource.id, subsets(apart));
   }
-  const teams = [...new Set([...catalog.teams, ...mentions.entities.filter(({ type }) => type === 'Team').map(({ id }) => id)])];
+  const namedTeams = mentions.entities.filter(({ type }) => type === 'Team').map(({ id }) => id);
+  const looksAtTeams = looksAt('principal', 'principal.team', 'principal.knownTeam') || asserted('knownTeam');
+  const teams = new Map([...catalog.resources.values()].map(({ id, owner }) => [id, looksAtTeams ? teamsApart(catalog, owner, namedTeams, also) : [owner]]));
   const ttls = [...(mentions.integers.get('context.ttlSeconds') ?? []), ...assertions.flatMap(({ when }) => when.longerThanSeconds ?? [])];
   return {
     ttlSeconds: around(ttls, 1, maxTtlSeconds),
     openIncidents: looksAt('principal.openIncidents') ? around(mentions.integers.get('principal.openIncidents') ?? [], 0, 1_000_000) : [0],
     requesters: looksAtNames ? [...new Set([...named, ...names, ...anybody])] : [freshName('anybody', [])],
     submitters: looksAt('context.submitter') ? [...new Set([...named, ...names, ...anybody, freshName('somebody-else', named)])] : [freshName('anybody', [])],
-    teams: looksAt('principal', 'principal.team', 'principal.knownTeam') || asserted('knownTeam') ? [...teams, freshName('unknown-team', teams)] : [teams[0]!],
+    teams,
     trust: looksAt('principal.trust') || asserted('trust') ? trustLevels : ['normal'],
     replacing: looksAt('context.replaces', 'context.shrinkOnly') || asserted('shrinkOnly') ? [[false, false], [true, false], [true, true]] : [[false, false]],
     scopeSets,
@@ -61,15 +64,15 @@ export function boundariesOf(catalog: Catalog, mentions: Mentions, assertions: r
 /** How many requests {@link points} makes. */
 export function sizeOf(catalog: Catalog, boundaries: Boundaries): number {
   const { ttlSeconds, openIncidents, requesters, submitters, teams, trust, replacing, scopeSets } = boundaries;
-  const each = ttlSeconds.length * openIncidents.length * requesters.length * submitters.length * teams.length * trust.length * replacing.length;
-  return [...catalog.resources.values()].reduce((sum, resource) => sum + each * resource.environments.size * scopeSets.get(resource.id)!.length, 0);
+  const each = ttlSeconds.length * openIncidents.length * requesters.length * submitters.length * trust.length * replacing.length;
+  return [...catalog.resources.values()].reduce((sum, resource) => sum + each * resource.environments.size * scopeSets.get(resource.id)!.length * teams.get(resource.id)!.length, 0);
 }
 
 /** Every request of catalog × boundaries. */
 export function* points(catalog: Catalog, b: Boundaries): Generator<CanonicalFacts> {
   for (const resource of catalog.resources.values()) {
     for (const environment of resource.environments.keys()) for (const scopes of b.scopeSets.get(resource.id)!) {
-      for (const id of b.requesters) for (const team of b.teams) for (const trust of b.trust) for (const openIncidents of b.openIncidents) {
+      for (const id of b.requesters) for (const team of b.teams.get(resource.id)!) for (const trust of b.trust) for (const openIncidents of b.openIncidents) {
         const requester = { id, openIncidents, team, trust };
         for (const submitter of b.submitters) for (const [replaces, shrinkOnly] of b.replacing) for (const ttlSeconds of b.ttlSeconds) {
           yield { audience: resource.id, environment, replaces, requester, resource: resource.id, scopes, shrinkOnly, submitter, ttlSeconds };
@@ -86,6 +89,16 @@ function scopesApart(resource: Resource, named: ReadonlySet<string>, also: Resou
     if (!kinds.has(kind)) kinds.set(kind, scope);
   }
   return [...kinds.values()].sort();
+}
+
+/** A request meets one resource only: of the teams that neither own it nor are named, one is like another. */
+function teamsApart(catalog: Catalog, owner: string, named: readonly string[], also: Catalog | undefined): string[] {
+  const kinds = new Map<string, string>();
+  for (const team of [...catalog.teams, ...(also?.teams ?? [])]) {
+    if (team !== owner && !named.includes(team)) kinds.set(`${catalog.teams.has(team)} ${also?.teams.has(team)}`, team);
+  }
+  const apart = [...new Set([owner, ...named, ...kinds.values()])];
+  return [...apart, freshName('unknown-team', [...apart, ...catalog.teams, ...(also?.teams ?? [])])];
 }
 
 function subsets(items: readonly string[]): string[][] {

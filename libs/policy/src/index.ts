@@ -22,6 +22,7 @@ export { loosening } from './loosening.js';
 export type { Loosening } from './loosening.js';
 export { DecisionMemo } from './memo.js';
 export { nearestApprovable, withNearest } from './nearest.js';
+export { compareOnThread, replayOnThread } from './on-thread.js';
 export { PolicyError, policyErrorCodes } from './policy-error.js';
 export type { PolicyErrorCode } from './policy-error.js';
 export { limits, loadPolicySet } from './policy-set.js';

@@ -70,9 +70,14 @@ class RuleReader {
     const path = pathOf(node);
     if (path !== undefined) return void this.paths.add(path);
     const [operator, operands] = Object.entries(node)[0] ?? ['', undefined];
+    // The schema requires every attribute, so what `has` asks is no fact.
+    if (operator === 'has' && pathOf(operands.left) !== undefined) return;
     if (operator === 'Value') return this.collectEntities(operands);
-    if (operator === 'like') this.relate(operator, [operands.left], { integers: [], texts: [patternOf(operands.pattern)] });
-    else if (relations.includes(operator)) this.relate(operator, [operands.left, operands.right], literalsIn(operands));
+    if (operator === 'like') {
+      this.relate(operator, [operands.left], { integers: [], texts: [patternOf(operands.pattern)] });
+      return this.walk(operands.left);
+    }
+    if (relations.includes(operator)) this.relate(operator, [operands.left, operands.right], literalsIn(operands));
     else if (arithmetic.includes(operator) && factsIn(operands).length > 0) this.opaque = 'it computes with facts: compare each fact with a plain number';
     else if (![...arithmetic, ...truths, 'Set', 'Record', 'has', 'is'].includes(operator)) this.opaque = `it uses "${operator}"`;
     for (const operand of Object.values(operands as object)) this.walk(operand);

@@ -1,4 +1,4 @@
-import { decideCanonical } from './decide.js';
+import { wouldApprove } from './decide.js';
 import type { Change, Decision, Nearest } from './decision.js';
 import { durationInWords } from './duration.js';
 import type { CanonicalFacts } from './facts.js';
@@ -30,7 +30,7 @@ export function nearestApprovable(set: PolicySet, facts: CanonicalFacts): Neares
     for (const scopes of smallerSets(set, facts.resource, known)) {
       for (const ttlSeconds of lifetimes) {
         const candidate = { ...facts, audience: facts.resource, environment, scopes, ttlSeconds };
-        if (decideCanonical(set, candidate).outcome === 'approve') return describe(facts, candidate);
+        if (wouldApprove(set, candidate)) return describe(facts, candidate);
       }
     }
   }

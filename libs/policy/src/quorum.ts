@@ -48,6 +48,7 @@ function concerns(set: PolicySet, mentions: Mentions, boundaries: Boundaries, ru
   const paths = mentions.paths.get(rule.id)!;
   if (!paths.has('principal') && !paths.has('principal.id')) return true;
   const team = set.catalog.requesters.get(requester)?.team;
-  const requests = points(set.catalog, { ...boundaries, requesters: [requester], teams: team === undefined ? boundaries.teams : [team] });
+  const teams = team === undefined ? boundaries.teams : new Map([...boundaries.teams.keys()].map((id) => [id, [team]]));
+  const requests = points(set.catalog, { ...boundaries, requesters: [requester], teams });
   return new TruthTables({ ...set, rules: new Map([[rule.id, rule]]) }, mentions, requests).isEverSatisfied(rule.id);
 }
