@@ -54,7 +54,7 @@ class MemoryAnswer implements VerifyAnswer {
  * or no lease. Synchronous on purpose: the clocks were read after the call began, and nothing may come
  * between looking at the lease and answering.
  */
-export function answerFromMemory(state: VerifierState, digest: string, wanted: Wanted, mono: number, wall: number): VerifyAnswer | undefined {
+export function answerFromMemory(state: VerifierState, digest: string, wanted: Wanted, mono: number, wall: number, audience = wanted.audience): VerifyAnswer | undefined {
   if (!state.mayAnswer(mono, wall)) return undefined;
   const { cache } = state;
   const slot = cache.find(digest);
@@ -67,12 +67,12 @@ export function answerFromMemory(state: VerifierState, digest: string, wanted: W
   const known = cache.state(slot);
   const code = known !== 'VALID' ? known
     : state.databaseNowMs(mono, wall) >= expiresAtMs ? 'EXPIRED'
-    : codeFor(grant, wanted);
+    : codeFor(grant, wanted, audience);
   return new MemoryAnswer(code, state.asOf, seq, state.stalenessMs(mono, wall), cache.tokenId(slot), cache.owner(slot), expiresAtMs, grant);
 }
 
-function codeFor(grant: Grant, wanted: Wanted): VerifyCode {
-  if (wanted.audience !== undefined && wanted.audience !== grant.audience) return 'WRONG_AUDIENCE';
+function codeFor(grant: Grant, wanted: Wanted, audience: string | undefined): VerifyCode {
+  if (audience !== undefined && audience !== grant.audience) return 'WRONG_AUDIENCE';
   if (grant.networks !== undefined && !inNetworks(grant.networks, wanted.address)) return 'WRONG_NETWORK';
   if (wanted.scopes !== undefined) for (const scope of wanted.scopes) if (!grant.scopes.includes(scope)) return 'INSUFFICIENT_SCOPE';
   return 'VALID';

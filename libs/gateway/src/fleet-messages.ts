@@ -88,8 +88,8 @@ export interface UsageBatch {
   /** Ascending per verifier; a repeated number is the same batch sent again. */
   readonly batch: number;
   readonly records: readonly UsageRecord[];
-  /** Every use answered up to this database time has been uploaded, with this batch included. */
-  readonly watermark: string;
+  /** Every use answered up to this database time has been uploaded, with this batch included; absent = more follows. */
+  readonly watermark?: string;
   /** Uses that could not be kept; above zero the watermark proves nothing for the time since the last one. */
   readonly lost: number;
 }

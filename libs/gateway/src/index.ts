@@ -1,3 +1,20 @@
-export * from './answers.js';
-export type * from './fleet-messages.js';
-export { VerifierState, clockToleranceMs, type Clocks, type ReadResult } from './verifier-state.js';
+export { verifyCodes, type Freshness, type TokenFacts, type VerifyAnswer, type VerifyCode } from './answers.js';
+export { createGateway, Gateway, type GatewayOptions, type GatewayStatus, type VerifyOptions } from './gateway.js';
+export { IssuerError } from './issuer-client.js';
+export type {
+  BatchAnswer, BatchItem, LeaseAsk, LeaseGrant, LeaseRefusal, Receipt, RegisterAsk, Registration, UsageBatch, UsageRecord,
+} from './fleet-messages.js';
+export {
+  defaultFenceBounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs,
+  type Acknowledgement, type FenceBounds, type FenceFacts, type FenceMember, type FenceState, type GrantFacts,
+} from './fence.js';
+export { answerFromMemory, type Wanted } from './answer.js';
+export { inNetworks } from './networks.js';
+export { ReadQueue } from './read-queue.js';
+export { TokenCache, type CachedState, type CachedToken, type Grant } from './token-cache.js';
+export { networkOf, UsageBook, type Caller } from './usage-book.js';
+export { clockDrift, clockToleranceMs, VerifierState, type Clocks, type ReadResult } from './verifier-state.js';
+export {
+  expressMiddleware, fastifyHook, nestGuard, refusalFor, RefusedError, tokenOf,
+  type FastifyReplyLike, type MiddlewareOptions, type NestContextLike, type NestGuardOptions, type NodeResponseLike, type Refusal, type RequestLike,
+} from './middleware.js';

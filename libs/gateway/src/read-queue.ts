@@ -17,6 +17,15 @@ export class ReadQueue<Call> {
     else this.#waiting.set(digest, [call]);
   }
 
+  /** Forgets the calls that are not to be kept. */
+  prune(keep: (call: Call) => boolean): void {
+    for (const [digest, calls] of this.#waiting) {
+      const kept = calls.filter(keep);
+      if (kept.length > 0) this.#waiting.set(digest, kept);
+      else this.#waiting.delete(digest);
+    }
+  }
+
   /** Takes up to `limit` tokens, oldest first. From here on their reads have begun, and nobody joins them. */
   begin(limit: number): ReadonlyMap<string, readonly Call[]> {
     if (this.#waiting.size <= limit) {

@@ -1,0 +1,167 @@
+import { hostname } from 'node:os';
+import { innerDigestLatin1, parse } from '@writ/token';
+import { answerFromMemory, type Wanted } from './answer.js';
+import type { VerifyAnswer, VerifyCode } from './answers.js';
+import { FleetConnection } from './fleet-connection.js';
+import { IssuerClient, type IssuerError } from './issuer-client.js';
+import { TokenReader } from './token-reader.js';
+import { UsageBook, type Caller } from './usage-book.js';
+import { UsageUploader } from './usage-uploader.js';
+import { VerifierState } from './verifier-state.js';
+
+export interface GatewayOptions {
+  /** Where the issuer answers, say `https://issuer.example`. */
+  readonly issuerUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** The audience every call is checked against, unless it names its own. */
+  readonly audience?: string;
+  /** Tokens kept in memory, about 150 bytes each. Default 100,000. */
+  readonly cacheTokens?: number;
+  /** How long a call waits at most for a lease and a read. Default 1,000. */
+  readonly timeoutMs?: number;
+  /** The lease asked for, 200 to 800: a revocation waits this long for a verifier that does not answer. Default 800. */
+  readonly leaseMs?: number;
+  /** Shown in receipts. Default: host name and process id. */
+  readonly name?: string;
+  /** Interval of usage uploads. Default 1,000. */
+  readonly usageIntervalMs?: number;
+  /** Hears of every failure to talk to the issuer; calls answer UNAVAILABLE by themselves when it matters. */
+  readonly onError?: (error: IssuerError) => void;
+}
+
+export interface VerifyOptions extends Wanted {
+  /** The end client, for usage records and for tokens bound to networks. */
+  readonly agent?: string;
+}
+
+export interface GatewayStatus {
+  /** Whether calls are answered from memory right now. */
+  readonly underLease: boolean;
+  readonly verifierId: string;
+  readonly appliedSeq: number;
+  readonly asOf: string;
+  readonly cachedTokens: number;
+  readonly lastError: IssuerError | undefined;
+}
+
+/** A secret is at most this long; what is longer is refused unread. */
+const maxTokenLength = 71;
+const never = '1970-01-01T00:00:00.000Z';
+const nothingWanted: VerifyOptions = {};
+const maxUsageRecords = 100_000;
+
+/**
+ * Verifies tokens in this process, from memory where the fleet protocol allows it. Under lease an answer
+ * is never older than its `maxStalenessMs`, and a token whose revocation has returned is never VALID.
+ * Fails closed: without a lease, or an issuer that answers in time, the code is UNAVAILABLE.
+ */
+export class Gateway {
+  readonly #state: VerifierState;
+  readonly #client: IssuerClient;
+  readonly #reader: TokenReader;
+  readonly #fleet: FleetConnection;
+  readonly #usage = new UsageBook(maxUsageRecords);
+  readonly #uploader: UsageUploader;
+  readonly #audience: string | undefined;
+  readonly #timeoutMs: number;
+  readonly #leaseWaiters = new Set<() => void>();
+  #lastError: IssuerError | undefined;
+  #closed = false;
+
+  constructor(options: GatewayOptions) {
+    const { issuerUrl, clientId, clientSecret, audience, cacheTokens = 100_000, timeoutMs = 1000, leaseMs = 800, usageIntervalMs = 1000 } = options;
+    if (!(leaseMs >= 200 && leaseMs <= 800)) throw new RangeError('leaseMs is 200 to 800');
+    const failed = (error: IssuerError) => {
+      this.#lastError = error;
+      options.onError?.(error);
+    };
+    this.#audience = audience;
+    this.#timeoutMs = timeoutMs;
+    this.#state = new VerifierState(cacheTokens);
+    this.#client = new IssuerClient(issuerUrl, clientId, clientSecret);
+    this.#reader = new TokenReader(this.#client, this.#state, timeoutMs, failed);
+    this.#uploader = new UsageUploader(this.#client, this.#state, this.#usage, failed);
+    this.#fleet = new FleetConnection(this.#client, this.#state, options.name ?? `${hostname()}/${process.pid}`, leaseMs, { leased: () => this.#leased(), failed });
+    this.#fleet.start();
+    this.#uploader.start(usageIntervalMs);
+  }
+
+  /**
+   * Verifies a token: is it live, for this audience, in these networks, with all these scopes? Never
+   * rejects, and never shows the token. From memory it is answered within the call itself.
+   */
+  verify(token: string, options: VerifyOptions = nothingWanted): Promise<VerifyAnswer> {
+    const answer = this.verifyFromMemory(token, options);
+    return answer ? Promise.resolve(answer) : this.#read(innerDigestLatin1(token), options);
+  }
+
+  /** The same without waiting: undefined when only a read could tell. */
+  verifyFromMemory(token: string, options: VerifyOptions = nothingWanted): VerifyAnswer | undefined {
+    const mono = performance.now();
+    const wall = Date.now();
+    if (typeof token !== 'string' || token.length > maxTokenLength) return this.#refusal('MALFORMED');
+    const answer = answerFromMemory(this.#state, innerDigestLatin1(token), options, mono, wall, options.audience ?? this.#audience);
+    if (!answer) return parse(token).ok ? undefined : this.#refusal('MALFORMED');
+    this.#record(answer, options, mono);
+    return answer;
+  }
+
+  async #read(digest: string, options: VerifyOptions): Promise<VerifyAnswer> {
+    if (this.#closed) return this.#refusal('UNAVAILABLE');
+    const answer = await this.#reader.read(digest, { ...options, audience: options.audience ?? this.#audience });
+    if (!answer) return this.#refusal('UNAVAILABLE');
+    this.#record(answer, options, performance.now());
+    return answer;
+  }
+
+  #record(answer: VerifyAnswer, { scopes, address, agent }: VerifyOptions, mono: number): void {
+    if (answer.tokenId === undefined) return;
+    const caller: Caller | undefined = address === undefined && agent === undefined ? undefined : { address, agent };
+    this.#usage.record(answer.tokenId, answer.code, scopes, answer.scopes, caller, mono);
+  }
+
+  // The form of a token never changes, so MALFORMED is as fresh as can be; nothing is known behind UNAVAILABLE.
+  #refusal(code: VerifyCode): VerifyAnswer {
+    const { asOf, appliedSeq: seq } = this.#state;
+    return { valid: false, code, asOf: asOf || never, seq, maxStalenessMs: code === 'MALFORMED' ? 0 : Number.MAX_SAFE_INTEGER };
+  }
+
+  #leased(): void {
+    this.#reader.schedule();
+    for (const wake of this.#leaseWaiters) wake();
+    this.#leaseWaiters.clear();
+  }
+
+  /** Resolves true under the first lease, or false when there was none in time. Calls need not wait for it. */
+  ready(timeoutMs = 10_000): Promise<boolean> {
+    if (this.status().underLease) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs, false);
+      this.#leaseWaiters.add(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+  }
+
+  status(): GatewayStatus {
+    const { verifierId, appliedSeq, asOf, cache } = this.#state;
+    return { underLease: this.#state.mayAnswer(performance.now(), Date.now()), verifierId, appliedSeq, asOf: asOf || never, cachedTokens: cache.size, lastError: this.#lastError };
+  }
+
+  /** Stops answering, uploads the last usage, and takes leave of the issuer. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#uploader.close();
+    await this.#fleet.close();
+    this.#reader.close();
+    this.#client.close();
+  }
+}
+
+/** Starts a verifier in this process. It registers and asks for its first lease in the background. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new Gateway(options);
+}

@@ -1,0 +1,94 @@
+import type { UsageRecord } from './fleet-messages.js';
+
+/** What a gateway may tell about the caller; enough to name who still uses an old secret. */
+export interface Caller {
+  readonly address?: string;
+  readonly agent?: string;
+}
+
+interface Use {
+  readonly tokenId: string;
+  readonly code: string;
+  readonly scopes: readonly string[] | undefined;
+  readonly granted: readonly string[] | undefined;
+  readonly address: string | undefined;
+  readonly agent: string | undefined;
+  count: number;
+  lastMono: number;
+  next: Use | undefined;
+}
+
+const maxAgentLength = 200;
+
+/**
+ * Counts uses between two uploads, alike ones together. Recording allocates only for the first of its
+ * kind and never waits. Bounded: beyond the limit uses are counted as lost, which is told to the
+ * issuer, so that "nobody used it" is never concluded from a book that was full.
+ */
+export class UsageBook {
+  #byToken = new Map<string, Use>();
+  #size = 0;
+  #lost = 0;
+
+  constructor(private readonly limit: number) {}
+
+  get size(): number {
+    return this.#size;
+  }
+
+  record(tokenId: string, code: string, scopes: readonly string[] | undefined, granted: readonly string[] | undefined, caller: Caller | undefined, mono: number): void {
+    const first = this.#byToken.get(tokenId);
+    const address = caller?.address;
+    const agent = caller?.agent;
+    for (let use = first; use !== undefined; use = use.next) {
+      if (use.code === code && use.address === address && use.agent === agent && sameScopes(use.scopes, scopes)) {
+        use.count++;
+        use.lastMono = mono;
+        return;
+      }
+    }
+    if (this.#size >= this.limit) {
+      this.#lost++;
+      return;
+    }
+    this.#size++;
+    this.#byToken.set(tokenId, { tokenId, code, scopes: scopes && [...scopes], granted, address, agent, count: 1, lastMono: mono, next: first });
+  }
+
+  /** Empties the book. `timeOf` turns the monotonic time of a use into database time, RFC 3339. */
+  take(timeOf: (mono: number) => string): { readonly records: UsageRecord[]; readonly lost: number } {
+    const lost = this.#lost;
+    const records: UsageRecord[] = [];
+    for (const first of this.#byToken.values()) for (let use: Use | undefined = first; use !== undefined; use = use.next) records.push(recordOf(use, timeOf));
+    this.#byToken = new Map();
+    this.#size = this.#lost = 0;
+    return { records, lost };
+  }
+}
+
+function sameScopes(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+function recordOf({ tokenId, code, scopes = [], granted = [], address, agent, count, lastMono }: Use, timeOf: (mono: number) => string): UsageRecord {
+  const denied = code === 'INSUFFICIENT_SCOPE' ? scopes.filter((scope) => !granted.includes(scope)) : [];
+  return {
+    tokenId, code, count, at: timeOf(lastMono), scopesUsed: code === 'VALID' ? scopes : [], scopesDenied: denied,
+    network: address === undefined ? undefined : networkOf(address), agent: agent?.slice(0, maxAgentLength),
+  };
+}
+
+/** The caller's network: /24 of an IPv4 address, /48 of an IPv6 one; undefined when it is neither. */
+export function networkOf(address: string): string | undefined {
+  const four = /^(?:::ffff:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$/i.exec(address);
+  if (four) return `${four[1]}.0/24`;
+  if (!/^[0-9a-f:]+$/i.test(address) || !address.includes(':')) return undefined;
+  const [head = '', tail] = address.toLowerCase().split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const groups = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right];
+  return `${groups.slice(0, 3).map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/48`;
+}
