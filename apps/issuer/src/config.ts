@@ -1,0 +1,29 @@
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsAddress, ServiceConfig } from '@writ/service';
+
+/** What the issuer is told besides what every service is. */
+export class IssuerConfig extends ServiceConfig {
+  /** Holds `pepper.<kid>.key` and `mac.<kid>.key`; the last of each kind by name is the current one. */
+  @IsString() keysDir!: string;
+  /** The public keys whose statements count. */
+  @IsString() trustFile!: string;
+  /** Where the head of the state log is kept outside the database. */
+  @IsString() stateDir!: string;
+  /** Hints between replicas; without it they poll. */
+  @IsOptional() @IsAddress('redis', 'rediss') redisUrl?: string;
+  /** The broker's virtual host for verification over AMQP; without it there is none. */
+  @IsOptional() @IsAddress('amqp', 'amqps') rpcBrokerUrl?: string;
+  /** Where the world reaches this issuer (RFC 8414 `issuer`); by default as each request names it. */
+  @IsOptional() @IsAddress('http', 'https') publicUrl?: string;
+  /** No token lives longer, whatever was approved. */
+  @IsInt() @Min(60) @Type(() => Number) maxLifetimeSeconds: number = 366 * 86_400;
+  /** An unclaimed token lapses after this. */
+  @IsInt() @Min(1) @Type(() => Number) claimSeconds: number = 86_400;
+  /** The longest time that an old secret lives beside its used successor where the approval names none. */
+  @IsInt() @Min(0) @Type(() => Number) graceSeconds: number = 3_600;
+  /** How long this replica answers from memory without hearing of the state log. */
+  @IsInt() @Min(100) @Max(800) @Type(() => Number) leaseMs: number = 800;
+  /** Tokens that this replica keeps in memory, at the most. */
+  @IsInt() @Min(1) @Max(4_000_000) @Type(() => Number) cacheTokens: number = 100_000;
+}

@@ -1,0 +1,136 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Gateway, GatewayCredentials, RegisterGatewayBody } from '@writ/contracts';
+import { Transactions, type Db } from '@writ/messaging';
+import { conflict, GatewayRegister, type Caller } from '@writ/service';
+import { encodeFields, macEquals, type KeyProvider } from '@writ/token';
+import { KEYS } from './keys.store.js';
+
+interface GatewayRow {
+  client_id: string;
+  name: string;
+  audiences: string[];
+  broker_user: string | null;
+  secret_digest: Buffer;
+  created_at: Date;
+  mac: Buffer;
+  mac_kid: string;
+}
+
+/** A gateway that proved who it is. */
+export interface KnownGateway {
+  clientId: string;
+  audiences: readonly string[];
+}
+
+/** For so long a proof of identity is remembered. */
+const rememberMs = 5_000;
+const maxRemembered = 10_000;
+
+/** The gateways that may verify, and the audiences whose tokens each may see. */
+@Injectable()
+export class Gateways extends GatewayRegister {
+  // By digest of the credentials, never by the credentials: a memory dump holds none, and looking up leaks no timing.
+  private readonly remembered = new Map<string, { gateway: KnownGateway; until: number }>();
+
+  constructor(private readonly transactions: Transactions<'issuer'>, @Inject(KEYS) private readonly keys: KeyProvider) {
+    super();
+  }
+
+  async authenticate(clientId: string, secret: string): Promise<Caller | undefined> {
+    const gateway = await this.prove(clientId, secret);
+    return gateway && { kind: 'gateway', iss: 'urn:writ:gateway', sub: gateway.clientId, roles: new Set(), groups: [], clientId: gateway.clientId, audiences: gateway.audiences };
+  }
+
+  /** Who sent this `Authorization` value, or nobody. */
+  ofHeader(header: string | undefined): KnownGateway | undefined | Promise<KnownGateway | undefined> {
+    if (header === undefined || header.length > 1_024) return undefined;
+    const key = digestOf(header).toString('latin1');
+    const known = this.remembered.get(key);
+    if (known && known.until > performance.now()) return known.gateway;
+    const pair = basicOf(header);
+    return pair && this.prove(pair.clientId, pair.secret).then((gateway) => {
+      if (gateway) this.remember(key, gateway);
+      return gateway;
+    });
+  }
+
+  /** Whom the broker's user speaks for; the broker has checked the user. */
+  async ofBrokerUser(user: string): Promise<KnownGateway | undefined> {
+    const key = `user:${user}`;
+    const known = this.remembered.get(key);
+    if (known && known.until > performance.now()) return known.gateway;
+    const row = await this.row('broker_user', user);
+    const gateway = row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined;
+    if (gateway) this.remember(key, gateway);
+    return gateway;
+  }
+
+  async register(db: Db, { name, audiences, brokerUser }: RegisterGatewayBody, by: { iss: string; sub: string }): Promise<GatewayCredentials> {
+    const clientSecret = randomBytes(32).toString('base64url');
+    const secretDigest = digestOf(clientSecret);
+    const kid = this.keys.keys('row').current;
+    const row = { client_id: name, audiences, broker_user: brokerUser ?? null, secret_digest: secretDigest };
+    const taken = await db.query(
+      `INSERT INTO gateway (client_id, name, audiences, broker_user, secret_digest, created_by, mac, mac_kid)
+       VALUES ($1, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING client_id`,
+      [name, audiences, brokerUser ?? null, secretDigest, JSON.stringify({ iss: by.iss, sub: by.sub }), await this.keys.mac('row', bytesOf(row), kid), kid],
+    );
+    if (taken.length === 0) throw conflict('gateway-exists', 'A gateway with this name or broker user is registered already.', 'Choose another name.');
+    return { clientId: name, clientSecret };
+  }
+
+  async list(db: Db): Promise<Gateway[]> {
+    const rows = await db.query<GatewayRow>('SELECT * FROM gateway ORDER BY client_id');
+    return rows.map((row) => ({
+      clientId: row.client_id, name: row.name, audiences: row.audiences, ...(row.broker_user === null ? {} : { brokerUser: row.broker_user }), createdAt: row.created_at.toISOString(),
+    }));
+  }
+
+  private async prove(clientId: string, secret: string): Promise<KnownGateway | undefined> {
+    const row = await this.row('client_id', clientId);
+    // Compared also where there is no such gateway, so that the time taken does not tell.
+    const matches = macEquals(digestOf(secret), row?.secret_digest ?? Buffer.alloc(32));
+    if (!row || !matches || !(await this.isOurs(row))) return undefined;
+    return { clientId: row.client_id, audiences: row.audiences };
+  }
+
+  /** A gateway, or an audience, that somebody wrote into the table is none. */
+  private async isOurs(row: GatewayRow): Promise<boolean> {
+    return macEquals(row.mac, await this.keys.mac('row', bytesOf(row), row.mac_kid));
+  }
+
+  private async row(column: 'client_id' | 'broker_user', value: string): Promise<GatewayRow | undefined> {
+    const [row] = await this.transactions.read((db) => db.query<GatewayRow>(`SELECT * FROM gateway WHERE ${column} = $1`, [value]));
+    return row;
+  }
+
+  private remember(key: string, gateway: KnownGateway): void {
+    if (this.remembered.size >= maxRemembered) this.remembered.clear();
+    this.remembered.set(key, { gateway, until: performance.now() + rememberMs });
+  }
+}
+
+function bytesOf({ client_id, audiences, broker_user, secret_digest }: Pick<GatewayRow, 'client_id' | 'audiences' | 'broker_user' | 'secret_digest'>): Buffer {
+  return encodeFields('writ/gateway/v1', [client_id, [...audiences].sort(), broker_user ?? undefined, secret_digest]);
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** RFC 7617, with both halves form-encoded as RFC 6749, section 2.3.1 says. */
+function basicOf(header: string): { clientId: string; secret: string } | undefined {
+  if (header.slice(0, 6).toLowerCase() !== 'basic ') return undefined;
+  const pair = Buffer.from(header.slice(6), 'base64').toString();
+  const colon = pair.indexOf(':');
+  return colon > 0 ? { clientId: decoded(pair.slice(0, colon)), secret: decoded(pair.slice(colon + 1)) } : undefined;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
+}

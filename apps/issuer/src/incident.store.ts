@@ -1,0 +1,43 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor, MisuseDetected, TokenId } from '@writ/contracts';
+import type { Tx } from '@writ/messaging';
+import { breakerOpen } from './breaker.js';
+import { Reader } from './reader.store.js';
+import { Stops } from './stop.store.js';
+
+type Proposal = Pick<MisuseDetected, 'alertId' | 'tokenId' | 'detector'> & { action: 'suspend' | 'revoke' };
+
+/** Acts on incidents within limits, so that whoever fools a detector cannot stop everybody. */
+@Injectable()
+export class Incidents {
+  constructor(private readonly stops: Stops, private readonly reader: Reader) {}
+
+  async act(tx: Tx<'issuer'>, { alertId, tokenId, detector, action }: Proposal): Promise<void> {
+    const token = await this.stops.locked(tx.db, tokenId);
+    if (!token) return;
+    const [counts] = await tx.db.query<{ owner: string; fleet: string }>(
+      `SELECT count(*) FILTER (WHERE owner_id = $1) AS owner, count(*) AS fleet FROM automatic_stop WHERE outcome = 'stopped' AND at > now() - interval '1 hour'`, [token.owner_id],
+    );
+    const breaker = breakerOpen(Number(counts?.owner), Number(counts?.fleet));
+    // Only what an authenticated gateway saw of the living secret counts as use.
+    const blocked = breaker ?? (token.last_used_at === null ? 'never-used' : undefined);
+    const stopped = blocked ? [] : await this.stops.apply(tx, [token], { kind: action, by: { kind: 'monitor' }, code: detector });
+    await tx.db.query(
+      'INSERT INTO automatic_stop (alert_id, token_id, owner_id, outcome) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
+      [alertId, tokenId, token.owner_id, blocked ?? (stopped.length > 0 ? 'stopped' : 'nothing-to-stop')],
+    );
+  }
+
+  /** The secret itself was shown: if it lives its token ends, past the breakers; if it was retired there is nothing to do. */
+  async leaked(tx: Tx<'issuer'>, digest: Buffer, by: Actor, code: string): Promise<void> {
+    if (digest.length !== 32) return;
+    const key = digest.toString('latin1');
+    const known = (await this.reader.read([key])).tokens.get(key);
+    if (!known || known.state === 'REVOKED' || known.state === 'EXPIRED') return;
+    await this.stops.one(tx, known.tokenId as TokenId, { kind: 'revoke', by, code });
+  }
+
+  async ownerLeft(tx: Tx<'issuer'>, ownerId: string): Promise<void> {
+    await this.stops.endAll(tx, ownerId, 'owner-deactivated');
+  }
+}

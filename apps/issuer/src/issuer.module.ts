@@ -1,0 +1,42 @@
+import { Module } from '@nestjs/common';
+import { GatewayRegister, loadTrust } from '@writ/service';
+import { BurnController } from './burn.controller.js';
+import { BurnJob } from './burn.job.js';
+import { ClaimController } from './claim.controller.js';
+import { IssuerConfig } from './config.js';
+import { ExpireJob } from './expire.job.js';
+import { Fleet } from './fleet.store.js';
+import { Gateways } from './gateway.store.js';
+import { GatewaysController } from './gateways.controller.js';
+import { Incidents } from './incident.store.js';
+import { Inventory } from './inventory.store.js';
+import { Issues } from './issue.store.js';
+import { KEYS, loadKeys } from './keys.store.js';
+import { OnIncident } from './on-incident.js';
+import { OnPolicy } from './on-policy.js';
+import { OnRequest } from './on-request.js';
+import { OnRotation } from './on-rotation.js';
+import { RevokeByPossession } from './possession.store.js';
+import { Reader } from './reader.store.js';
+import { RetireJob } from './retire.job.js';
+import { Rotations } from './rotation.store.js';
+import { Secrets } from './secret.store.js';
+import { StateLog } from './state-log.store.js';
+import { Stops } from './stop.store.js';
+import { TokensController } from './tokens.controller.js';
+import { TRUST } from './trust.store.js';
+import { Verifier } from './verifier.store.js';
+import { VerifyRoutes } from './verify.controller.js';
+
+@Module({
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController],
+  providers: [
+    { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
+    { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
+    { provide: GatewayRegister, useExisting: Gateways },
+    StateLog, Stops, Issues, Secrets, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
+    VerifyRoutes, ExpireJob, RetireJob, BurnJob,
+  ],
+  exports: [GatewayRegister],
+})
+export class IssuerModule {}

@@ -1,0 +1,143 @@
+import {
+  durationSeconds, requestDigest, verifyStatement, type AcceptedRequest, type DecisionClaims, type Grant, type Principal, type Quorum,
+  type RequestApproved, type RequestClaims, type Trust, type VoteClaims,
+} from '@writ/contracts';
+
+/** A request as its service accepted and signed it. The reason stays with the request service: it grants nothing. */
+export interface SignedRequest extends Omit<AcceptedRequest, 'reason'> {
+  requestDigest: string;
+  statement: string;
+}
+
+export type Approval = Pick<RequestApproved, 'requestId' | 'requestDigest' | 'policyDigest' | 'grant' | 'require' | 'statement' | 'votes'>;
+
+export interface Ceilings {
+  /** No token lives longer. */
+  maxLifetimeSeconds: number;
+}
+
+/** What is issued: never more than was requested, decided, and agreed to by every vote. */
+export interface Right {
+  scopes: string[];
+  expiresAt: Date;
+  /** When the request service signed the request. */
+  requestedAtMs: number;
+  rotateSeconds?: number;
+  graceSeconds?: number;
+}
+
+export interface Refusal {
+  code: string;
+  detail: string;
+}
+
+export type Verdict = { right: Right } | { refusal: Refusal };
+
+const refuse = (code: string, detail: string): { refusal: Refusal } => ({ refusal: { code, detail } });
+
+/**
+ * The approval must be for exactly this request: a byte of drift refuses, whoever sent the message. Everything is taken
+ * from what was signed; what the messages say beside it must agree.
+ */
+export function mayIssue(request: SignedRequest, approval: Approval, trust: Trust, ceilings: Ceilings, now: Date): Verdict {
+  const signed = signedRequest(request, trust, now);
+  if (typeof signed !== 'number') return { refusal: signed };
+  const drift = approvalDrift(request, approval);
+  if (drift) return { refusal: drift };
+  const decision = verifyStatement(trust, 'decision', approval.statement, now);
+  if (typeof decision === 'string') return refuse(`decision-${decision}`, 'The decision is not one that the policy service signed and that still stands.');
+  const decided = decision as DecisionClaims;
+  const wrong = decisionDrift(request, approval, decided);
+  if (wrong) return { refusal: wrong };
+  const votes = checkedVotes(request, approval.votes, trust, now);
+  if ('code' in votes) return { refusal: votes };
+  const missing = missingVotes(decided.require, votes);
+  if (missing) return refuse('quorum-missing', `Group ${missing.group} needs ${missing.approvers} distinct approvals.`);
+  const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000 };
+  return rightOf(request, grant, votes, ceilings, now);
+}
+
+/** @returns when the request was signed, in seconds since 1970 */
+function signedRequest(request: SignedRequest, trust: Trust, now: Date): number | Refusal {
+  const digest = requestDigest({ ...request, reason: '' });
+  if (digest !== request.requestDigest) return { code: 'request-changed', detail: 'The stored request is not the one that its digest names.' };
+  const claims = verifyStatement(trust, 'request', request.statement, now);
+  if (typeof claims === 'string') return { code: `request-${claims}`, detail: 'The request is not one that the request service signed.' };
+  const signed = claims as RequestClaims;
+  if (signed.requestId !== request.requestId || signed.requestDigest !== digest) return { code: 'request-changed', detail: 'The request service signed another request.' };
+  return signed.iat;
+}
+
+function approvalDrift(request: SignedRequest, approval: Approval): Refusal | undefined {
+  if (approval.requestId === request.requestId && approval.requestDigest === request.requestDigest) return undefined;
+  return { code: 'approval-for-another-request', detail: 'The approval names another request.' };
+}
+
+function decisionDrift(request: SignedRequest, approval: Approval, decided: DecisionClaims): Refusal | undefined {
+  if (decided.requestId !== request.requestId || decided.requestDigest !== request.requestDigest) {
+    return { code: 'approval-for-another-request', detail: 'The signed decision is about another request.' };
+  }
+  if (decided.outcome !== 'approve' || !decided.grant) return { code: 'not-approved', detail: `The signed decision is ${decided.outcome}.` };
+  if (decided.exp === undefined) return { code: 'decision-without-end', detail: 'The signed decision has no expiry.' };
+  const same = decided.policyDigest === approval.policyDigest && equal(decided.grant, approval.grant) && equal(decided.require, approval.require);
+  if (!same) return { code: 'approval-changed', detail: 'The approval says something else than the signed decision.' };
+  const extra = decided.grant.scopes.filter((scope) => !request.scopes.includes(scope));
+  if (extra.length > 0) return { code: 'grant-exceeds-request', detail: `Scopes were granted that nobody asked for: ${extra.join(', ')}.` };
+  return undefined;
+}
+
+/** Order of fields does not matter, everything else does. */
+function equal(a: object, b: object): boolean {
+  return sorted(a) === sorted(b);
+}
+
+function sorted(value: object): string {
+  return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+    ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner));
+}
+
+/** Every vote must be a yes to this very request, by somebody who has no part in it. */
+function checkedVotes(request: SignedRequest, statements: readonly string[], trust: Trust, now: Date): VoteClaims[] | Refusal {
+  const votes: VoteClaims[] = [];
+  for (const statement of statements) {
+    const claims = verifyStatement(trust, 'vote', statement, now);
+    if (typeof claims === 'string') return { code: `vote-${claims}`, detail: 'A vote is not one that the policy service signed and that still stands.' };
+    const vote = claims as VoteClaims;
+    if (vote.requestId !== request.requestId || vote.requestDigest !== request.requestDigest) {
+      return { code: 'vote-for-another-request', detail: 'A vote is about another request.' };
+    }
+    if (vote.exp === undefined) return { code: 'vote-without-end', detail: 'A vote has no expiry.' };
+    if (vote.vote !== 'approve') return { code: 'vote-denies', detail: 'A reviewer refused.' };
+    if (isInvolved(request, vote.reviewer)) return { code: 'vote-of-involved', detail: 'Whoever asks, or the token is for, has no vote.' };
+    votes.push(vote);
+  }
+  return votes;
+}
+
+function isInvolved({ submitter, claimant, requester }: SignedRequest, reviewer: Principal): boolean {
+  const same = (other: Principal) => other.iss === reviewer.iss && other.sub === reviewer.sub;
+  return same(submitter) || same(claimant) || requester.id === reviewer.sub;
+}
+
+/** Per group so many distinct people; two people are the same only if both provider and name are. */
+function missingVotes(require: readonly Quorum[], votes: readonly VoteClaims[]): Quorum | undefined {
+  return require.find(({ group, approvers }) => {
+    const people = new Set(votes.filter(({ groups }) => groups.includes(group)).map(({ reviewer }) => JSON.stringify([reviewer.iss, reviewer.sub])));
+    return people.size < approvers;
+  });
+}
+
+function rightOf(request: SignedRequest, grant: Grant & { requestedAtMs: number }, votes: readonly VoteClaims[], { maxLifetimeSeconds }: Ceilings, now: Date): Verdict {
+  const narrowed = votes.map(({ narrow }) => narrow);
+  const scopes = request.scopes.filter((scope) => grant.scopes.includes(scope) && narrowed.every((narrow) => narrow?.scopes?.includes(scope) ?? true));
+  if (scopes.length === 0) return refuse('nothing-left', 'Request, decision and votes have no scope in common.');
+  const lifetimes = [request.ttl === undefined ? undefined : durationSeconds(request.ttl), grant.ttlSeconds, maxLifetimeSeconds];
+  const ends = [
+    ...lifetimes.filter((seconds) => seconds !== undefined).map((seconds) => now.getTime() + seconds * 1000),
+    ...[request.expiresAt, grant.expiresAt, ...narrowed.map((narrow) => narrow?.expiresAt)].filter((at) => at !== undefined).map((at) => Date.parse(at)),
+  ];
+  const end = Math.min(...ends);
+  if (!(end > now.getTime())) return refuse('already-over', 'The token would have ended before it began.');
+  const { rotateSeconds, graceSeconds, requestedAtMs } = grant;
+  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds } };
+}

@@ -1,0 +1,41 @@
+import { Inject } from '@nestjs/common';
+import { verifyStatement, type LeakClaims, type Message, type ProposalClaims, type Trust } from '@writ/contracts';
+import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Clock } from '@writ/service';
+import { Incidents } from './incident.store.js';
+import { TRUST } from './trust.store.js';
+
+/** What others found out about a token: they propose or prove, the issuer acts. */
+@MessageHandler()
+export class OnIncident {
+  constructor(private readonly incidents: Incidents, private readonly clock: Clock, @Inject(TRUST) private readonly trust: Trust) {}
+
+  @On('misuse.detected')
+  async misuse({ data }: Message<'misuse.detected'>, tx: Tx<'issuer'>): Promise<void> {
+    const claims = verifyStatement(this.trust, 'proposal', data.statement, this.clock.now());
+    if (claims === 'statement-expired') return; // Too late to be acted on: what was true then may be mended.
+    if (typeof claims === 'string') throw new Error(`The proposal does not count: ${claims}.`);
+    const proposal = claims as ProposalClaims;
+    if (proposal.alertId !== data.alertId || proposal.tokenId !== data.tokenId || proposal.action !== data.action) {
+      throw new Error('The proposal says something else than its statement.');
+    }
+    if (data.action === 'suspend' || data.action === 'revoke') await this.incidents.act(tx, { ...data, action: data.action });
+  }
+
+  @On('leak.reported')
+  async leak({ data }: Message<'leak.reported'>, tx: Tx<'issuer'>): Promise<void> {
+    const claims = verifyStatement(this.trust, 'leak', data.statement, this.clock.now());
+    if (typeof claims === 'string' && claims !== 'statement-expired') throw new Error(`The leak report does not count: ${claims}.`);
+    if (typeof claims !== 'string') {
+      const { reportId, innerDigest } = claims as LeakClaims;
+      if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Error('The leak report says something else than its statement.');
+    }
+    await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked');
+  }
+
+  /** Nothing outlives its owner. */
+  @On('owner.deactivated')
+  async ownerLeft({ data }: Message<'owner.deactivated'>, tx: Tx<'issuer'>): Promise<void> {
+    await this.incidents.ownerLeft(tx, data.ownerId);
+  }
+}

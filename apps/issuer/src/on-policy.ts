@@ -1,0 +1,24 @@
+import { Inject } from '@nestjs/common';
+import { verifyStatement, type Message, type PolicySetClaims, type Trust } from '@writ/contracts';
+import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Clock } from '@writ/service';
+import { TRUST } from './trust.store.js';
+
+@MessageHandler()
+export class OnPolicy {
+  constructor(private readonly clock: Clock, @Inject(TRUST) private readonly trust: Trust) {}
+
+  /** Remembers which policy set decides. Activations are counted, so an old pointer never comes back. */
+  @On('policy.activated')
+  async activated({ data }: Message<'policy.activated'>, tx: Tx<'issuer'>): Promise<void> {
+    const claims = verifyStatement(this.trust, 'policy-set', data.statement, this.clock.now());
+    if (typeof claims === 'string') throw new Error(`The pointer to the active policy set does not count: ${claims}.`);
+    const { policyDigest, activation } = claims as PolicySetClaims;
+    if (policyDigest !== data.policyDigest || activation !== data.activation) throw new Error('The pointer to the active policy set says something else than its statement.');
+    await tx.db.query(
+      `INSERT INTO active_policy (policy_digest, activation, statement) VALUES ($1, $2, $3)
+       ON CONFLICT (one) DO UPDATE SET policy_digest = $1, activation = $2, statement = $3 WHERE active_policy.activation < $2`,
+      [policyDigest, activation, data.statement],
+    );
+  }
+}

@@ -1,0 +1,121 @@
+import { Injectable } from '@nestjs/common';
+import type { RotationDue, RotationId } from '@writ/contracts';
+import type { Tx } from '@writ/messaging';
+import { StateLog } from './state-log.store.js';
+import { Stops } from './stop.store.js';
+import type { GenerationRow, TokenRow } from './token.row.js';
+
+/** A token whose row is locked, with its secrets that have not ended. */
+export interface Held {
+  token: TokenRow;
+  living: GenerationRow[];
+  now: Date;
+}
+
+/** Replaces secrets: a successor becomes claimable, the old one ends by its deadline, the token lives on. */
+@Injectable()
+export class Rotations {
+  constructor(private readonly log: StateLog, private readonly stops: Stops) {}
+
+  async hold(tx: Tx<'issuer'>, tokenId: string): Promise<Held | undefined> {
+    const token = await this.stops.locked(tx.db, tokenId);
+    if (!token || token.state === 'revoked' || token.state === 'expired') return undefined;
+    const living = await tx.db.query<GenerationRow & { now: Date }>(
+      `SELECT *, now() FROM generation WHERE token_id = $1 AND state <> 'retired' ORDER BY generation`, [tokenId],
+    );
+    return living.length === 0 ? undefined : { token, living, now: (living[0] as { now: Date }).now };
+  }
+
+  /** Begins a rotation. An earlier successor that nobody used makes room: two orphans never live. */
+  async begin(tx: Tx<'issuer'>, held: Held, due: RotationDue): Promise<void> {
+    const { token, living, now } = held;
+    const current = living.filter(({ state }) => state !== 'claimable').at(-1);
+    if (!current || token.state === 'issued') return; // Nobody has the first secret yet: there is nothing to replace.
+    if (living.some(({ rotation_id }) => rotation_id === due.rotationId)) return;
+    const isEmergency = due.cause === 'emergency' || due.cause === 'leak';
+    for (const row of living) {
+      if (row.state === 'claimable') await this.retire(tx, token, row, 'superseded');
+      else if (isEmergency) await this.retire(tx, token, row, due.cause);
+    }
+    const deadline = new Date(Math.min(Date.parse(due.deadlineAt), token.expires_at.getTime()));
+    const claimBefore = new Date(isEmergency ? Math.min(Date.parse(due.claimBefore), token.expires_at.getTime()) : Math.min(Date.parse(due.claimBefore), deadline.getTime()));
+    const generation = token.generation + 1;
+    await tx.db.query(
+      `INSERT INTO generation (token_id, generation, rotation_id, state, cause, claim_before) VALUES ($1, $2, $3, 'claimable', $4, $5)`,
+      [token.token_id, generation, due.rotationId, due.cause, claimBefore],
+    );
+    if (!isEmergency) await this.endBy(tx, token.token_id, generation, deadline);
+    token.generation = generation;
+    const deadlineAt = (isEmergency ? now : deadline).toISOString();
+    this.stops.say(tx, token, 'token.rotated', { tokenId: token.token_id, rotationId: due.rotationId, stage: 'claimable', generation, deadlineAt });
+    await this.save(tx, token);
+  }
+
+  /** The successor was used for the first time: the old secret has its grace, and never more than its deadline. */
+  async used(tx: Tx<'issuer'>, { token, living, now }: Held, generation: number, defaultGraceSeconds: number): Promise<void> {
+    const row = living.find((each) => each.generation === generation);
+    if (row?.state !== 'delivered') return;
+    await tx.db.query(`UPDATE generation SET state = 'used', used_at = now() WHERE token_id = $1 AND generation = $2`, [token.token_id, generation]);
+    if (row.rotation_id === null) return;
+    const graceEnd = new Date(now.getTime() + (token.grace_seconds ?? defaultGraceSeconds) * 1000);
+    await this.endBy(tx, token.token_id, generation, graceEnd);
+    const ends = living.filter((each) => each.generation < generation).map(({ retires_at }) => Math.min(retires_at?.getTime() ?? Infinity, graceEnd.getTime()));
+    this.stops.say(tx, token, 'token.rotated', {
+      tokenId: token.token_id, rotationId: row.rotation_id, stage: 'used', generation, deadlineAt: new Date(Math.max(now.getTime(), ...ends)).toISOString(),
+    });
+    await this.save(tx, token);
+  }
+
+  /** Ends what is due: successors that nobody claimed, and old secrets whose time is over. */
+  async settle(tx: Tx<'issuer'>, { token, living, now }: Held): Promise<void> {
+    for (const row of living) {
+      if (row.state === 'claimable' && row.rotation_id !== null && row.claim_before && row.claim_before <= now) await this.abandon(tx, token, row, 'unclaimed');
+      else if (row.state !== 'claimable' && row.retires_at && row.retires_at <= now) await this.retire(tx, token, row, 'deadline', successorOf(row, living));
+    }
+    await this.save(tx, token);
+  }
+
+  async stop(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
+    const row = living.find(({ rotation_id }) => rotation_id === rotationId);
+    if (!row || row.state === 'used') return; // Its consumer has moved on to it: there is nothing to go back to.
+    await this.abandon(tx, token, row, 'stopped');
+    await this.save(tx, token);
+  }
+
+  async force(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
+    const row = living.find(({ rotation_id }) => rotation_id === rotationId);
+    if (!row) return;
+    for (const old of living) if (old.generation < row.generation) await this.retire(tx, token, old, 'forced', row);
+    await this.save(tx, token);
+  }
+
+  /** The successor dies and the old secret lives on as if nothing had begun. */
+  private async abandon(tx: Tx<'issuer'>, token: TokenRow, row: GenerationRow, code: string): Promise<void> {
+    await this.retire(tx, token, row, code);
+    await tx.db.query(`UPDATE generation SET retires_at = NULL WHERE token_id = $1 AND generation < $2 AND state <> 'retired'`, [token.token_id, row.generation]);
+  }
+
+  private async retire(tx: Tx<'issuer'>, token: TokenRow, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
+    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId: token.token_id, generation: row.generation });
+    await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = $1 AND generation = $2`, [token.token_id, row.generation]);
+    this.stops.say(tx, token, 'token.retired', {
+      tokenId: token.token_id, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation: row.generation, code, seq,
+    });
+    await this.save(tx, token);
+  }
+
+  /** The older secrets end no later than this; an earlier end that was fixed before stays. */
+  private async endBy(tx: Tx<'issuer'>, tokenId: string, generation: number, at: Date): Promise<void> {
+    await tx.db.query(
+      `UPDATE generation SET retires_at = LEAST(coalesce(retires_at, $3), $3) WHERE token_id = $1 AND generation < $2 AND state <> 'retired'`, [tokenId, generation, at],
+    );
+  }
+
+  private async save(tx: Tx<'issuer'>, { token_id, version, generation }: TokenRow): Promise<void> {
+    await tx.db.query('UPDATE token SET version = $2, generation = $3 WHERE token_id = $1', [token_id, version, generation]);
+  }
+}
+
+function successorOf(row: GenerationRow, living: readonly GenerationRow[]): GenerationRow | undefined {
+  return living.find(({ generation, rotation_id }) => generation > row.generation && rotation_id !== null);
+}

@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { innerDigest, mint, type KeyProvider, type Secret } from '@writ/token';
+import type { Tx } from '@writ/messaging';
+import { KEYS } from './keys.store.js';
+import { StateLog } from './state-log.store.js';
+import { sealOf, type TokenRow } from './token.row.js';
+
+/** Makes secrets. What is stored verifies a secret and is of no use to whoever reads it. */
+@Injectable()
+export class Secrets {
+  constructor(@Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog) {}
+
+  /** Mints the first secret of a generation. The token must be locked. */
+  async mint(tx: Tx<'issuer'>, token: TokenRow, generation: number): Promise<Secret> {
+    return this.store(tx, token, generation, 0);
+  }
+
+  /** Mints another one in the place of one that got lost; the lost one is dead from the same commit on. */
+  async mintAgain(tx: Tx<'issuer'>, token: TokenRow, generation: number): Promise<Secret> {
+    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: 'claimed-again', tokenId: token.token_id, generation });
+    return this.store(tx, token, generation, seq);
+  }
+
+  private async store(tx: Tx<'issuer'>, token: TokenRow, generation: number, mintedSeq: number): Promise<Secret> {
+    const secret = mint(token.environment, randomBytes(32));
+    const pepperKid = this.keys.peppers().current;
+    const macKid = this.keys.keys('row').current;
+    const verifier = await this.keys.mac('pepper', innerDigest(secret.reveal()), pepperKid);
+    const mac = await sealOf(this.keys, token, macKid, { verifier, generation, minted_seq: String(mintedSeq) });
+    tx.db.insert('secret', { verifier, pepper_kid: pepperKid, token_id: token.token_id, generation, minted_seq: mintedSeq, minted_at: new Date().toISOString(), mac, mac_kid: macKid });
+    return secret;
+  }
+
+  /** All verifiers that a digest may be stored under: one for each live pepper. */
+  verifiersOf(digest: Uint8Array): Promise<Buffer[]> {
+    const { current, retired } = this.keys.peppers();
+    return Promise.all([current, ...retired].map((kid) => this.keys.mac('pepper', digest, kid)));
+  }
+}

@@ -1,0 +1,49 @@
+import type { StateKind } from '@writ/token';
+import type { SealedFacts } from './token.row.js';
+
+/** What the state log says of a token and one of its secrets. */
+export interface LogFacts {
+  /** The last entry that concerns the token as a whole. */
+  kind: StateKind | null;
+  minted_seq: string;
+  /** The last end of a secret with this number. */
+  retired_seq: string | null;
+  owner_epoch_seq: string | null;
+  epoch_seq: string | null;
+  generation: number;
+}
+
+/** A token as its secret shows it, before anybody's question. */
+export interface KnownToken {
+  state: 'VALID' | 'SUSPENDED' | 'REVOKED' | 'EXPIRED';
+  tokenId: string;
+  owner: string;
+  generation: number;
+  audience: string;
+  environment: string;
+  scopes: readonly string[];
+  expiresAtMs: number;
+}
+
+/** The state follows from the log alone; only the facts of the right come from its row. */
+export function stateByLog(log: LogFacts, row: SealedFacts): KnownToken {
+  return {
+    state: codeOf(log, Number(row.issue_seq)),
+    tokenId: row.token_id,
+    owner: row.owner_id,
+    generation: log.generation,
+    audience: row.audience,
+    environment: row.environment,
+    scopes: row.scopes,
+    expiresAtMs: row.expires_at.getTime(),
+  };
+}
+
+function codeOf({ kind, retired_seq, minted_seq, owner_epoch_seq, epoch_seq }: LogFacts, issueSeq: number): KnownToken['state'] {
+  if (kind === 'expire') return 'EXPIRED';
+  if (kind === 'revoke' || kind === null) return 'REVOKED';
+  if (Math.max(Number(owner_epoch_seq ?? 0), Number(epoch_seq ?? 0)) > issueSeq) return 'REVOKED';
+  // A secret made after the end of one with its number is that one's replacement, not it.
+  if (Number(retired_seq ?? 0) > Number(minted_seq)) return 'REVOKED';
+  return kind === 'suspend' ? 'SUSPENDED' : 'VALID';
+}

@@ -1,0 +1,93 @@
+import { Inject, Injectable } from '@nestjs/common';
+import DataLoader from 'dataloader';
+import { toJson, type Db } from '@writ/messaging';
+import { chainBytes, type KeyProvider, type StateEntry } from '@writ/token';
+import { KEYS } from './keys.store.js';
+
+/** A change of what verifiers may say, before it has its place. */
+export type Change = Omit<StateEntry, 'seq' | 'at'>;
+
+export interface Head {
+  incarnation: string;
+  seq: number;
+  chain: Buffer;
+}
+
+export interface LogRow {
+  seq: string;
+  kind: StateEntry['kind'];
+  at: Date;
+  reason_code: string;
+  token_id: string | null;
+  generation: number | null;
+  owner_id: string | null;
+  request_id: string | null;
+  epoch: string | null;
+  kid: string;
+  chain: Buffer;
+}
+
+/**
+ * The append-only log of every change of state. The head's row stays locked from the numbering to the commit, so the
+ * order of numbers is the order of commits. Lock token rows before appending: the head is always the last lock.
+ */
+@Injectable()
+export class StateLog {
+  private readonly appending = new WeakMap<Db, DataLoader<Change, StateEntry>>();
+
+  constructor(@Inject(KEYS) private readonly keys: KeyProvider) {}
+
+  /** Appends within the transaction; changes of one turn of the event loop take one lock and one statement together. */
+  append(db: Db, change: Change): Promise<StateEntry> {
+    let loader = this.appending.get(db);
+    if (!loader) {
+      loader = new DataLoader((changes) => this.write(db, changes), { cache: false });
+      this.appending.set(db, loader);
+    }
+    return loader.load(change);
+  }
+
+  private async write(db: Db, changes: readonly Change[]): Promise<StateEntry[]> {
+    const [head] = await db.query<{ seq: string; chain: Buffer; at: Date }>('SELECT seq, chain, clock_timestamp() AS at FROM state_head FOR UPDATE');
+    if (!head) throw new Error('The state log has no head; its migrations have not run.');
+    const kid = this.keys.keys('state').current;
+    const entries: StateEntry[] = [];
+    const rows: object[] = [];
+    let seq = Number(head.seq);
+    let chain: Buffer = head.chain;
+    for (const change of changes) {
+      seq += 1;
+      const entry: StateEntry = { ...change, seq, at: head.at.toISOString(), ...(change.kind === 'epoch' ? { epoch: seq } : {}) };
+      chain = await this.keys.mac('state', chainBytes(chain, entry), kid);
+      entries.push(entry);
+      rows.push(rowOf(entry, kid, chain));
+    }
+    await db.query(
+      `WITH moved AS (UPDATE state_head SET seq = $2, chain = $3)
+       INSERT INTO state_log SELECT * FROM json_populate_recordset(NULL::state_log, $1::json)`,
+      [toJson(rows), seq, chain],
+    );
+    return entries;
+  }
+}
+
+function rowOf(entry: StateEntry, kid: string, chain: Buffer): object {
+  return {
+    seq: entry.seq, kind: entry.kind, at: entry.at, reason_code: entry.reasonCode, token_id: entry.tokenId, generation: entry.generation,
+    owner_id: entry.ownerId, request_id: entry.requestId, epoch: entry.epoch, kid, chain,
+  };
+}
+
+export function entryOf(row: LogRow): StateEntry {
+  return {
+    seq: Number(row.seq),
+    kind: row.kind,
+    at: row.at.toISOString(),
+    reasonCode: row.reason_code,
+    ...(row.token_id === null ? {} : { tokenId: row.token_id }),
+    ...(row.generation === null ? {} : { generation: row.generation }),
+    ...(row.owner_id === null ? {} : { ownerId: row.owner_id }),
+    ...(row.request_id === null ? {} : { requestId: row.request_id }),
+    ...(row.epoch === null ? {} : { epoch: Number(row.epoch) }),
+  };
+}

@@ -1,0 +1,81 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor, EventData, TokenId, TokenState } from '@writ/contracts';
+import { lookup, toJson, type Db, type Tx } from '@writ/messaging';
+import { nextState, type StopKind } from './next-state.js';
+import { StateLog } from './state-log.store.js';
+import type { TokenRow } from './token.row.js';
+
+export interface Stop {
+  kind: StopKind;
+  by: Actor;
+  code: string;
+  reason?: string;
+}
+
+export interface Stopped {
+  token: TokenRow;
+  state: TokenState;
+  seq: number;
+}
+
+const tokenLocked = lookup<TokenRow>('SELECT * FROM token WHERE token_id = ANY($1) ORDER BY token_id FOR UPDATE', (row) => row.token_id);
+const events = { suspend: 'token.suspended', resume: 'token.resumed', revoke: 'token.revoked', expire: 'token.expired' } as const;
+
+/** Stops tokens and lets them go on: row, state log and event in one transaction. */
+@Injectable()
+export class Stops {
+  constructor(private readonly log: StateLog) {}
+
+  /** The token, locked until the transaction ends. */
+  locked(db: Db, tokenId: string): Promise<TokenRow | undefined> {
+    return db.one(tokenLocked, tokenId);
+  }
+
+  /** Changes the tokens whose state allows it. They must be locked. @returns those that changed */
+  async apply(tx: Tx<'issuer'>, tokens: readonly TokenRow[], stop: Stop): Promise<Stopped[]> {
+    const changing = tokens.flatMap((token) => {
+      const state = nextState(token.state, stop.kind, token.claimed_at !== null);
+      return state ? [{ token, state }] : [];
+    });
+    if (changing.length === 0) return [];
+    const changed = await Promise.all(changing.map(async ({ token, state }) => {
+      const { seq } = await this.log.append(tx.db, { kind: stop.kind, reasonCode: stop.code, tokenId: token.token_id });
+      return { token, state, seq };
+    }));
+    const by = stop.kind === 'resume' ? null : stop.by;
+    await tx.db.query(
+      `UPDATE token t SET state = c.state, version = t.version + 1, stopped_by = $2
+       FROM json_to_recordset($1::json) AS c(token_id text, state text) WHERE t.token_id = c.token_id`,
+      [toJson(changed.map(({ token, state }) => ({ token_id: token.token_id, state }))), by && JSON.stringify(by)],
+    );
+    if (stop.kind === 'revoke' || stop.kind === 'expire') {
+      await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = ANY($1) AND state <> 'retired'`, [changed.map(({ token }) => token.token_id)]);
+    }
+    for (const { token, seq } of changed) {
+      const { kind, by: actor, code, reason } = stop;
+      tx.emit(events[kind], { tokenId: token.token_id, requestId: token.request_id, seq, by: actor, code, reason }, { version: token.version + 1 });
+    }
+    return changed;
+  }
+
+  /** Says an event of a locked token with its next ordinal; whoever calls saves the row's version. */
+  say<T extends 'token.rotated' | 'token.retired'>(tx: Tx<'issuer'>, token: TokenRow, type: T, data: EventData<T>): void {
+    token.version += 1;
+    tx.emit(type, data as never, { version: token.version });
+  }
+
+  async one(tx: Tx<'issuer'>, tokenId: TokenId, stop: Stop): Promise<Stopped | undefined> {
+    const token = await this.locked(tx.db, tokenId);
+    return token && (await this.apply(tx, [token], stop))[0];
+  }
+
+  async revokeUnclaimed(tx: Tx<'issuer'>, tokenId: TokenId, by: Actor, code: string): Promise<void> {
+    const token = await this.locked(tx.db, tokenId);
+    if (token?.state === 'issued') await this.apply(tx, [token], { kind: 'revoke', by, code });
+  }
+
+  /** Ends everything of an owner, or of everybody, that was issued before: one entry, however many tokens. */
+  async endAll(tx: Tx<'issuer'>, ownerId: string | undefined, code: string): Promise<number> {
+    return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
+  }
+}

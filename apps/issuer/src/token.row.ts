@@ -1,0 +1,86 @@
+import type { Actor, Delivery, RequestId, RotationId, TokenId, TokenState } from '@writ/contracts';
+import { rowBytes, type KeyProvider } from '@writ/token';
+
+export interface TokenRow {
+  token_id: TokenId;
+  request_id: RequestId;
+  request_digest: string;
+  state: TokenState;
+  /** Counts the token's events. */
+  version: number;
+  owner_id: string;
+  owner_team: string;
+  claimant_iss: string;
+  claimant_sub: string;
+  resource: string;
+  audience: string;
+  scopes: string[];
+  environment: string;
+  delivery: Delivery;
+  delivery_key: string | null;
+  issued_at: Date;
+  expires_at: Date;
+  /** When the issuer has to look at it next: the end, or the claim deadline of a token that nobody claimed. */
+  ends_at: Date;
+  claimed_at: Date | null;
+  last_used_at: Date | null;
+  rotate_seconds: number | null;
+  grace_seconds: number | null;
+  replaces: TokenId | null;
+  /** Number of the newest secret. */
+  generation: number;
+  /** Place of the issue in the state log; a later epoch of the owner, or of everybody, ends the token. */
+  issue_seq: string;
+  stopped_by: Actor | null;
+  mac: Buffer;
+  mac_kid: string;
+}
+
+export type GenerationState = 'claimable' | 'delivered' | 'used' | 'retired';
+
+export interface GenerationRow {
+  token_id: TokenId;
+  generation: number;
+  rotation_id: RotationId | null;
+  state: GenerationState;
+  cause: string | null;
+  claim_before: Date | null;
+  /** Who claimed, with which key: a lost answer is repeated to nobody else. */
+  claim_key: Buffer | null;
+  claims: number;
+  claimed_at: Date | null;
+  used_at: Date | null;
+  /** The secret ends then, while its token may live on. */
+  retires_at: Date | null;
+}
+
+/** The columns of a token that no one may edit behind our back. */
+export type SealedFacts = Pick<TokenRow, 'token_id' | 'request_id' | 'request_digest' | 'owner_id' | 'claimant_iss' | 'claimant_sub' | 'audience'
+  | 'scopes' | 'environment' | 'expires_at' | 'issue_seq'>;
+
+/** Which secret of the token a row is for. */
+export interface SecretFacts {
+  verifier: Buffer;
+  generation: number;
+  minted_seq: string;
+}
+
+const noSecret: SecretFacts = { verifier: Buffer.alloc(0), generation: 0, minted_seq: '0' };
+
+/** The MAC of a token's row, or with `secret` of one of its secrets: what was edited in the database does not verify. */
+export function sealOf(keys: KeyProvider, token: SealedFacts, kid: string, secret: SecretFacts = noSecret): Promise<Buffer> {
+  const bytes = rowBytes({
+    tokenId: token.token_id,
+    verifier: secret.verifier,
+    ownerId: token.owner_id,
+    audience: token.audience,
+    scopes: token.scopes,
+    expiresAtMs: token.expires_at.getTime(),
+    stateEpoch: Number(token.issue_seq),
+    constraints: {
+      environment: token.environment, generation: String(secret.generation), mintedSeq: secret.minted_seq,
+      request: token.request_id, requestDigest: token.request_digest, claimantIss: token.claimant_iss, claimantSub: token.claimant_sub,
+    },
+  });
+  return keys.mac('row', bytes, kid);
+}
