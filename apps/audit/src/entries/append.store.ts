@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { appendLeaves, edgeFrom, edgeTiles, emptyRoot, hashLeaves, rootOfEdge, sameHash, type Edge, type Growth } from '@writ/tlog';
+import { toJson, Unavailable, type Db } from '@writ/messaging';
+import { Clock } from '@writ/service';
+import { AuditConfig } from '../config.js';
+import { SubjectStore } from '../subjects/subject.store.js';
+import type { Candidate, Hidden } from './candidate.js';
+import { disclose, placeOf, saltBytes, seal } from './disclosure.js';
+import { leafOf } from './leaf.js';
+import { packed } from './packed.js';
+import { sortOut } from './sort-out.js';
+
+/** The stored tree contradicts itself, so nothing is appended, published or signed until an operator acts. */
+export class LogTampered extends Unavailable {
+  override readonly name = 'LogTampered';
+}
+
+export interface LogHead {
+  logId: number;
+  size: number;
+  root: Buffer;
+  recordedAt: Date;
+}
+
+/** An entry with its place. */
+interface Entry {
+  seq: number;
+  candidate: Candidate;
+  bytes: Buffer;
+  hidden: Hidden[];
+}
+
+const clockToleranceMs = 5_000;
+
+/**
+ * Appends leaves in one order, whatever the number of replicas: the row of the log's head is locked from the first
+ * statement to the commit, so lock, work and fence are one transaction. A crash anywhere leaves nothing behind.
+ */
+@Injectable()
+export class AppendStore {
+  constructor(private readonly config: AuditConfig, private readonly clock: Clock, private readonly subjects: SubjectStore) {}
+
+  /** Makes the row of the log, once per database. */
+  async create(db: Db): Promise<void> {
+    await db.query('INSERT INTO tlog (origin, root) VALUES ($1, $2) ON CONFLICT (origin) DO NOTHING', [this.config.logOrigin, emptyRoot]);
+  }
+
+  /**
+   * Appends what has no leaf yet. Idempotent by event id.
+   * @throws LogTampered where the stored tree does not have the stored root
+   */
+  async append(db: Db, candidates: readonly Candidate[]): Promise<void> {
+    const head = await this.lock(db);
+    const fresh = await withoutKnown(db, head, candidates);
+    if (fresh.length === 0) return;
+    const edge = await checkedEdge(db, head);
+    const recordedAt = this.recordTime(head);
+    const entries = this.sequence(fresh, head, await lastOfTokens(db, head, fresh), recordedAt);
+    const growth = appendLeaves(edge, hashLeaves(entries.map(({ bytes }) => bytes)));
+    await writeEntries(db, head, entries, recordedAt);
+    await this.writeHidden(db, head, entries);
+    await writeTiles(db, head, growth);
+    await moveHead(db, head, growth, recordedAt);
+  }
+
+  private async lock(db: Db): Promise<LogHead> {
+    const [row] = await db.query<{ log_id: number; size: string; root: Buffer; recorded_at: Date | number }>(
+      'SELECT log_id, size, root, recorded_at FROM tlog WHERE origin = $1 FOR UPDATE', [this.config.logOrigin],
+    );
+    if (!row) throw new LogTampered(`The log ${this.config.logOrigin} has no row.`);
+    return { logId: row.log_id, size: Number(row.size), root: row.root, recordedAt: new Date(row.recorded_at) };
+  }
+
+  /** Never before the entry before it, so that entries are ordered by time as they are by index. */
+  private recordTime({ recordedAt }: LogHead): Date {
+    const now = this.clock.now();
+    const last = recordedAt.getTime(); // NaN while the log is empty, and then nothing is later than now.
+    if (now.getTime() < last - clockToleranceMs) throw new Unavailable('This machine’s clock is behind the last entry of the log.');
+    return now.getTime() < last ? recordedAt : now;
+  }
+
+  private sequence(candidates: readonly Candidate[], head: LogHead, last: Map<string, number>, recordedAt: Date): Entry[] {
+    return candidates.map((candidate, i) => {
+      const seq = head.size + i;
+      const { token } = candidate;
+      const place = { log: this.config.logOrigin, seq, prev: token === undefined ? undefined : last.get(token), recordedAt };
+      if (token !== undefined) last.set(token, seq);
+      const hideAll = (facts: object) => ({ subject: candidate.id, disclosure: disclose(randomBytes(saltBytes), 'data', facts) });
+      return { seq, candidate, ...leafOf(candidate, place, hideAll) };
+    });
+  }
+
+  private async writeHidden(db: Db, { logId }: LogHead, entries: readonly Entry[]): Promise<void> {
+    const names = entries.flatMap(({ candidate, hidden }) => [
+      ...hidden.map(({ subject }) => subject), ...(candidate.uses?.groups.map(({ subject }) => subject) ?? []),
+    ]);
+    const keys = await this.subjects.keysFor(db, names, entries.flatMap(({ candidate }) => candidate.kin ?? []));
+    const boxOf = (kind: 'entry' | 'uses', seq: number, subject: string, content: unknown) => {
+      const { id, key } = keys.get(subject)!;
+      return { seq, subject_id: id, bytes: seal(key, randomBytes(12), placeOf(kind, seq), JSON.stringify(content)) };
+    };
+    await writeBoxes(db, 'disclosure', logId, entries.flatMap(({ seq, hidden }) => {
+      const bySubject = Map.groupBy(hidden, ({ subject }) => subject);
+      return [...bySubject].map(([subject, own]) => boxOf('entry', seq, subject, own.map(({ disclosure }) => disclosure.text)));
+    }));
+    const used = entries.flatMap(({ seq, candidate: { uses } }) => (uses ? [{ seq, uses }] : []));
+    await writeBoxes(db, 'use_record', logId, used.flatMap(({ seq, uses }) => uses.groups.map(({ subject, disclosures }) => boxOf('uses', seq, subject, disclosures))));
+    for (const { seq, uses } of used) {
+      await db.query('INSERT INTO use_batch (log_id, seq, hashes) VALUES ($1, $2, $3)', [logId, seq, uses.hashes]);
+    }
+  }
+}
+
+/** What has no leaf yet. A conflict is an event of its own, and may itself have come before. */
+async function withoutKnown(db: Db, head: LogHead, candidates: readonly Candidate[]): Promise<Candidate[]> {
+  const fresh = sortOut(candidates, await knownEvents(db, head, candidates.map(({ id }) => id)));
+  const conflicts = fresh.filter(({ type }) => type === 'audit.conflict').map(({ id }) => id);
+  if (conflicts.length === 0) return fresh;
+  const before = await knownEvents(db, head, conflicts);
+  return fresh.filter(({ id }) => !before.has(id));
+}
+
+async function knownEvents(db: Db, { logId }: LogHead, ids: readonly string[]): Promise<Map<string, Buffer | null>> {
+  const rows = await db.query<{ event_id: string; digest: Buffer | null }>(
+    'SELECT event_id, digest FROM tlog_entry WHERE log_id = $1 AND event_id = ANY($2)', [logId, ids],
+  );
+  return new Map(rows.map(({ event_id, digest }) => [event_id, digest]));
+}
+
+/** Reads the right edge again for every batch and computes the root from it: what was edited there since shows here. */
+async function checkedEdge(db: Db, { logId, size, root }: LogHead): Promise<Edge> {
+  const wanted = edgeTiles(size);
+  const rows = await db.query<{ level: number; n: string; w: number; data: Buffer }>(
+    `SELECT level, n, w, data FROM tlog_tile WHERE log_id = $1 AND (level, n) IN (SELECT * FROM unnest($2::smallint[], $3::bigint[]))`,
+    [logId, wanted.map(({ level }) => level), wanted.map(({ index }) => index)],
+  );
+  let edge: Edge;
+  try {
+    edge = edgeFrom(size, rows.map(({ level, n, w, data }) => ({ level, index: Number(n), width: w, hashes: data })));
+  } catch (cause) {
+    throw new LogTampered(`The edge of the tree of ${size} entries cannot be read.`, { cause });
+  }
+  if (!sameHash(rootOfEdge(edge), root)) throw new LogTampered(`The tiles of the tree of ${size} entries do not have its root.`);
+  return edge;
+}
+
+async function lastOfTokens(db: Db, { logId }: LogHead, candidates: readonly Candidate[]): Promise<Map<string, number>> {
+  const tokens = [...new Set(candidates.flatMap(({ token }) => token ?? []))];
+  if (tokens.length === 0) return new Map();
+  const rows = await db.query<{ token_id: string; seq: string }>(
+    `SELECT t.token_id, e.seq FROM unnest($2::text[]) t(token_id) CROSS JOIN LATERAL (
+       SELECT seq FROM tlog_entry WHERE log_id = $1 AND token_id = t.token_id ORDER BY seq DESC LIMIT 1) e`,
+    [logId, tokens],
+  );
+  return new Map(rows.map(({ token_id, seq }) => [token_id, Number(seq)]));
+}
+
+async function writeEntries(db: Db, { logId }: LogHead, entries: readonly Entry[], recordedAt: Date): Promise<void> {
+  const leaves = packed(entries.map(({ bytes }) => bytes));
+  const rows = entries.map(({ seq, candidate: { id, type, token, request, k } }, i) => ({
+    seq, event_id: id, type, token_id: token, request_id: request, k, at: leaves.places[i]!.at, length: leaves.places[i]!.length, d: i * 32 + 1,
+  }));
+  await db.query(
+    `INSERT INTO tlog_entry (log_id, seq, event_id, digest, type, token_id, request_id, k, recorded_at, leaf)
+     SELECT $1, seq, event_id, substr($3::bytea, d, 32), type, token_id, request_id, k, $4, substr($2::bytea, at, length)
+     FROM json_to_recordset($5::json) AS r(seq bigint, event_id text, type text, token_id text, request_id text, k int, at int, length int, d int)`,
+    [logId, leaves.bytes, Buffer.concat(entries.map(({ candidate }) => candidate.digest)), recordedAt, JSON.stringify(rows)],
+  );
+}
+
+interface Box {
+  seq: number;
+  subject_id: string;
+  bytes: Buffer;
+}
+
+/** Bounds what one statement carries: a batch of usage may hold megabytes. */
+const boxesPerStatement = 4_096;
+
+async function writeBoxes(db: Db, table: 'disclosure' | 'use_record', logId: number, boxes: readonly Box[]): Promise<void> {
+  for (let first = 0; first < boxes.length; first += boxesPerStatement) {
+    const some = boxes.slice(first, first + boxesPerStatement);
+    const { bytes, places } = packed(some.map((box) => box.bytes));
+    await db.query(
+      `INSERT INTO ${table} (log_id, seq, subject_id, box)
+       SELECT $1, seq, subject_id, substr($2::bytea, at, length)
+       FROM json_to_recordset($3::json) AS r(seq bigint, subject_id bigint, at int, length int)`,
+      [logId, bytes, JSON.stringify(some.map(({ seq, subject_id }, i) => ({ seq, subject_id, ...places[i] })))],
+    );
+  }
+}
+
+/** A tile may only be extended by bytes, whoever writes it: rewriting or shrinking one changes no row, and fails here. */
+async function writeTiles(db: Db, { logId }: LogHead, { tiles }: Growth): Promise<void> {
+  const { bytes, places } = packed(tiles.map(({ hashes }) => hashes));
+  const written = await db.query(
+    `INSERT INTO tlog_tile (log_id, level, n, w, data)
+     SELECT $1, level, n, w, substr($2::bytea, at, length)
+     FROM json_to_recordset($3::json) AS r(level smallint, n bigint, w smallint, at int, length int)
+     ON CONFLICT (log_id, level, n) DO UPDATE SET w = excluded.w, data = excluded.data
+     WHERE excluded.w > tlog_tile.w AND substr(excluded.data, 1, length(tlog_tile.data)) = tlog_tile.data
+     RETURNING 1`,
+    [logId, bytes, toJson(tiles.map(({ level, index, width }, i) => ({ level, n: index, w: width, ...places[i] })))],
+  );
+  if (written.length !== tiles.length) throw new LogTampered('A stored tile is no beginning of the tile that extends it.');
+}
+
+async function moveHead(db: Db, head: LogHead, { edge, root }: Growth, recordedAt: Date): Promise<void> {
+  const moved = await db.query(
+    'UPDATE tlog SET size = $3, root = $4, recorded_at = $5 WHERE log_id = $1 AND size = $2 RETURNING 1', [head.logId, head.size, edge.size, root, recordedAt],
+  );
+  if (moved.length !== 1) throw new LogTampered('The head of the log moved under its lock.');
+}

@@ -1,0 +1,105 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import type { LogEntries, LogState, ProofBundle, ProvenEntry, TokenId } from '@writ/contracts';
+import { encodeBase64, formatProofFile, hashSize, proveInclusion, proveInclusionIn } from '@writ/tlog';
+import { Transactions, type Db } from '@writ/messaging';
+import { Allow, later, notFound, Public } from '@writ/service';
+import { AuditConfig } from '../config.js';
+import { committedHead, newestCheckpoint } from '../site/log.store.js';
+import { Signer } from '../site/signer.client.js';
+import { Site, type PublishedHead } from '../site/site.store.js';
+import { EntryStore } from './entries.store.js';
+import { filterOf, indexOf, type EntryQuery } from './entry-query.js';
+
+/** So many entries and uses one bundle carries. */
+const bundleLimit = 2_000;
+
+/** Search over the whole log, and proofs of what it finds. */
+@Controller('v1')
+export class EntriesController {
+  constructor(
+    private readonly config: AuditConfig,
+    private readonly transactions: Transactions<'audit'>,
+    private readonly entries: EntryStore,
+    private readonly site: Site,
+    private readonly signer: Signer,
+  ) {}
+
+  @Get('log')
+  @Public()
+  async log(): Promise<LogState> {
+    const { logOrigin: origin } = this.config;
+    const vkey = (await this.signer.key()).toString();
+    return this.transactions.read(async (db) => {
+      const { logId, size } = await committedHead(db, origin);
+      const newest = await newestCheckpoint(db, logId);
+      return {
+        origin, vkey, size, signedSize: newest?.size ?? 0,
+        ...(newest && { checkpoint: newest.note, publishedAt: newest.publishedAt.toISOString() }),
+        cosignatures: [], splitViewProtected: false,
+      };
+    });
+  }
+
+  @Get('entries')
+  @Allow('auditor')
+  async search(@Query() query: EntryQuery): Promise<LogEntries> {
+    const filter = filterOf(query);
+    return this.read(async (db, logId, { size }) => {
+      const found = await this.entries.search(db, logId, { ...filter, limit: filter.limit + 1 }, size);
+      const items = found.slice(0, filter.limit);
+      return { items, ...(found.length > items.length && { next: String(items.at(-1)!.index) }) };
+    });
+  }
+
+  @Get('entries/:index/proof')
+  @Allow('auditor')
+  async proof(@Param('index') text: string, @Res() reply: FastifyReply): Promise<void> {
+    const index = indexOf(text);
+    if (index === undefined) throw notFound('entry');
+    const proof = await this.read(async (_db, _logId, head, committed) => {
+      if (index >= committed) throw notFound('entry');
+      if (index >= head.size) throw later('This entry is recorded; the checkpoint that covers it is not signed yet.');
+      return this.proofOf(index, head);
+    });
+    void reply.header('content-type', 'text/plain; charset=utf-8').send(proof);
+  }
+
+  @Get('tokens/:id/proof-bundle')
+  @Allow('auditor')
+  async bundle(@Param('id') tokenId: TokenId): Promise<ProofBundle> {
+    const vkey = (await this.signer.key()).toString();
+    return this.read(async (db, logId, head) => {
+      const found = await this.entries.ofToken(db, logId, tokenId, head.size, bundleLimit + 1);
+      if (!found.some((entry) => entry.tokenId === tokenId)) throw notFound('token');
+      const kept = found.slice(0, bundleLimit);
+      const entries: ProvenEntry[] = [];
+      for (const { index, leaf, disclosures } of kept) entries.push({ index, leaf, proof: await this.proofOf(index, head), disclosures });
+      const batches = await this.entries.usesOf(db, logId, tokenId, kept.filter(({ type }) => type === 'usage.recorded').map(({ index }) => index));
+      const uses = batches.flatMap(({ seq, hashes, uses: own }) => own.map(([place, disclosure]) => ({
+        batch: seq, place, disclosure, proof: proveInclusionIn(split(hashes), place).map(encodeBase64),
+      })));
+      const requestId = kept.find((entry) => entry.tokenId === tokenId && entry.requestId)?.requestId;
+      return {
+        format: 'writ-proof-bundle/1', origin: this.config.logOrigin, vkey, tokenId, ...(requestId && { requestId }),
+        entries, uses: uses.slice(0, bundleLimit), truncated: found.length > bundleLimit || uses.length > bundleLimit,
+      };
+    });
+  }
+
+  private async proofOf(index: number, { size, note }: PublishedHead): Promise<string> {
+    return formatProofFile({ index, proof: await proveInclusion(this.site.tiles, index, size), checkpoint: note });
+  }
+
+  private async read<Answer>(work: (db: Db, logId: number, head: PublishedHead, committed: number) => Promise<Answer>): Promise<Answer> {
+    const published = await this.site.head();
+    return this.transactions.read(async (db) => {
+      const { logId, size } = await committedHead(db, this.config.logOrigin);
+      return work(db, logId, published, size);
+    });
+  }
+}
+
+function split(hashes: Buffer): Buffer[] {
+  return Array.from({ length: hashes.length / hashSize }, (_, i) => hashes.subarray(i * hashSize, (i + 1) * hashSize));
+}

@@ -1,0 +1,139 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { encodeBase64, openCheckpoint, proveConsistency, sameHash } from '@writ/tlog';
+import { Transactions, type Db } from '@writ/messaging';
+import { Clock, Health, Jobs } from '@writ/service';
+import { AuditConfig } from '../config.js';
+import { AppendStore, LogTampered } from '../entries/append.store.js';
+import { committedHead, hasNews, leavesOf, newestCheckpoint, type CheckpointRow, type CommittedHead } from './log.store.js';
+import { Signer, type TreeHead } from './signer.client.js';
+import { Site } from './site.store.js';
+
+const lookEveryMs = 200;
+const betweenCheckpointsMs = 1_000;
+/** The news of a checkpoint is itself an entry; alone it waits this long for its own checkpoint. */
+const betweenIdleCheckpointsMs = 60_000;
+/** Any constant will do; one publisher per database. */
+const lockId = 4_001_701;
+
+/**
+ * Publishes signed checkpoints, at most one per second, by whichever replica gets the lock.
+ *
+ *   entries committed ── crash here: unsigned, nothing lost
+ *   tiles and bundles written and synced ── crash here: written again, the same bytes
+ *   the signer records the head, then signs ── crash here: asked again, it answers the same bytes
+ *   checkpoint renamed into its place, then its row and its news ── crash between: published again, the same bytes
+ *
+ * Never the other way round: a signature must not exist for a tree that can still vanish.
+ */
+@Injectable()
+export class PublishJob implements OnModuleInit {
+  private trouble?: string;
+
+  constructor(
+    private readonly config: AuditConfig,
+    private readonly transactions: Transactions<'audit'>,
+    private readonly source: DataSource,
+    private readonly site: Site,
+    private readonly signer: Signer,
+    private readonly log: AppendStore,
+    private readonly clock: Clock,
+    private readonly jobs: Jobs,
+    private readonly health: Health,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.transactions.run((tx) => this.log.create(tx.db));
+    this.jobs.every(lookEveryMs, 'publish-checkpoint', () => this.round());
+    this.health.add(() => this.trouble);
+  }
+
+  /** One look at the log: follows what another replica published, or publishes itself. */
+  async round(): Promise<void> {
+    try {
+      const { head, newest } = await this.transactions.read((db) => this.state(db));
+      if (newest && newest.size > (await this.site.head()).size) await this.follow(head, newest);
+      if (await this.isDue(head, newest)) await this.alone(() => this.publish());
+      this.trouble = undefined;
+    } catch (error) {
+      this.trouble = error instanceof LogTampered ? `the log is not intact: ${error.message}` : 'no checkpoint can be published';
+      throw error;
+    }
+  }
+
+  private async state(db: Db): Promise<{ head: CommittedHead; newest?: CheckpointRow }> {
+    const head = await committedHead(db, this.config.logOrigin);
+    return { head, newest: await newestCheckpoint(db, head.logId) };
+  }
+
+  private async isDue(head: CommittedHead, newest?: CheckpointRow): Promise<boolean> {
+    const since = newest?.size ?? 0;
+    if (head.size < since) throw new LogTampered(`The log has ${head.size} entries, but a checkpoint of ${since} was published.`);
+    if (head.size === since) return false;
+    const age = this.clock.now().getTime() - (newest?.publishedAt.getTime() ?? 0);
+    if (age < betweenCheckpointsMs) return false;
+    return age >= betweenIdleCheckpointsMs || this.transactions.read((db) => hasNews(db, head.logId, since));
+  }
+
+  /** Reads the state again: another replica may have published between the look and the lock. */
+  private async publish(): Promise<void> {
+    const { head, newest } = await this.transactions.read((db) => this.state(db));
+    if (newest && head.size <= newest.size) return;
+    const signed = await this.signer.head();
+    const published = await this.site.head();
+    if (signed.size > head.size || published.size > head.size) {
+      throw new LogTampered(`The log has ${head.size} entries, but ${Math.max(signed.size, published.size)} were signed: it was set back, and must be recovered from its published files.`);
+    }
+    await this.extend(head, published);
+    const proof = await this.proofFrom(signed, head);
+    const note = await this.signer.sign(head, proof);
+    openCheckpoint(note, [await this.signer.key()]);
+    await this.site.publish(note);
+    await this.record(head, note);
+  }
+
+  private async extend(head: CommittedHead, from: TreeHead): Promise<void> {
+    const root = await this.site.extend(from, head.size, (start, end) => this.transactions.read((db) => leavesOf(db, head.logId, start, end)));
+    if (!sameHash(root, head.root)) throw new LogTampered(`The first ${head.size} entries do not have the root of the log.`);
+  }
+
+  private proofFrom(signed: TreeHead, head: TreeHead): Promise<Uint8Array[]> {
+    if (signed.size === head.size && !sameHash(signed.root, head.root)) throw new LogTampered(`Another tree of ${head.size} entries was signed.`);
+    return proveConsistency(this.site.tiles, signed.size, head.size);
+  }
+
+  private async record(head: CommittedHead, note: string): Promise<void> {
+    const { logOrigin: origin } = this.config;
+    const root = encodeBase64(head.root);
+    await this.transactions.run(async (tx) => {
+      const [row] = await tx.db.query<{ published_at: Date }>(
+        'INSERT INTO checkpoint (log_id, size, root, note) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING published_at', [head.logId, head.size, head.root, note],
+      );
+      if (!row) return;
+      tx.emit('checkpoint.published', { origin, size: head.size, root, publishedAt: row.published_at.toISOString(), cosignatures: 0 }, { subject: origin });
+    });
+  }
+
+  /** Brings this replica's files to a checkpoint that another one published. */
+  private async follow(head: CommittedHead, newest: CheckpointRow): Promise<void> {
+    openCheckpoint(newest.note, [await this.signer.key()]);
+    await this.extend({ ...head, size: newest.size, root: newest.root }, await this.site.head());
+    await this.site.publish(newest.note);
+  }
+
+  /** Runs the work while no other replica does. The lock dies with its connection, and the work is harmless twice. */
+  private async alone(work: () => Promise<void>): Promise<void> {
+    const runner = this.source.createQueryRunner();
+    try {
+      const [row] = (await runner.query('SELECT pg_try_advisory_lock($1) AS got', [lockId])) as { got: boolean }[];
+      if (!row?.got) return;
+      try {
+        await work();
+      } finally {
+        await runner.query('SELECT pg_advisory_unlock($1)', [lockId]);
+      }
+    } finally {
+      await runner.release();
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { Controller, Get, Param, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { TlogError } from '@writ/tlog';
+import { notFound, Public } from '@writ/service';
+import { Site } from './site.store.js';
+
+/** The log as static files (C2SP tlog-tiles), for verifiers that know nothing of this service. Holds nothing personal. */
+@Controller()
+export class SiteController {
+  constructor(private readonly site: Site) {}
+
+  @Get('checkpoint')
+  @Public()
+  async checkpoint(@Res() reply: FastifyReply): Promise<void> {
+    const bytes = await this.site.read('checkpoint');
+    if (!bytes) throw notFound('checkpoint yet');
+    void reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'public, max-age=1').send(bytes);
+  }
+
+  @Get('tile/*')
+  @Public()
+  async tile(@Param('*') path: string, @Res() reply: FastifyReply): Promise<void> {
+    const bytes = await this.find(`tile/${path}`);
+    if (!bytes) throw notFound('tile');
+    void reply.header('content-type', 'application/octet-stream').header('cache-control', 'public, max-age=31536000, immutable').send(bytes);
+  }
+
+  /** Only canonical tile paths reach the folder, so no path leads out of it. */
+  private async find(path: string): Promise<Buffer | undefined> {
+    try {
+      return await this.site.read(path);
+    } catch (error) {
+      if (error instanceof TlogError && error.code === 'tile-path-malformed') return undefined;
+      throw error;
+    }
+  }
+}

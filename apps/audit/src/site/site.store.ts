@@ -1,0 +1,165 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Injectable } from '@nestjs/common';
+import {
+  decodeBundle, emptyRoot, encodeBundle, entriesPath, folderSource, hashLeaves, parseCheckpoint, parseNote, parseTilePath, readEdge, rootOfEdge,
+  sameHash, tilePath, tileWidth, TreeBuilder, type Tile, type TileSource,
+} from '@writ/tlog';
+import { AuditConfig } from '../config.js';
+import { LogTampered } from '../entries/append.store.js';
+import type { TreeHead } from './signer.client.js';
+
+/** Reads the leaves of [start, end), all of them. */
+export type ReadLeaves = (start: number, end: number) => Promise<Uint8Array[]>;
+
+export interface PublishedHead extends TreeHead {
+  note: string;
+}
+
+const bundlesAtOnce = 16;
+let temporaries = 0;
+
+/**
+ * The published files, and this replica's own memory of the log: what once stood here is never read from the database
+ * again. Every file is written beside its place, synced and renamed; tiles and bundles first, the checkpoint last.
+ */
+@Injectable()
+export class Site {
+  readonly tiles: TileSource;
+  private readonly dir: string;
+
+  constructor(config: AuditConfig) {
+    this.dir = config.siteDir;
+    this.tiles = folderSource(this.dir);
+  }
+
+  /** The published checkpoint, or the empty tree. */
+  async head(): Promise<PublishedHead> {
+    const bytes = await this.file('checkpoint');
+    if (!bytes) return { size: 0, root: emptyRoot, note: '' };
+    const note = bytes.toString();
+    const { size, root } = parseCheckpoint(parseNote(note).text);
+    return { size, root, note };
+  }
+
+  /**
+   * Writes everything that a checkpoint of `size` needs, growing from the published one, and computes its root from the
+   * leaves. Nothing is served as signed by this: a crash leaves files that the next call writes again.
+   * @throws LogTampered where the published files do not have the published root
+   */
+  async extend(from: TreeHead, size: number, leaves: ReadLeaves): Promise<Buffer> {
+    const edge = await readEdge(this.tiles, from.size);
+    if (!sameHash(rootOfEdge(edge), from.root)) throw new LogTampered('The published tiles do not have the published root.');
+    const builder = new TreeBuilder(edge);
+    const folders = new Set<string>();
+    let pending = await this.partialBundle(from.size);
+    for (let at = from.size; at < size;) {
+      const end = Math.min(size, (Math.floor(at / tileWidth) + bundlesAtOnce) * tileWidth);
+      const next = await leaves(at, end);
+      for (const tile of builder.append(hashLeaves(next))) await this.writeTile(tile, folders);
+      pending = await this.writeBundles([...pending, ...next], at - pending.length, folders);
+      at = end;
+    }
+    if (pending.length > 0) await this.write(entriesPath(Math.floor(size / tileWidth), pending.length), encodeBundle(pending), folders);
+    const { levels } = builder.edge();
+    for (const [level, hashes] of levels.entries()) {
+      const width = hashes.length / 32;
+      const index = Math.floor(size / tileWidth ** (level + 1));
+      if (width > 0) await this.writeTile({ level, index, width, hashes: Buffer.from(hashes) }, folders);
+    }
+    for (const folder of folders) await sync(folder);
+    return builder.root();
+  }
+
+  /** Publishes a checkpoint whose files are written. An older one than the published is left out: nobody goes back. */
+  async publish(note: string): Promise<void> {
+    const { size } = parseCheckpoint(parseNote(note).text);
+    const before = await this.head();
+    if (before.size > size) return;
+    const folders = new Set<string>();
+    await this.write('checkpoint', Buffer.from(note), folders);
+    for (const folder of folders) await sync(folder);
+    await this.dropPartials(before.size, size);
+  }
+
+  /**
+   * The bytes of a public path; a partial tile or bundle that is gone is cut from the full one.
+   * @throws TlogError `tile-path-malformed` before anything is read: no path leads out of the folder
+   */
+  async read(path: string): Promise<Buffer | undefined> {
+    if (path === 'checkpoint') return this.file(path);
+    const at = parseTilePath(path);
+    const found = await this.file(path);
+    if (found || at.width === tileWidth) return found;
+    const full = await this.file(at.kind === 'tile' ? tilePath({ ...at, width: tileWidth }) : entriesPath(at.index, tileWidth));
+    if (!full) return undefined;
+    return at.kind === 'tile' ? full.subarray(0, at.width * 32) : encodeBundle(decodeBundle(full, tileWidth).slice(0, at.width));
+  }
+
+  private async partialBundle(size: number): Promise<Uint8Array[]> {
+    const width = size % tileWidth;
+    return width === 0 ? [] : decodeBundle(await this.tiles.readEntries(Math.floor(size / tileWidth), width), width);
+  }
+
+  private async writeBundles(entries: Uint8Array[], first: number, folders: Set<string>): Promise<Uint8Array[]> {
+    let at = 0;
+    for (; entries.length - at >= tileWidth; at += tileWidth) {
+      await this.write(entriesPath((first + at) / tileWidth, tileWidth), encodeBundle(entries.slice(at, at + tileWidth)), folders);
+    }
+    return entries.slice(at);
+  }
+
+  private async writeTile(tile: Tile, folders: Set<string>): Promise<void> {
+    await this.write(tilePath(tile), tile.hashes, folders);
+  }
+
+  /** Partial files of places that are full by now: the format lets them go, and there may be one per second. */
+  private async dropPartials(oldSize: number, size: number): Promise<void> {
+    for (let level = 0, old = oldSize, now = size; old > 0; level++, old = Math.floor(old / tileWidth), now = Math.floor(now / tileWidth)) {
+      const index = Math.floor(old / tileWidth);
+      if (old % tileWidth === 0 || Math.floor(now / tileWidth) <= index) continue;
+      await rm(join(this.dir, `${tilePath({ level, index, width: tileWidth })}.p`), { recursive: true, force: true });
+      if (level === 0) await rm(join(this.dir, `${entriesPath(index, tileWidth)}.p`), { recursive: true, force: true });
+    }
+  }
+
+  private async write(path: string, bytes: Uint8Array, folders: Set<string>): Promise<void> {
+    const target = join(this.dir, path);
+    const folder = dirname(target);
+    if (!folders.has(folder)) await makeFolder(folder, this.dir, folders);
+    const temporary = `${target}.${process.pid}-${temporaries++}.tmp`;
+    const file = await open(temporary, 'wx', 0o644);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+  }
+
+  private async file(path: string): Promise<Buffer | undefined> {
+    try {
+      return await readFile(join(this.dir, path));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  }
+}
+
+/** Makes a folder, and remembers it and those above it to be synced: a name is durable when its folder is. */
+async function makeFolder(folder: string, top: string, folders: Set<string>): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let at = folder; at.length >= top.length; at = dirname(at)) folders.add(at);
+}
+
+async function sync(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,54 @@
+import { hash, randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { packed } from '../entries/packed.js';
+import type { Db } from '@writ/messaging';
+
+export interface SubjectKey {
+  id: string;
+  key: Buffer;
+}
+
+const keyBytes = 32;
+
+/** The key of a subject's row: names themselves are not stored. */
+export function refOf(name: string): Buffer {
+  return hash('sha256', name, 'buffer');
+}
+
+/** One key per subject; whoever destroys it forgets everything that was encrypted under it. */
+@Injectable()
+export class SubjectStore {
+  /** The keys of these subjects, made where they are missing. Only under the lock of the log, so that none is made twice. */
+  async keysFor(db: Db, names: readonly string[], kin: readonly { child: string; parent: string }[]): Promise<Map<string, SubjectKey>> {
+    const wanted = [...new Set(names)];
+    const keys = await this.find(db, wanted);
+    const parents = new Map(kin.map(({ child, parent }) => [child, parent]));
+    const missing = [...new Set([...wanted.filter((name) => !keys.has(name)), ...parents.keys()])];
+    if (missing.length === 0) return keys;
+    await insert(db, missing, parents);
+    return this.find(db, wanted);
+  }
+
+  private async find(db: Db, names: readonly string[]): Promise<Map<string, SubjectKey>> {
+    const byRef = new Map(names.map((name) => [refOf(name).toString('hex'), name]));
+    const rows = await db.query<{ subject_id: string; ref: string; key: Buffer }>(
+      `SELECT subject_id, encode(ref, 'hex') AS ref, key FROM subject WHERE ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)`, [[...byRef.keys()]],
+    );
+    return new Map(rows.map(({ subject_id, ref, key }) => [byRef.get(ref)!, { id: subject_id, key }]));
+  }
+}
+
+async function insert(db: Db, names: readonly string[], parents: ReadonlyMap<string, string>): Promise<void> {
+  const rows = names.map((name) => {
+    const parent = parents.get(name);
+    return { ref: refOf(name).toString('hex'), parent: parent === undefined ? null : refOf(parent).toString('hex') };
+  });
+  const { bytes, places } = packed(rows.map(() => randomBytes(keyBytes)));
+  await db.query(
+    `INSERT INTO subject (ref, parent_ref, key)
+     SELECT decode(ref, 'hex'), decode(parent, 'hex'), substr($1::bytea, at, length) FROM json_to_recordset($2::json) AS r(ref text, parent text, at int, length int)
+     ON CONFLICT (ref) DO UPDATE SET parent_ref = excluded.parent_ref
+     WHERE excluded.parent_ref IS NOT NULL AND subject.parent_ref IS DISTINCT FROM excluded.parent_ref`,
+    [bytes, JSON.stringify(rows.map((row, i) => ({ ...row, ...places[i] })))],
+  );
+}
