@@ -3,6 +3,7 @@ import { brokerUser } from '@writ/messaging';
 import { TestBench } from '@writ/testing';
 import { withRatios, type BenchOptions, type Row } from '../row.js';
 import { measureHop } from './hop.js';
+import { wholeWay } from './whole-way.js';
 
 class BenchTables1700000002000 {
   readonly name = 'BenchTables1700000002000';
@@ -41,5 +42,5 @@ async function oneHop({ quick, say }: BenchOptions): Promise<Row[]> {
 }
 
 export async function bench(options: BenchOptions): Promise<Row[]> {
-  return withRatios(await oneHop(options));
+  return withRatios([...(await oneHop(options)), ...(await wholeWay(options))]);
 }

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto';
+import { connect, type ConfirmChannel } from 'amqplib';
+import pg from 'pg';
+import { startPlatform, type Platform } from '../platform.js';
+import { Meter } from '../process-cost.js';
+import { quantile, type BenchOptions, type Row } from '../row.js';
+import { bareWay } from './bare-way.js';
+
+const window = 500;
+const steadyPerSecond = 200;
+const giveUpMs = 180_000;
+
+/** Submission to the leaf of the issued token, through the real services with everything on, beside the barest program. */
+export async function wholeWay({ quick, say }: BenchOptions): Promise<Row[]> {
+  const count = quick ? 4_000 : 20_000;
+  const platform = await startPlatform(say);
+  try {
+    const driver = await Driver.connect(platform);
+    say('warming up');
+    await driver.burst(500);
+    say(`whole way, ours: ${count} requests as fast as they go`);
+    const meter = new Meter(platform.pids);
+    const burst = await driver.burst(count);
+    const costs = meter.read();
+    for (const [name, { cpuUs, rssMb }] of costs) say(`  ${name.padEnd(10)} ${Math.round(cpuUs / count).toString().padStart(5)} µs of CPU a request, ${Math.round(rssMb)} MB`);
+    say(`steady ${steadyPerSecond} requests/s for ${quick ? 10 : 30} s`);
+    const steady = await driver.steady(quick ? 10 : 30);
+    await driver.close();
+    say('whole way, bare');
+    const bare = await bareWay(count);
+    const services = ['request', 'policy', 'issuer', 'audit'];
+    const cpuUsPerOp = services.reduce((sum, name) => sum + (costs.get(name)?.cpuUs ?? 0), 0) / count;
+    return [
+      { bench: 'pipeline', name: 'whole way', kind: 'ours', perSecond: burst.perSecond, p50Ms: quantile(burst.latencies, 0.5), p99Ms: quantile(burst.latencies, 0.99), cpuUsPerOp, rssMb: Math.max(...services.map((name) => costs.get(name)?.rssMb ?? 0)), note: 'to the leaf in the log; latency to token.issued, under full load' },
+      { bench: 'pipeline', name: 'whole way', kind: 'limit', perSecond: bare.perSecond },
+      { bench: 'pipeline', name: `whole way at ${steadyPerSecond}/s`, kind: 'ours', perSecond: steady.perSecond, p50Ms: quantile(steady.latencies, 0.5), p99Ms: quantile(steady.latencies, 0.99), note: 'submission to token.issued' },
+    ];
+  } finally {
+    await platform.stop();
+  }
+}
+
+/** An upstream that counts what became of its requests. */
+class Driver {
+  private readonly sentAt = new Map<string, number>();
+  private latencies: number[] = [];
+
+  private constructor(private readonly name: string, private readonly channel: ConfirmChannel, private readonly audit: pg.Client, private readonly closeAll: () => Promise<void>) {}
+
+  static async connect(platform: Platform): Promise<Driver> {
+    const url = platform.env.WRIT_AMQP_URL as string;
+    const name = decodeURIComponent(new URL(url).username);
+    const connection = await connect(url);
+    const channel = await connection.createConfirmChannel();
+    const audit = new pg.Client({ connectionString: platform.facts.databaseUrl('audit') });
+    await audit.connect();
+    const driver = new Driver(name, channel, audit, async () => {
+      await connection.close();
+      await audit.end();
+    });
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(queue, 'writ.outcomes', `${name}.token.issued`);
+    await channel.consume(queue, (message) => {
+      const { data } = JSON.parse(message?.content.toString() ?? '{}') as { data: { submissionId: string } };
+      const sent = driver.sentAt.get(data.submissionId);
+      if (sent !== undefined) driver.latencies.push(performance.now() - sent);
+      driver.sentAt.delete(data.submissionId);
+    }, { noAck: true });
+    return driver;
+  }
+
+  async burst(count: number): Promise<{ perSecond: number; latencies: number[] }> {
+    const leavesBefore = await this.leaves();
+    this.latencies = [];
+    const startedAt = performance.now();
+    for (let i = 0; i < count; i += window) {
+      for (let j = i; j < Math.min(count, i + window); j++) this.submit(j);
+      await this.channel.waitForConfirms();
+    }
+    await this.wait(async () => this.latencies.length >= count && (await this.leaves()) - leavesBefore >= count);
+    return { perSecond: count / ((performance.now() - startedAt) / 1000), latencies: this.latencies };
+  }
+
+  async steady(seconds: number): Promise<{ perSecond: number; latencies: number[] }> {
+    this.latencies = [];
+    const total = steadyPerSecond * seconds;
+    const startedAt = performance.now();
+    for (let sent = 0; sent < total;) {
+      const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * steadyPerSecond));
+      for (; sent < due; sent++) this.submit(sent);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await this.wait(async () => this.latencies.length >= total);
+    return { perSecond: total / ((performance.now() - startedAt) / 1000), latencies: this.latencies };
+  }
+
+  close(): Promise<void> {
+    return this.closeAll();
+  }
+
+  private submit(i: number): void {
+    const id = randomUUID();
+    this.sentAt.set(id, performance.now());
+    const data = { requester: { id: `svc:${i % 50}`, team: 'orders' }, reason: 'nightly export of orders', resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttl: 'P1D', delivery: { mode: 'claim' } };
+    const body = { specversion: '1.0', id, source: `urn:writ:upstream:${this.name}`, type: 'writ.token.request', time: new Date().toISOString(), datacontenttype: 'application/json', data };
+    this.channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(body)), { persistent: true, mandatory: true, userId: this.name });
+  }
+
+  /** Leaves of issued tokens in the log. */
+  private async leaves(): Promise<number> {
+    const { rows } = await this.audit.query<{ n: string }>(`SELECT count(*) AS n FROM tlog_entry WHERE type = 'token.issued'`);
+    return Number(rows[0]?.n ?? 0);
+  }
+
+  private async wait(done: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + giveUpMs; !(await done()); await new Promise((resolve) => setTimeout(resolve, 50))) {
+      if (Date.now() > end) throw new Error(`The pipeline did not finish within ${giveUpMs / 1000} s.`);
+    }
+  }
+}

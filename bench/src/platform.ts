@@ -1,0 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The whole platform as `npm start` brings it up, for benches of the whole. */
+export interface Platform {
+  env: Record<string, string>;
+  /** Process ids by name, the backing services among them. */
+  pids: Map<string, number>;
+  facts: { databaseUrl(service: string): string };
+  stop(): Promise<void>;
+}
+
+interface Started {
+  env: Record<string, string>;
+  layout: { stateFile: string; backing: string };
+  facts: Platform['facts'];
+  stop(): Promise<void>;
+}
+interface Recorded { name: string; pid: number }
+
+export async function startPlatform(say: (line: string) => void): Promise<Platform> {
+  const scripts = new URL('../../scripts/platform/', import.meta.url);
+  const { startPlatform: start } = (await import(new URL('platform.mjs', scripts).href)) as { startPlatform(options: object): Promise<Started> };
+  const { createReporter } = (await import(new URL('terminal.mjs', scripts).href)) as { createReporter(show: (event: { kind: string; label?: string; summary?: string; text?: string }) => void): object };
+  const reporter = createReporter((event) => {
+    if (event.kind === 'done') say(`${event.label ?? ''}: ${event.summary ?? ''}`);
+  });
+  const dir = mkdtempSync(join(tmpdir(), 'writ-bench-'));
+  const platform = await start({ dir, name: 'bench', reporter, fresh: true });
+  const read = (file: string, field: string) => {
+    const content = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Recorded[]>;
+    return (content[field] ?? []).map(({ name, pid }): [string, number] => [name, pid]);
+  };
+  return {
+    env: platform.env,
+    facts: platform.facts,
+    pids: new Map([...read(platform.layout.stateFile, 'processes'), ...read(join(platform.layout.backing, 'backing.json'), 'processes')]),
+    stop: async () => {
+      await platform.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
