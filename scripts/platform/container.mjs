@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { errorText } from './terminal.mjs';
 import { databaseName, inDatabase, ownerName, provisionDatabases } from './databases.mjs';
 import { developmentGateway, developmentUpstream, layoutOf, writeClients } from './installation.mjs';
-import { createKeys } from './keys.mjs';
+import { createKeys, initialiseSigner } from './keys.mjs';
 import { processes, withDatabase } from './services.mjs';
 
 /** What docker-compose.yml runs beside the services. Folders are those of a local installation, below /writ. */
@@ -24,7 +24,7 @@ const commands = {
   async provision() {
     createKeys(layout);
     writeClients(layout, passwords);
-    say('keys are in place');
+    say(`keys are in place; verifier key of the audit log: ${await initialiseSigner({ ...layout, host: '', ports: {}, logLevel: 'info', logOrigin: process.env.WRIT_LOG_ORIGIN })}`);
     const superuserUrl = process.env.WRIT_BACKING_POSTGRES_URL;
     await provisionDatabases({
       superuserUrl,

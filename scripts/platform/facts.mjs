@@ -1,9 +1,8 @@
 import 'reflect-metadata';
-import { createHash } from 'node:crypto';
 import { vhosts } from '@writ/contracts';
 import { brokerUser } from '@writ/messaging';
 import { databaseName, inDatabase, ownerName } from './databases.mjs';
-import { developmentGateway, developmentUpstream } from './installation.mjs';
+import { developmentGateway, developmentUpstream, originOf } from './installation.mjs';
 
 /** What the environments of all processes are derived from (see `environmentOf`). */
 export function factsOf({ layout, ports, backing, passwords, logLevel }) {
@@ -16,8 +15,7 @@ export function factsOf({ layout, ports, backing, passwords, logLevel }) {
     logLevel,
     oidcIssuer: `http://${host}:${ports.identity}`,
     signerUrl: `http://${host}:${ports.signer}`,
-    // Two installations are two logs: the same name would let one pass for the other.
-    logOrigin: `writ.localhost/${createHash('sha256').update(layout.dir).digest('hex').slice(0, 8)}`,
+    logOrigin: originOf(layout),
     redisUrl: backing.redisUrl,
     databaseUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), databaseName(name), passwords(databaseName(name))),
     migrationUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), ownerName(name), passwords(ownerName(name))),

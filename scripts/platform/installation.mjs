@@ -19,7 +19,8 @@ export function layoutOf(dir) {
     keysDir: (name) => at('keys', name),
     stateDir: (name) => at('state', name),
     trustFile: at('trust', 'keys.json'),
-    signerKeyFile: at('keys', 'signer', 'log.pem'),
+    signerKeyFile: at('keys', 'signer', 'log.key'),
+    originFile: at('keys', 'signer', 'origin'),
     signerSecretFile: at('keys', 'signer-secret', 'secret'),
     tokensFile: at('people', 'bearer-tokens.json'),
     clientsFile: at('people', 'clients.json'),
@@ -40,14 +41,20 @@ export function makeFolders(layout) {
 
 /** A password for each name, made on first use and kept: databases and broker remember them too. */
 export function passwordsOf({ passwordsFile }) {
-  const known = existsSync(passwordsFile) ? JSON.parse(readFileSync(passwordsFile, 'utf8')) : {};
+  const read = () => (existsSync(passwordsFile) ? JSON.parse(readFileSync(passwordsFile, 'utf8')) : {});
   return (name) => {
-    if (known[name] === undefined) {
-      known[name] = randomBytes(18).toString('base64url');
-      writePrivately(passwordsFile, `${JSON.stringify(known, null, 2)}\n`);
-    }
-    return known[name];
+    const known = read();
+    if (known[name] !== undefined) return known[name];
+    const password = randomBytes(18).toString('base64url');
+    writePrivately(passwordsFile, `${JSON.stringify({ ...known, [name]: password }, null, 2)}\n`);
+    return password;
   };
+}
+
+/** The name of the audit log, chosen once: two installations are two logs, and the same name would let one pass for the other. */
+export function originOf({ originFile }) {
+  if (!existsSync(originFile)) writePrivately(originFile, `writ.localhost/${randomBytes(4).toString('hex')}`);
+  return readFileSync(originFile, 'utf8');
 }
 
 /** Replaces a file in one step, readable by its owner only. */

@@ -1,7 +1,9 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processes } from './services.mjs';
+import { Problem } from '../backing/problem.mjs';
+import { runNode } from './build.mjs';
+import { environmentOf, processes, processOf } from './services.mjs';
 
 const privately = (file, text) => writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
 
@@ -9,13 +11,12 @@ const privately = (file, text) => writeFileSync(file, text, { mode: 0o600, flag:
  * Makes the keys of an installation where they are not there yet: each service's own private ones in a folder of its
  * own, and the trust file that names the public ones to everybody who checks.
  */
-export function createKeys({ keysDir, trustFile, signerKeyFile, signerSecretFile }) {
+export function createKeys({ keysDir, trustFile, signerSecretFile }) {
   const trusted = processes.filter(({ signs }) => signs !== undefined).flatMap(({ name, signs }) => signingKeys(keysDir(name), name)
     .map(({ kid, publicKey }) => ({ kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) })));
   writeFileSync(trustFile, `${JSON.stringify({ keys: trusted }, null, 2)}\n`, { mode: 0o644 });
   for (const purpose of ['pepper', 'mac']) symmetricKey(keysDir('issuer'), purpose);
   mkdirSync(keysDir('identity'), { recursive: true, mode: 0o700 });
-  if (!existsSync(signerKeyFile)) privately(signerKeyFile, newEd25519());
   if (!existsSync(signerSecretFile)) privately(signerSecretFile, `${randomBytes(32).toString('base64url')}\n`);
 }
 
@@ -37,10 +38,13 @@ function symmetricKey(dir, purpose) {
 
 const newEd25519 = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
 
-/** The verifier key of the log: `name+hash+key` of an Ed25519 note key (C2SP signed-note). */
-export function logVerifierKey(origin, signerKeyFile) {
-  const { x } = createPublicKey(createPrivateKey(readFileSync(signerKeyFile))).export({ format: 'jwk' });
-  const typed = Buffer.concat([Buffer.from([0x01]), Buffer.from(x, 'base64url')]);
-  const id = createHash('sha256').update(origin).update('\n').update(typed).digest('hex').slice(0, 8);
-  return `${origin}+${id}+${typed.toString('base64')}`;
+/**
+ * Has the signer make its key and its empty head, or take up those it has: it alone knows their form, and refuses a
+ * key whose head is gone. Answers the log's verifier key, `name+hash+key` (C2SP signed-note).
+ */
+export async function initialiseSigner(facts) {
+  const signer = processOf('signer');
+  const { code, output } = await runNode([signer.entry, 'init'], { env: { PATH: process.env.PATH, ...environmentOf(signer, facts) }, timeoutMs: 30_000 });
+  if (code === 0) return output.trim();
+  throw new Problem('The signer of the audit log cannot take up its key.', `It said: ${output.trim()}`);
 }

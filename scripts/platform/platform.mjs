@@ -6,7 +6,7 @@ import { isAlive } from '../backing/processes.mjs';
 import { build, runNode } from './build.mjs';
 import { databaseName, ownerName, provisionDatabases } from './databases.mjs';
 import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, writeClients, writePrivately } from './installation.mjs';
-import { createKeys, logVerifierKey } from './keys.mjs';
+import { createKeys, initialiseSigner } from './keys.mjs';
 import { choosePorts } from './ports.mjs';
 import { seed } from './seed.mjs';
 import { consolePort, processes, processOf, withDatabase } from './services.mjs';
@@ -40,12 +40,12 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
     // Compiled by the step before, so not to be imported any earlier.
     const { factsOf } = await import('./facts.mjs');
     const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info' });
-    await provision({ layout, facts, backing, reporter });
+    const logKey = await provision({ layout, facts, backing, reporter });
     supervisor = createSupervisor({ layout, facts, log: reporter.line });
     await startProcesses(supervisor, { reporter, moved, ports, replicas });
     const env = await reporter.step('development data', async () => {
       const seeded = await seed({ urls: urlsOf(facts), tokens: JSON.parse(readFileSync(layout.tokensFile, 'utf8')), gatewayFile: layout.gatewayFile });
-      const variables = environmentFor(facts, seeded);
+      const variables = environmentFor(facts, { ...seeded, logKey });
       writePrivately(layout.envFile, Object.entries(variables).map(([key, value]) => `${key}=${value}\n`).join(''));
       return { variables, summary: 'sample policy set active; upstream and gateway registered' };
     });
@@ -70,6 +70,7 @@ function refuseSecond(layout) {
   if (owner?.pid !== process.pid && isAlive(owner)) throw new Problem(`Writ already runs here (process ${owner.pid}); its addresses are in ${layout.envFile}.`, 'To start anew, end it first: npm stop');
 }
 
+/** Broker, keys and databases. Answers the verifier key of the audit log. */
 async function provision({ layout, facts, backing, reporter }) {
   const passwords = passwordsOf(layout);
   await reporter.step('broker', async () => {
@@ -79,10 +80,10 @@ async function provision({ layout, facts, backing, reporter }) {
     await provisionBroker(backing.amqpManagementUrl, plan);
     return `${plan.users.length} users, each with its own rights`;
   });
-  await reporter.step('keys', () => {
+  const { logKey } = await reporter.step('keys', async () => {
     createKeys(layout);
     writeClients(layout, passwords);
-    return 'one folder per service; public ones in the trust file';
+    return { logKey: await initialiseSigner(facts), summary: 'one folder per service; public ones in the trust file' };
   });
   await reporter.step('databases', async ({ note }) => {
     await provisionDatabases({
@@ -95,6 +96,7 @@ async function provision({ layout, facts, backing, reporter }) {
     }
     return `${withDatabase.length} databases, migrated`;
   });
+  return logKey;
 }
 
 /** Brings one service's tables up to date, under the role that owns them. */
@@ -134,7 +136,7 @@ async function all(promises) {
 const urlsOf = ({ host, ports }) => Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://${host}:${port}`]));
 
 /** The contents of the env file: what a person, a script or a test needs to use this installation. */
-function environmentFor(facts, { gateway, tokens }) {
+function environmentFor(facts, { gateway, tokens, logKey }) {
   const urls = urlsOf(facts);
   return {
     WRIT_AMQP_URL: facts.upstreamUrl,
@@ -150,6 +152,6 @@ function environmentFor(facts, { gateway, tokens }) {
     WRIT_ADMIN_TOKEN: tokens.admin,
     WRIT_ADMIN2_TOKEN: tokens.admin2,
     WRIT_AUDITOR_TOKEN: tokens.auditor,
-    WRIT_LOG_VKEY: logVerifierKey(facts.logOrigin, facts.signerKeyFile),
+    WRIT_LOG_VKEY: logKey,
   };
 }
