@@ -36,7 +36,7 @@ export function makeFolders(layout) {
   // The database's own user has to pass through; nobody else may look.
   chmodSync(layout.dir, 0o711);
   const files = [layout.trustFile, layout.signerKeyFile, layout.signerSecretFile, layout.tokensFile].map((file) => dirname(file));
-  for (const folder of [layout.logs, layout.stateDir('issuer'), layout.stateDir('signer'), ...files]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const folder of [layout.logs, layout.stateDir('audit'), layout.stateDir('issuer'), layout.stateDir('signer'), ...files]) mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
 /** A password for each name, made on first use and kept: databases and broker remember them too. */

@@ -14,7 +14,7 @@ export const processes = [
   writService('policy', 4002, { needs: ['keys', 'trust'], signs: ['decision', 'vote', 'policy-set'] }),
   writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'] }),
   writService('rotation', 4004),
-  writService('audit', 4005, { needs: ['signing'] }),
+  writService('audit', 4005, { needs: ['signing', 'state'] }),
   writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'] }),
 ];
 
