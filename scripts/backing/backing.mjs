@@ -55,7 +55,7 @@ export function runningBacking(dir) {
 /** Ends exactly the processes recorded for `dir`, whoever started them. Data stays. */
 export async function stopBacking(folder) {
   const dir = resolve(folder);
-  if (readState(dir) !== undefined) await alone(dir, () => endRecorded(dir));
+  if (readState(dir) !== undefined) await alone(dir, () => endRecorded(dir), { waitMs: 60_000 });
 }
 
 const runningSet = ({ dir, owner, postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, processes }) => ({

@@ -24,8 +24,12 @@ export function findPostgres() {
   return bin ?? inPath('initdb')?.replace(/\/initdb$/, '');
 }
 
-/** PostgreSQL refuses to run as root; then it runs as the user its package made. */
-const asPostgres = (command, args) => (asRoot ? ['runuser', ['-u', 'postgres', '--', command, ...args]] : [command, args]);
+/** PostgreSQL refuses to run as root; there its programs run as the user that its package made. */
+function account() {
+  if (!asRoot) return {};
+  const [uid, gid] = ['-u', '-g'].map((which) => Number(execFileSync('id', [which, 'postgres'], { encoding: 'utf8' })));
+  return { uid, gid };
+}
 
 /** Where the data lies: below `dir`, or, where the postgres user cannot enter that, in a private folder it can. */
 export function dataFolder(dir) {
@@ -37,36 +41,36 @@ export function dataFolder(dir) {
 
 function postgresMayEnter(folder) {
   try {
-    execFileSync('runuser', ['-u', 'postgres', '--', 'test', '-x', folder], { stdio: 'ignore' });
+    execFileSync('test', ['-x', folder], { ...account(), cwd: '/', stdio: 'ignore' });
     return true;
   } catch {
     return false;
   }
 }
 
-/** Makes the folder ours alone. A folder somebody else put in a shared place is refused, never used. */
-function claimFolder(data) {
-  const uid = asRoot ? Number(execFileSync('id', ['-u', 'postgres'], { encoding: 'utf8' })) : process.getuid?.();
+/** Makes the folder the server's alone. A folder somebody else put in a shared place is refused, never used. */
+function claimFolder(data, { uid = process.getuid?.(), gid }) {
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const found = lstatSync(data);
   if (!found.isDirectory() || (found.uid !== uid && found.uid !== process.getuid?.())) throw new Error(`${data} belongs to somebody else`);
-  if (asRoot) chownSync(data, uid, Number(execFileSync('id', ['-g', 'postgres'], { encoding: 'utf8' })));
+  if (gid !== undefined) chownSync(data, uid, gid);
 }
 
 function initialise(bin, data, dir, password) {
   // A folder without this mark is an initdb that was cut short: nothing in it is worth keeping.
   if (existsSync(join(data, 'writ-initialised'))) return;
   rmSync(data, { recursive: true, force: true });
-  claimFolder(data);
+  const as = account();
+  claimFolder(data, as);
   const passwordFile = `${data}.pw`;
   rmSync(passwordFile, { force: true });
   writeFileSync(passwordFile, password, { mode: 0o600, flag: 'wx' });
   try {
-    if (asRoot) chownSync(passwordFile, lstatSync(data).uid, lstatSync(data).gid);
-    const [command, args] = asPostgres(join(bin, 'initdb'), [
+    if (asRoot) chownSync(passwordFile, as.uid, as.gid);
+    const args = [
       '-D', data, '-U', superuser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C.UTF-8',
-    ]);
-    execFileSync(command, args, { cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+    ];
+    execFileSync(join(bin, 'initdb'), args, { ...as, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
     writeFileSync(join(data, 'writ-initialised'), '');
   } finally {
     rmSync(passwordFile, { force: true });
@@ -88,12 +92,12 @@ export function leftoverPostgres(data) {
 export async function startPostgres({ bin, dir, data, port, password, record }) {
   initialise(bin, data, dir, password);
   const logFile = join(dir, 'postgres.log');
-  const [command, args] = asPostgres(join(bin, 'postgres'), [
+  const args = [
     '-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=',
     '-c', 'max_connections=400', '-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'password_encryption=scram-sha-256',
     '-c', 'log_min_messages=warning', '-c', 'log_line_prefix=%m [%p] %d ',
-  ]);
-  const server = launch({ name: 'postgres', command, args, env: process.env, cwd: '/', logFile, stopSignal: fastShutdown });
+  ];
+  const server = launch({ name: 'postgres', command: join(bin, 'postgres'), args, account: account(), env: process.env, cwd: '/', logFile, stopSignal: fastShutdown });
   record(server);
   const outcome = await untilReady(
     () => readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() === 'ready',

@@ -33,9 +33,9 @@ export const isAlive = (record) => record !== undefined && record !== null && st
  * Starts a process that outlives us, in a session of its own so that Ctrl-C reaches only us.
  * Its output is appended to `logFile`. Returns {name, pid, startedAt, stopSignal} to be recorded before anything else happens.
  */
-export function launch({ name, command, args, env, cwd, logFile, stopSignal = 'SIGTERM' }) {
+export function launch({ name, command, args, env, cwd, logFile, account = {}, stopSignal = 'SIGTERM' }) {
   const output = openSync(logFile, 'a', 0o600);
-  const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', output, output] });
+  const child = spawn(command, args, { ...account, cwd, env, detached: true, stdio: ['ignore', output, output] });
   closeSync(output);
   child.on('error', () => { /* Seen by the readiness wait as a process that is not alive. */ });
   child.unref();
