@@ -15,7 +15,7 @@ export function createKeys({ keysDir, trustFile, signerSecretFile }) {
   const trusted = processes.filter(({ signs }) => signs !== undefined).flatMap(({ name, signs }) => signingKeys(keysDir(name), name)
     .map(({ kid, publicKey }) => ({ kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) })));
   writeFileSync(trustFile, `${JSON.stringify({ keys: trusted }, null, 2)}\n`, { mode: 0o644 });
-  for (const purpose of ['pepper', 'mac']) symmetricKey(keysDir('issuer'), purpose);
+  for (const { name, keeps } of processes) for (const kind of keeps ?? []) secretKey(keysDir(name), kind);
   mkdirSync(keysDir('identity'), { recursive: true, mode: 0o700 });
   if (!existsSync(signerSecretFile)) privately(signerSecretFile, `${randomBytes(32).toString('base64url')}\n`);
 }
@@ -24,17 +24,20 @@ export function createKeys({ keysDir, trustFile, signerSecretFile }) {
 function signingKeys(dir, service) {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const isKey = (name) => /^signing\.[\w-]+\.pem$/.test(name);
-  if (!readdirSync(dir).some(isKey)) privately(join(dir, `signing.${service}-${randomBytes(4).toString('hex')}.pem`), newEd25519());
+  if (!readdirSync(dir).some(isKey)) privately(join(dir, `signing.${service}-${newKid()}.pem`), newEd25519());
   return readdirSync(dir).filter(isKey).map((name) => ({
     kid: name.slice('signing.'.length, -'.pem'.length), publicKey: createPublicKey(readFileSync(join(dir, name))),
   }));
 }
 
-function symmetricKey(dir, purpose) {
+function secretKey(dir, kind) {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  if (readdirSync(dir).some((name) => name.startsWith(`${purpose}.`))) return;
-  privately(join(dir, `${purpose}.${randomBytes(4).toString('hex')}.key`), `${randomBytes(32).toString('base64')}\n`);
+  if (readdirSync(dir).some((name) => name.startsWith(`${kind}.`))) return;
+  privately(join(dir, `${kind}.${newKid()}.key`), `${randomBytes(32).toString('base64')}\n`);
 }
+
+/** Of several keys the last by name is the current one, so names sort by when they were made. */
+const newKid = () => `${new Date().toISOString().replaceAll(/\D/g, '').slice(0, 14)}-${randomBytes(2).toString('hex')}`;
 
 const newEd25519 = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
 

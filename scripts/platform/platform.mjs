@@ -90,10 +90,8 @@ async function provision({ layout, facts, backing, reporter }) {
       superuserUrl: backing.postgresUrl,
       services: withDatabase.map((service) => ({ name: service, password: passwords(databaseName(service)), ownerPassword: passwords(ownerName(service)) })),
     });
-    for (const service of withDatabase) {
-      note(`migrating ${databaseName(service)}`);
-      await migrate(service, facts.migrationUrl(service));
-    }
+    note('migrating');
+    await all(withDatabase.map((service) => migrate(service, facts.migrationUrl(service))));
     return `${withDatabase.length} databases, migrated`;
   });
   return logKey;

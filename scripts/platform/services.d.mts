@@ -5,6 +5,7 @@ export interface Process {
   migrate?: string;
   needs: string[];
   signs?: string[];
+  keeps?: string[];
 }
 
 export const processes: Process[];

@@ -1,6 +1,7 @@
 /**
  * Every process of the platform: what starts it, where it listens, what it needs. The local start, the containers of
- * docker-compose.yml and the provisioning of databases, broker users and keys all read this table.
+ * docker-compose.yml and the provisioning of databases, broker users and keys all read this table. `signs` are the
+ * purposes that its signing key is trusted for, `keeps` the kinds of secret keys that it alone holds.
  */
 const writService = (name, port, more = {}) => ({
   name, port, entry: `apps/${name}/dist/main.js`, migrate: `apps/${name}/dist/migrate.js`,
@@ -12,10 +13,10 @@ export const processes = [
   { name: 'signer', port: 4007, entry: 'apps/signer/dist/main.js', needs: ['signer'] },
   writService('request', 4001, { needs: ['keys'], signs: ['request'] }),
   writService('policy', 4002, { needs: ['keys', 'trust'], signs: ['decision', 'vote', 'policy-set'] }),
-  writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'] }),
+  writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'], keeps: ['pepper', 'mac'] }),
   writService('rotation', 4004),
   writService('audit', 4005, { needs: ['signing', 'state'] }),
-  writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'] }),
+  writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'], keeps: ['honeytoken'] }),
 ];
 
 /** The port of the web console. */
