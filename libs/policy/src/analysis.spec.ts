@@ -7,7 +7,7 @@ import type { CanonicalFacts } from './facts.js';
 import { boundariesOf, points, sizeOf } from './grid.js';
 import { loosening } from './loosening.js';
 import { mentionsOf } from './mentions.js';
-import type { PolicySet } from './policy-set.js';
+import type { PolicyFiles, PolicySet } from './policy-set.js';
 import { TruthTables } from './truth-tables.js';
 import { witnesses } from './witnesses.js';
 import type { Pattern } from './witnesses.js';
@@ -21,7 +21,7 @@ when { principal == Requester::"root" || principal in Team::"outlaws" };
 @id("busy") @reason("r") @approvers("2") @group("security") forbid (principal, action == Action::"autoApprove", resource)
 when { context has ttlSeconds && resource == Resource::"orders" && context.ttlSeconds > 7200 };
 @id("short") @reason("r") @max_ttl("PT1H") permit (principal, action == Action::"oblige", resource)
-unless { if context.replaces then context.shrinkOnly else principal.knownTeam };
+unless { if context.ttlSeconds < 7200 then principal.knownTeam else false };
 `));
 
 const boundariesOrThrow = (set: PolicySet) => {
@@ -104,9 +104,9 @@ describe('witnesses of patterns', () => {
 });
 
 describe('loosening', () => {
-  const one = { ...sampleFiles, 'catalog.yaml': sampleFiles['catalog.yaml']!.split('\n  billing:\n    description')[0]! };
+  const one: PolicyFiles = { ...sampleFiles, 'catalog.yaml': sampleFiles['catalog.yaml']!.split('\n  billing:\n    description')[0]! };
   const active = load(one);
-  const edited = (file: keyof typeof one, from: string, to: string): PolicySet => load({ ...one, [file]: one[file]!.replace(from, to) });
+  const edited = (file: string, from: string, to: string): PolicySet => load({ ...one, [file]: one[file]!.replace(from, to) });
 
   it('is none between a set and itself', () => {
     expect(loosening(active, active)).toMatchObject({ loosened: false });

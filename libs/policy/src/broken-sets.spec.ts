@@ -71,7 +71,9 @@ const table: Row[] = [
   ['an annotation written twice', 'cedar-syntax', review('@approvers("2") @approvers("1") @group("security")')],
   ['a template', 'cedar-template', rules('@reason("r") permit (principal == ?principal, action == Action::"autoApprove", resource);')],
   ['a pile of parentheses', 'cedar-too-deep', permit(`${'('.repeat(5_000)}true${')'.repeat(5_000)}`)],
-  ['a rule too large', 'rule-too-large', permit(Array(1_000).fill('context.ttlSeconds < 3').join(' && '))],
+  ['a chain that would exhaust the stack of the engine', 'cedar-too-deep', permit(Array(400).fill('context.replaces').join('||'))],
+  ['conditions that would exhaust the stack of the engine', 'cedar-too-deep', permit(`true } ${'when{context.replaces}'.repeat(400)} when { true`)],
+  ['a rule too large', 'rule-too-large', permit(`context.tiers.containsAny([${Array(2_000).fill('"readonly"').join()}])`)],
   ['too many rules', 'too-many-rules', rules(...Array.from({ length: 501 }, (_, i) => deny(`d${i}`, `context.ttlSeconds > ${i}`)))],
   ['a misspelt attribute', 'cedar-type', permit('context.ttlSecond <= 3'), '8:8'],
   ['a number compared with a text', 'cedar-type', permit('context.ttlSeconds == "3"')],
@@ -138,7 +140,9 @@ const table: Row[] = [
   ['a product of facts, which could overflow', 'not-analysable', permit('context.ttlSeconds * 9223372036854775807 > 3')],
   ['one fact ordered by another', 'not-analysable', permit('context.ttlSeconds > principal.openIncidents')],
   ['an address made of a name', 'not-analysable', permit('context.tiers == context.scopes')],
-  ['more than can be tried', 'analysis-too-large', permit(Array.from({ length: 400 }, (_, i) => `context.ttlSeconds != ${i * 10 + 5}`).join(' && ').concat(' && principal.knownTeam && principal.trust == "normal" && context.shrinkOnly && ', Array.from({ length: 20 }, (_, i) => `principal.openIncidents != ${i * 10}`).join(' && ')))],
+  ['more than can be tried', 'analysis-too-large', rules(...Array.from({ length: 60 }, (_, i) => (
+    `@id("p${i}") @reason("r") permit (principal, action == Action::"autoApprove", resource) when { principal.openIncidents == ${i * 5} && context.ttlSeconds == ${i * 7 + 3} && principal.id == "n${i}" && context.submitter == "m${i}" };`
+  )))],
 ];
 
 describe('a broken or dangerous policy set', () => {

@@ -3,6 +3,7 @@ import { checkPolicySet } from './check.js';
 import { decide } from './decide.js';
 import type { Answered, Ask, ExchangeKind, Exchanges } from './decider-protocol.js';
 import { loosening } from './loosening.js';
+import { engine } from './engine.js';
 import { withNearest } from './nearest.js';
 import { loadPolicySet } from './policy-set.js';
 import type { PolicyFiles, PolicySet } from './policy-set.js';
@@ -67,4 +68,6 @@ parentPort!.on('message', (ask: Ask) => {
     reply = { id: ask.id, failure: error instanceof Error ? error.message : String(error) };
   }
   parentPort!.postMessage(reply);
+  // An engine that trapped stays broken as long as its thread: end it, and the decider starts another.
+  if (engine.failure !== undefined) process.exit(1);
 });

@@ -34,6 +34,8 @@ export interface EngineRules {
 export interface PolicyEngine {
   /** Name and version; a decision can be replayed bit for bit under the same. */
   readonly version: string;
+  /** Why the engine can no longer be trusted; from then on it answers nothing but errors. A new thread has a new one. */
+  readonly failure: string | undefined;
   parse(text: string): { readonly json: PolicyJson } | { readonly findings: readonly EngineFinding[] };
   validate(rules: EngineRules): readonly EngineFinding[];
   /** Prepares rules ahead of the first question; {@link decide} does so by itself when it must. */
@@ -56,18 +58,23 @@ class CedarEngine implements PolicyEngine {
   private readonly loaded = new Map<Slot, EngineRules>();
   private last: Slot = 'B';
   private hasSchema = false;
+  private trap: string | undefined;
+
+  get failure(): string | undefined {
+    return this.trap;
+  }
 
   parse(text: string): { json: PolicyJson } | { findings: EngineFinding[] } {
-    const answer = cedar.policyToJson(text);
+    const answer = this.guard(() => cedar.policyToJson(text));
     return answer.type === 'success' ? { json: answer.json } : { findings: answer.errors.map((error) => finding(error, 'error')) };
   }
 
   validate({ rules }: EngineRules): EngineFinding[] {
-    const answer = cedar.validate({
+    const answer = this.guard(() => cedar.validate({
       schema: cedarSchema,
       validationSettings: { mode: 'strict' },
       policies: { staticPolicies: Object.fromEntries(rules.map((rule) => [rule.id, rule.text])) },
-    });
+    }));
     if (answer.type === 'failure') return answer.errors.map((error) => finding(error, 'error'));
     return [
       ...answer.validationErrors.map(({ policyId, error }) => finding(error, 'error', policyId)),
@@ -81,23 +88,16 @@ class CedarEngine implements PolicyEngine {
   }
 
   decide(rules: EngineRules, question: Question, request: CedarRequest): Answer {
-    let answer: cedar.AuthorizationAnswer;
-    try {
-      answer = cedar.statefulIsAuthorized({
-        principal: request.principal,
-        action: { type: 'Action', id: question },
-        resource: request.resource,
-        context: request.context,
-        entities: request.entities,
-        preparsedSchemaName: schemaName,
-        validateRequest: true,
-        preparsedPolicySetId: `${this.slotOf(rules)}/${question}`,
-      });
-    } catch (error) {
-      // A trap inside WebAssembly may leave half-written state behind: what was parsed is not trusted again.
-      this.loaded.clear();
-      return { allowed: false, satisfied: [], errors: [{ message: `the engine failed: ${error instanceof Error ? error.message : String(error)}` }] };
-    }
+    const answer = this.guard(() => cedar.statefulIsAuthorized({
+      principal: request.principal,
+      action: { type: 'Action', id: question },
+      resource: request.resource,
+      context: request.context,
+      entities: request.entities,
+      preparsedSchemaName: schemaName,
+      validateRequest: true,
+      preparsedPolicySetId: `${this.slotOf(rules)}/${question}`,
+    }));
     if (answer.type === 'failure') return { allowed: false, satisfied: [], errors: answer.errors.map(({ message }) => ({ message })) };
     const { decision, diagnostics } = answer.response;
     return {
@@ -105,6 +105,18 @@ class CedarEngine implements PolicyEngine {
       satisfied: diagnostics.reason.filter((id) => id !== considerAll.id).sort(),
       errors: diagnostics.errors.map(({ policyId, error }) => ({ rule: policyId, message: error.message })).sort((a, b) => (a.rule < b.rule ? -1 : 1)),
     };
+  }
+
+  /** A trap inside WebAssembly leaves its stack and its memory in an unknown state: nothing is asked of it again. */
+  private guard<T>(call: () => T): T | { type: 'failure'; errors: { message: string }[] } {
+    if (this.trap === undefined) {
+      try {
+        return call();
+      } catch (error) {
+        this.trap = `the engine failed: ${error instanceof Error ? error.message : String(error)}`;
+      }
+    }
+    return { type: 'failure', errors: [{ message: this.trap }] };
   }
 
   private slotOf(rules: EngineRules): Slot {
@@ -129,7 +141,7 @@ function succeed(answer: cedar.CheckParseAnswer): void {
   if (answer.type === 'failure') throw new Error(`the engine refused what it had validated: ${answer.errors.map(({ message }) => message).join('; ')}`);
 }
 
-function finding(error: DetailedError, severity: 'error' | 'warning', rule?: string): EngineFinding {
+function finding(error: Pick<DetailedError, 'message'> & Partial<DetailedError>, severity: 'error' | 'warning', rule?: string): EngineFinding {
   const label = error.sourceLocations?.[0]?.label;
   return {
     ...(rule === undefined ? {} : { rule }),

@@ -32,7 +32,7 @@ export type { Problem, ProblemCode } from './problem.js';
 export { replay } from './replay.js';
 export type { Replay } from './replay.js';
 export type { Obligations, Rule, RuleRef } from './rule.js';
-export { cedarSchema, questions } from './schema.js';
+export { cedarRequest, cedarSchema, questions } from './schema.js';
 export type { CedarRequest, Question } from './schema.js';
 export { simulate, Simulation } from './simulate.js';
 export type { Flip, LiveToken, SimulationReport, StoredRequest } from './simulate.js';

@@ -7,7 +7,7 @@ import { engine } from './engine.js';
 import type { EngineRules } from './engine.js';
 import { Source } from './problem.js';
 import type { Problem, ProblemCode } from './problem.js';
-import { cedarOffset, nestingOf, readRule, splitRules } from './rule.js';
+import { cedarOffset, readRule, splitRules, strainOf } from './rule.js';
 import type { Rule, RuleText } from './rule.js';
 
 /** The text of every file of a set by its path. */
@@ -32,7 +32,7 @@ export interface LoadResult {
   readonly problems: readonly Problem[];
 }
 
-export const limits = { files: 64, fileBytes: 256 * 1024, setBytes: 1024 * 1024, rules: 500, ruleBytes: 16 * 1024, nesting: 32 } as const;
+export const limits = { files: 64, fileBytes: 256 * 1024, setBytes: 1024 * 1024, rules: 500, ruleBytes: 16 * 1024, nesting: 32, operators: 200 } as const;
 
 /**
  * Reads a set strictly: limits, catalog, rules against the schema, annotations, cases. Runs neither the cases nor the
@@ -105,7 +105,9 @@ function readRules(files: PolicyFiles, catalog: Catalog): { rules: Map<string, R
 function parseRule(source: Source, piece: RuleText, catalog: Catalog): { rule?: Rule; problems: Problem[] } {
   const refuse = (code: ProblemCode, message: string, offset = piece.offset): { problems: Problem[] } => ({ problems: [source.problem(offset, code, message)] });
   if (Buffer.byteLength(piece.text) > limits.ruleBytes) return refuse('rule-too-large', `a rule has at most ${limits.ruleBytes} bytes`);
-  if (nestingOf(piece.text) > limits.nesting) return refuse('cedar-too-deep', `nested more than ${limits.nesting} deep`);
+  const { nesting, operators } = strainOf(piece.text);
+  if (nesting > limits.nesting) return refuse('cedar-too-deep', `nested more than ${limits.nesting} deep`);
+  if (operators > limits.operators) return refuse('cedar-too-deep', `${operators} operators; a rule has at most ${limits.operators}: write several rules, or a set instead of a chain`);
   const parsed = engine.parse(piece.text);
   if ('json' in parsed) return readRule(source, piece, parsed.json, catalog);
   if (/\?(?:principal|resource)\b/.test(piece.text)) return refuse('cedar-template', 'templates are not supported: name what is meant');

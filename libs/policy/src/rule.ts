@@ -60,15 +60,20 @@ export function splitRules(text: string): RuleText[] {
   return pieces;
 }
 
-/** How deep brackets and prefix operators are piled; a parser that recurses must not be given a pile. */
-export function nestingOf(text: string): number {
+/**
+ * How deep brackets are piled, and how many operators there are in all. Parser and evaluator recurse over both on a small
+ * stack: found by trial, about 120 brackets or 350 operators end in a trap.
+ */
+export function strainOf(text: string): { nesting: number; operators: number } {
   let depth = 0;
-  let deepest = 0;
-  for (const [word] of text.matchAll(/\/\/[^\n]*|"(?:[^"\\]|\\.)*"|\bif\b|[^]/g)) {
-    if ('([{'.includes(word) || word === 'if') deepest = Math.max(deepest, ++depth);
+  let nesting = 0;
+  let operators = 0;
+  for (const [word] of text.matchAll(/\/\/[^\n]*|"(?:[^"\\]|\\.)*"|&&|\|\||\b(?:if|when|unless)\b|[^]/g)) {
+    if ('([{'.includes(word)) nesting = Math.max(nesting, ++depth);
     else if (')]}'.includes(word)) depth--;
+    if (['&&', '||', '+', '-', '*', '!', '.', '[', 'if', 'when', 'unless'].includes(word)) operators++;
   }
-  return deepest;
+  return { nesting, operators };
 }
 
 /** Where an annotation stands in its rule, in characters from the start of the file. */

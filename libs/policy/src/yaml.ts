@@ -138,7 +138,7 @@ export function record<T>(key: { pattern: RegExp; hint: string }, item: Shape<T>
     if (!isMap(node)) return reading.note(node, path, 'wrong-type', 'a map is expected here');
     reading.at(path, node.range?.[0] ?? 0);
     if (node.items.length < min) return reading.note(node, path, 'empty-list', `at least ${min} expected here`);
-    const values: Record<string, T> = {};
+    const values: [string, T][] = [];
     for (const pair of node.items) {
       const name = keyOf(pair, reading, path);
       if (name === undefined) continue;
@@ -148,9 +148,10 @@ export function record<T>(key: { pattern: RegExp; hint: string }, item: Shape<T>
       }
       reading.at(`${join(path, name)}#`, (pair.key as Node).range?.[0] ?? 0);
       const value = item(pair.value as Node | null, reading, join(path, name));
-      if (value !== undefined) values[name] = value;
+      if (value !== undefined) values.push([name, value]);
     }
-    return values;
+    // Defines, where assigning would call the setter of a key named __proto__.
+    return Object.fromEntries(values);
   };
 }
 
