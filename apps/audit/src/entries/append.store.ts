@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { appendLeaves, edgeFrom, edgeTiles, emptyRoot, hashLeaves, rootOfEdge, sameHash, type Edge, type Growth } from '@writ/tlog';
 import { toJson, Unavailable, type Db } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { AuditConfig } from '../config.js';
+import { randomSource } from '../subjects/random.store.js';
 import { SubjectStore } from '../subjects/subject.store.js';
 import type { Candidate, Hidden } from './candidate.js';
-import { disclose, placeOf, saltBytes, seal } from './disclosure.js';
+import { disclose, ivBytes, placeOf, saltBytes, seal } from './disclosure.js';
 import { leafOf } from './leaf.js';
 import { packed } from './packed.js';
 import { sortOut } from './sort-out.js';
@@ -39,6 +39,9 @@ const clockToleranceMs = 5_000;
  */
 @Injectable()
 export class AppendStore {
+  private readonly salt = randomSource(saltBytes);
+  private readonly iv = randomSource(ivBytes);
+
   constructor(private readonly config: AuditConfig, private readonly clock: Clock, private readonly subjects: SubjectStore) {}
 
   /** Makes the row of the log, once per database. */
@@ -86,7 +89,7 @@ export class AppendStore {
       const { token } = candidate;
       const place = { log: this.config.logOrigin, seq, prev: token === undefined ? undefined : last.get(token), recordedAt };
       if (token !== undefined) last.set(token, seq);
-      const hideAll = (facts: object) => ({ subject: candidate.id, disclosure: disclose(randomBytes(saltBytes), 'data', facts) });
+      const hideAll = (facts: object) => ({ subject: candidate.id, disclosure: disclose(this.salt(), 'data', facts) });
       return { seq, candidate, ...leafOf(candidate, place, hideAll) };
     });
   }
@@ -98,7 +101,7 @@ export class AppendStore {
     const keys = await this.subjects.keysFor(db, names, entries.flatMap(({ candidate }) => candidate.kin ?? []));
     const boxOf = (kind: 'entry' | 'uses', seq: number, subject: string, content: unknown) => {
       const { id, key } = keys.get(subject)!;
-      return { seq, subject_id: id, bytes: seal(key, randomBytes(12), placeOf(kind, seq), JSON.stringify(content)) };
+      return { seq, subject_id: id, bytes: seal(key, this.iv(), placeOf(kind, seq), JSON.stringify(content)) };
     };
     await writeBoxes(db, 'disclosure', logId, entries.flatMap(({ seq, hidden }) => {
       const bySubject = Map.groupBy(hidden, ({ subject }) => subject);

@@ -12,7 +12,7 @@ export interface Disclosure {
 }
 
 export const saltBytes = 16;
-const ivBytes = 12;
+export const ivBytes = 12;
 const tagBytes = 16;
 const algorithm = 'aes-256-gcm';
 
