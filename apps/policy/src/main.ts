@@ -1,1 +1,5 @@
-export {};
+import { runService } from '@writ/service';
+import { PolicyConfig } from './config.js';
+import { PolicyModule } from './policy.module.js';
+
+await runService({ name: 'policy', module: PolicyModule, config: PolicyConfig });

@@ -1,0 +1,34 @@
+import { type Message, type Trust } from '@writ/contracts';
+import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Clock, loadTrust } from '@writ/service';
+import { ActiveSets } from './active-set.store.js';
+import { PolicyConfig } from './config.js';
+import { Decisions } from './decisions.store.js';
+import { doubtAbout } from './may-decide.js';
+import { keepAnswer, keepWaiting, stateOf } from './request.store.js';
+import { say } from './say.js';
+
+/**
+ * Answers each request once. One that is not what the request service signed is never answered: it fails until it is
+ * parked, for a person to find out who changed it. Without an active set requests wait; nothing is approved meanwhile.
+ */
+@MessageHandler()
+export class OnRequestSubmitted {
+  private readonly trust: Trust;
+
+  constructor(config: PolicyConfig, private readonly sets: ActiveSets, private readonly decisions: Decisions, private readonly clock: Clock) {
+    this.trust = loadTrust(config.trustFile);
+  }
+
+  @On('request.submitted')
+  async handle({ data: request }: Message<'request.submitted'>, tx: Tx<'policy'>): Promise<void> {
+    const doubt = doubtAbout(request, this.trust, this.clock.now());
+    if (doubt) throw new Error(`Request ${request.requestId} is not what was signed: ${doubt}.`);
+    const [state, set] = await Promise.all([stateOf(tx.db, request.requestId), this.sets.of(tx.db)]);
+    if (state) return; // Answered before, or withdrawn before it came.
+    if (!set) return keepWaiting(tx.db, request);
+    const { decision, answer, now } = await this.decisions.answer(tx.db, set, request);
+    keepAnswer(tx.db, request, answer, decision, set, now);
+    say(tx, answer);
+  }
+}
