@@ -1,1 +1,5 @@
-export {};
+import { runService } from '@writ/service';
+import { MonitorConfig } from './config.js';
+import { MonitorModule } from './monitor.module.js';
+
+await runService({ name: 'monitor', module: MonitorModule, config: MonitorConfig });

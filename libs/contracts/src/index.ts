@@ -17,3 +17,4 @@ export * from './http/rotation.js';
 export * from './http/issuer.js';
 export * from './http/policy.js';
 export type * from './http/audit.js';
+export * from './http/monitor.js';

@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Redis } from 'ioredis';
+import { Unavailable } from '@writ/messaging';
+import { Health } from '@writ/service';
+import { baselineScript } from './baseline.lua.js';
+import { MonitorConfig } from './config.js';
+import { featuresOf, type Features } from './features.js';
+import { networkHash, shortHash, type Observed } from './observe.js';
+
+const scriptSha = createHash('sha1').update(baselineScript).digest('hex');
+/** Redis runs a script to its end before anything else: so many tokens keep that under a few milliseconds. */
+const tokensPerCall = 128;
+const timeoutMs = 5_000;
+const spreadSeconds = 3_600;
+
+const keyOf = (tokenId: string) => `wm:${tokenId.slice('tok_'.length)}`;
+
+/** One novelty to be seen beside the others of the last hour. */
+export interface Novelty {
+  tokenId: string;
+  team: string;
+  network?: string;
+  agent?: string;
+}
+
+export interface Spread {
+  tokensOfNetwork: number;
+  tokensOfCaller: number;
+  tokensOfAgent: number;
+}
+
+/** Baselines in Redis: fast, shared by the replicas, and allowed to be lost. */
+@Injectable()
+export class Baselines implements OnApplicationShutdown {
+  private readonly redis: Redis;
+
+  constructor({ redisUrl }: MonitorConfig, health: Health) {
+    this.redis = new Redis(redisUrl, { commandTimeout: timeoutMs, connectTimeout: timeoutMs, maxRetriesPerRequest: 1, enableAutoPipelining: false, retryStrategy: (times) => Math.min(2_000, times * 100) });
+    this.redis.on('error', () => undefined); // Every command that fails says so itself, and readiness does.
+    health.add(async () => ((await this.redis.ping().catch(() => '')) === 'PONG' ? undefined : 'Redis does not answer'));
+  }
+
+  /**
+   * Adds uses to the baselines. Where Redis does not answer the messages stay at the broker: a delay, no loss.
+   * @returns per token its features, or undefined where it has no baseline yet and nothing was added
+   */
+  async observe(tokens: readonly Observed[]): Promise<(Features | undefined)[]> {
+    const calls: Observed[][] = [];
+    for (let i = 0; i < tokens.length; i += tokensPerCall) calls.push(tokens.slice(i, i + tokensPerCall));
+    const answers = await this.pipeline(calls.map((some) => ['evalsha', scriptSha, some.length, ...some.map(({ tokenId }) => keyOf(tokenId)), ...some.flatMap(argumentsOf)]));
+    return (answers as ((string | number)[] | null)[][]).flat().map((answer) => (answer ? featuresOf(answer) : undefined));
+  }
+
+  /** Starts baselines. A replica that was faster is not overwritten. */
+  async start(seeds: readonly { tokenId: string; fields: Record<string, string> }[]): Promise<void> {
+    await this.pipeline(seeds.map(({ tokenId, fields }) => ['hsetnx', keyOf(tokenId), 'f', fields.f ?? '0']));
+    await this.pipeline(seeds.filter(({ fields }) => Object.keys(fields).length > 1).map(({ tokenId, fields }) => ['hset', keyOf(tokenId), ...Object.entries(fields).flat()]));
+  }
+
+  /** Notes which token a new network or agent came to, and counts the company it has had within the last hour. */
+  async spread(novelties: readonly Novelty[], nowSeconds: number): Promise<Spread[]> {
+    const seen = novelties.map(({ tokenId, team, network, agent }) => {
+      const net = network && `wn:${team}:${networkHash(network)}`;
+      return { tokenId, keys: [net, net && agent && `${net}:new`, agent && `wa:${team}:${shortHash(agent)}`].map((key) => key || undefined) };
+    });
+    const keyed = seen.flatMap(({ tokenId, keys }) => keys.filter((key) => key !== undefined).map((key) => ({ tokenId, key })));
+    await this.pipeline(keyed.flatMap(({ tokenId, key }) => [['zadd', key, nowSeconds, tokenId], ['expire', key, spreadSeconds]]));
+    const keys = [...new Set(keyed.map(({ key }) => key))];
+    const counts = (await this.pipeline(keys.map((key) => ['zcount', key, nowSeconds - spreadSeconds, '+inf']))) as number[];
+    const countOf = new Map(keys.map((key, i) => [key, counts[i] ?? 0]));
+    const count = (key?: string) => (key === undefined ? 0 : (countOf.get(key) ?? 0));
+    return seen.map(({ keys: [network, caller, agent] }) => ({ tokensOfNetwork: count(network), tokensOfCaller: count(caller), tokensOfAgent: count(agent) }));
+  }
+
+  /** "It was us": everything seen so far is known from now on, its level is the usual one, and for a while nothing stops. */
+  async learn(tokenId: string, nowSeconds: number, quietSeconds: number): Promise<Lesson> {
+    const key = keyOf(tokenId);
+    const fields = await this.guarded(() => this.redis.hgetall(key));
+    const number = (name: string) => Number(fields[name] ?? 0);
+    const lesson = { highMinute: Math.max(number('h'), number('c'), number('p')), highHour: Math.max(number('hh'), number('hc')), highDenied: Math.max(number('dh'), number('d')) };
+    if (Object.keys(fields).length === 0) return lesson;
+    const long = String(Math.floor(nowSeconds / 60) - 2 * 60);
+    const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, value.replace(/^\d+/, (first) => (Number(first) < Number(long) ? first : long))]);
+    await this.guarded(() => this.redis.hset(key, ...known, 'h', lesson.highMinute, 'hh', lesson.highHour, 'dh', lesson.highDenied, 'q', nowSeconds + quietSeconds));
+    return lesson;
+  }
+
+  /** Forgets tokens that have ended. */
+  async forget(tokenIds: readonly string[]): Promise<void> {
+    if (tokenIds.length > 0) await this.guarded(() => this.redis.unlink(...tokenIds.map(keyOf)));
+  }
+
+  onApplicationShutdown(): void {
+    this.redis.disconnect();
+  }
+
+  private async pipeline(commands: (string | number)[][]): Promise<unknown[]> {
+    if (commands.length === 0) return [];
+    return this.guarded(async () => {
+      const answers = await this.redis.pipeline(commands).exec();
+      const missing = answers?.some(([error]) => error?.message.startsWith('NOSCRIPT'));
+      if (missing) await this.redis.script('LOAD', baselineScript);
+      return Promise.all((answers ?? []).map(async ([error, answer], i) => {
+        if (error?.message.startsWith('NOSCRIPT')) return this.redis.call(...(commands[i] as [string, ...string[]]));
+        if (error) throw error;
+        return answer;
+      }));
+    });
+  }
+
+  private async guarded<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Error && /^(ERR|WRONGTYPE)/.test(error.message)) throw error;
+      throw new Unavailable('Redis does not answer.', { cause: error });
+    }
+  }
+}
+
+export interface Lesson {
+  highMinute: number;
+  highHour: number;
+  highDenied: number;
+}
+
+function argumentsOf({ at, observations }: Observed): (string | number)[] {
+  const sorted = observations.length > 1 ? [...observations].sort((a, b) => a.minute - b.minute) : observations;
+  const flat: (string | number)[] = [at, sorted.length];
+  for (const { tag, minute, use, calls, network, agent, denied } of sorted) {
+    flat.push(tag, minute, use, calls, network && networkHash(network), agent && shortHash(agent), denied.length === 0 ? '' : denied.slice(0, 8).map((scope) => shortHash(scope)).join(''));
+  }
+  return flat;
+}

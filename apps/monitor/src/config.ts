@@ -1,0 +1,18 @@
+import { Type } from 'class-transformer';
+import { IsInt, IsObject, IsOptional, IsString, Min } from 'class-validator';
+import { FromJson, IsAddress, ServiceConfig } from '@writ/service';
+
+/** What the monitor is told besides what every service is. */
+export class MonitorConfig extends ServiceConfig {
+  /** Baselines live here; what is lost is rebuilt from the roll-ups. */
+  @IsAddress('redis', 'rediss') redisUrl!: string;
+  /** Holds `signing.<kid>.pem`, which proposals and leak reports are signed with, and `honeytoken.<kid>.key`. */
+  @IsString() keysDir!: string;
+  /**
+   * The keys whose leak reports count, as GitHub publishes them under `/meta/public_keys/secret_scanning`; usually the
+   * content of `WRIT_LEAK_KEYS_FILE`. Without them the route answers that it is not set up.
+   */
+  @IsOptional() @IsObject() @FromJson() leakKeys?: unknown;
+  /** A scope that a token did not use for this long is one that it does not need. */
+  @IsInt() @Min(1) @Type(() => Number) unusedScopeDays: number = 30;
+}

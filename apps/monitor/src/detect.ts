@@ -1,0 +1,138 @@
+import type { MisuseAction } from '@writ/contracts';
+import type { Features } from './features.js';
+
+export const detectors = [
+  'honeytoken', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens',
+] as const;
+export type Detector = (typeof detectors)[number];
+
+/** What is known beyond the token's own baseline. */
+export interface Surroundings {
+  /** The new network and agent in the verifier's words. */
+  network: string;
+  agent: string;
+  /** Tokens, this one included, that the new network first touched within the last hour. */
+  tokensOfNetwork: number;
+  /** The same, only those to which network and agent both were new. */
+  tokensOfCaller: number;
+  /** Tokens of the team that the new agent first showed up on within the last hour, and tokens the team uses. */
+  tokensOfAgent: number;
+  tokensOfTeam: number;
+  /** Whether the dead secret is one that was replaced, its token living on. */
+  retired: boolean;
+}
+
+export interface Finding {
+  detector: Detector;
+  action: MisuseAction;
+  /** In words, for the owner. */
+  explanation: string;
+}
+
+const hour = 3_600;
+const day = 86_400;
+
+/** Below so many calls a minute nothing is a burst. */
+const fewCalls = 30;
+/** An owner's own deploy shows the same new agent on this share of the team's tokens. */
+const deployShare = 0.5;
+
+/**
+ * Judges a token's newest uses. Pure: the same facts give the same findings, strongest first.
+ * A stop is proposed only for VALID uses of the living secret from a network that is new, together with something
+ * that honest moves do not show; everything weaker tells the owner, or is only noted.
+ */
+export function detect(features: Features, around: Surroundings): Finding[] {
+  const findings = [burst, newCaller, rate, awakening, deniedScopes, deadSecret, oneSource, newNetwork]
+    .map((judge) => judge(features, around))
+    .filter((finding) => finding !== undefined);
+  const capped = features.quietUntil > features.now || features.learningUntil > features.now ? findings.map(toNote) : findings;
+  return capped.sort((a, b) => weight[b.action] - weight[a.action]);
+}
+
+export const weight: Record<MisuseAction, number> = { note: 0, notify: 1, suspend: 2, revoke: 3 };
+
+/** Whether these features could be part of any finding: for nearly all uses they cannot, and nothing more is asked. */
+export function mayMatter(features: Features): boolean {
+  return isNewNetwork(features) || isNewAgent(features) || features.deadCalls > 0 || detect(features, nowhere).length > 0;
+}
+
+const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false };
+
+/** The one that says most, or nothing. */
+export function verdictOf(findings: readonly Finding[]): Finding | undefined {
+  return findings[0];
+}
+
+type Judge = (features: Features, around: Surroundings) => Finding | undefined;
+
+/** A blatant burst stays one, whatever is being learnt: a thief may come on the first day. */
+function toNote(finding: Finding): Finding {
+  return finding.detector === 'burst-from-new-network' && finding.action === 'suspend' ? finding : { ...finding, action: 'note' };
+}
+
+const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < 60;
+const isNewAgent = ({ agentAge, agent }: Features) => agent !== '' && agentAge >= 0 && agentAge < 60;
+const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt < day || calls < 50;
+/** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
+const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
+const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
+
+const burst: Judge = (f, { network }) => {
+  // The high-water mark without this network: what everyone else was seen to need.
+  const usual = Math.max(f.highMinute, 5);
+  const others = f.calls - f.networkCalls;
+  if (!isNewNetwork(f) || others < 5 || f.networkCalls < 40 * usual || f.rate < 10 * usual) return undefined;
+  return finding('burst-from-new-network', 'suspend', `${f.networkCalls} calls within ${f.networkAge + 1} min from ${network}, a network not seen before; the busiest minute so far had ${Math.round(usual)}.`);
+};
+
+const rate: Judge = (f, { network }) => {
+  if (isLearning(f) || f.minutesSeen < 10) return undefined;
+  const deviation = (f.rate - f.mean) / Math.sqrt(Math.max(f.variance, f.mean, 1));
+  if (!(deviation > 6 && f.rate > 2 * f.highMinute && f.rate > fewCalls)) return undefined;
+  const times = f.rate / Math.max(f.highMinute, 1);
+  const fromNew = isNewNetwork(f) && !roams(f);
+  const action = fromNew && times >= 10 && isNewAgent(f) ? 'suspend' : fromNew || times >= 8 ? 'notify' : 'note';
+  return finding('rate', action, `${f.rate} calls in a minute, ${times.toFixed(1)} times the busiest minute so far${fromNew ? `, from ${network}, a network not seen before` : ''}.`);
+};
+
+const newCaller: Judge = (f, around) => {
+  if (isLearning(f) || !isNewNetwork(f) || !isNewAgent(f) || roams(f) || f.agentChurn > 4 || isDeploy(around)) return undefined;
+  return finding('new-caller', 'notify', `First use by ${around.agent} from ${around.network}: neither agent nor network was seen before.`);
+};
+
+const newNetwork: Judge = (f, { network }) => {
+  if (isLearning(f) || !isNewNetwork(f) || roams(f)) return undefined;
+  return finding('new-network', 'note', `First use from ${network}; ${f.networksKnown} networks were known.`);
+};
+
+const awakening: Judge = (f, { network }) => {
+  if (f.awakeFor < 0 || f.awakeFor > hour) return undefined;
+  const action = isNewNetwork(f) && !f.neighbourKnown ? 'notify' : 'note';
+  return finding('awakening', action, `Used again after ${f.sleptDays} days of silence${action === 'notify' ? `, from ${network}, a network not seen before` : ''}.`);
+};
+
+const deniedScopes: Judge = (f, { network }) => {
+  if (f.denied < 4 || f.denied < 2 * f.highDenied || f.deniedNew < 1) return undefined;
+  const fromNew = isNewNetwork(f) && !roams(f) && !isLearning(f);
+  const action = fromNew && f.deniedNew >= 3 && f.networkCalls > 0 && isNewAgent(f) ? 'suspend' : fromNew || f.deniedNew >= 3 ? 'notify' : 'note';
+  return finding('denied-scopes', action, `${Math.round(f.denied)} uses asked for scopes that it does not have, ${f.deniedNew} of them new${fromNew ? `, from ${network}, a network not seen before` : ''}.`);
+};
+
+const deadSecret: Judge = (f, { retired, network }) => {
+  if (f.deadCalls === 0) return undefined;
+  const strangers = f.deadCalls - f.deadKnownCalls;
+  const what = retired ? 'a secret that was replaced' : 'a token that has ended';
+  return strangers > 0
+    ? finding('dead-secret', 'notify', `${strangers} uses of ${what}, from ${network || 'a network'} that is not known for this token.`)
+    : finding('dead-secret', 'note', `${f.deadCalls} uses of ${what}, from a known network: somebody has not changed over.`);
+};
+
+const oneSource: Judge = (f, around) => {
+  if (!isNewNetwork(f) || around.tokensOfCaller < 3 || isDeploy(around)) return undefined;
+  return finding('one-source-many-tokens', 'notify', `${around.network} was new to ${around.tokensOfCaller} tokens within an hour, by agents that were new to them too.`);
+};
+
+function finding(detector: Detector, action: MisuseAction, explanation: string): Finding {
+  return { detector, action, explanation };
+}

@@ -1,0 +1,24 @@
+import { Module } from '@nestjs/common';
+import { loadSigningKey } from '@writ/service';
+import { Alerts, SIGNING_KEY } from './alert.store.js';
+import { AlertsController } from './alerts.controller.js';
+import { Baselines } from './baseline.store.js';
+import { MonitorConfig } from './config.js';
+import { leakKeysOf } from './leak-report.js';
+import { LEAK_KEYS, LeaksController } from './leaks.controller.js';
+import { OnPlatform } from './on-platform.js';
+import { OnToken } from './on-token.js';
+import { OnUsage } from './on-usage.js';
+import { UpkeepJob } from './upkeep.job.js';
+import { UsageController } from './usage.controller.js';
+import { WatchController } from './watch.controller.js';
+
+@Module({
+  controllers: [OnUsage, OnToken, OnPlatform, AlertsController, UsageController, LeaksController, WatchController],
+  providers: [
+    Baselines, Alerts, UpkeepJob,
+    { provide: SIGNING_KEY, useFactory: ({ keysDir }: MonitorConfig) => loadSigningKey(keysDir), inject: [MonitorConfig] },
+    { provide: LEAK_KEYS, useFactory: ({ leakKeys }: MonitorConfig) => (leakKeys === undefined ? undefined : leakKeysOf(leakKeys)), inject: [MonitorConfig] },
+  ],
+})
+export class MonitorModule {}

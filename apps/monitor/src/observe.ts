@@ -1,0 +1,129 @@
+import type { UsageRecorded } from '@writ/contracts';
+
+/**
+ * What one use says about a token's baseline: `v` a VALID one; `d` the living secret, refused for its scopes;
+ * `r` the living secret, refused for another reason; `x` a secret that is dead.
+ */
+export type UseClass = 'v' | 'd' | 'r' | 'x';
+
+/** Uses of one token that were alike, within one minute. */
+export interface Observation {
+  /** Four characters of the event's id, by which a repetition is recognised. */
+  tag: string;
+  /** Since 1970. */
+  minute: number;
+  use: UseClass;
+  calls: number;
+  network: string;
+  agent: string;
+  gateway: string;
+  denied: readonly string[];
+  generation?: number;
+}
+
+export interface Observed {
+  tokenId: string;
+  /** Seconds since 1970 of the newest use. */
+  at: number;
+  observations: Observation[];
+}
+
+/** One row for the series: calls of a token with one code in one minute. */
+export interface MinuteUse {
+  tokenId: string;
+  minute: number;
+  code: string;
+  calls: number;
+  /** Milliseconds since 1970. */
+  lastAt: number;
+}
+
+export interface SourceUse {
+  tokenId: string;
+  kind: 'network' | 'agent' | 'scope' | 'gateway';
+  value: string;
+  lastAt: number;
+}
+
+export interface UsageBatch {
+  tokens: Map<string, Observed>;
+  minutes: Map<string, MinuteUse>;
+  sources: Map<string, SourceUse>;
+}
+
+const classes: Record<string, UseClass> = { VALID: 'v', INSUFFICIENT_SCOPE: 'd', RATE_LIMITED: 'r', WRONG_NETWORK: 'r', EXPIRED: 'x', REVOKED: 'x', NOT_FOUND: 'x' };
+/** A record that covers more is taken for one of this length. */
+const longestMinutes = 60;
+/** How far ahead of ours a verifier's clock may be. */
+const skewMs = 60_000;
+
+export function emptyBatch(): UsageBatch {
+  return { tokens: new Map(), minutes: new Map(), sources: new Map() };
+}
+
+/** Adds one event's records. Uses of unknown secrets concern no token and are passed over; SUSPENDED ones are only counted. */
+export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageRecorded, nowMs: number): void {
+  const tag = eventId.slice(-5, -1).padEnd(4, '0');
+  for (const record of records) {
+    const { tokenId, code, count } = record;
+    if (tokenId === undefined) continue;
+    const lastAt = Math.min(Date.parse(record.lastAt), nowMs + skewMs);
+    const last = Math.floor(lastAt / 60_000);
+    countMinute(batch, tokenId, last, code, count, lastAt);
+    const use = classes[code];
+    if (!use) continue;
+    const { network = '', agent = '', gateway, scopes = [], denied = [], generation } = record;
+    let observed = batch.tokens.get(tokenId);
+    if (!observed) batch.tokens.set(tokenId, (observed = { tokenId, at: 0, observations: [] }));
+    observed.at = Math.max(observed.at, Math.floor(lastAt / 1000));
+    const first = Math.max(last - longestMinutes + 1, Math.min(last, Math.floor(Date.parse(record.firstAt) / 60_000)));
+    const minutes = last - first + 1;
+    for (let i = 0; i < minutes; i++) {
+      const calls = Math.floor((count * (i + 1)) / minutes) - Math.floor((count * i) / minutes);
+      if (calls > 0) observed.observations.push({ tag, minute: first + i, use, calls, network, agent, gateway, denied, generation });
+    }
+    if (use === 'x') continue;
+    for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);
+    if (use === 'v') for (const scope of scopes) addSource(batch, tokenId, 'scope', scope, lastAt);
+  }
+}
+
+function countMinute({ minutes }: UsageBatch, tokenId: string, minute: number, code: string, calls: number, lastAt: number): void {
+  const key = `${tokenId} ${minute} ${code}`;
+  const row = minutes.get(key);
+  if (!row) minutes.set(key, { tokenId, minute, code, calls, lastAt });
+  else {
+    row.calls += calls;
+    row.lastAt = Math.max(row.lastAt, lastAt);
+  }
+}
+
+function addSource({ sources }: UsageBatch, tokenId: string, kind: SourceUse['kind'], value: string, lastAt: number): void {
+  if (value === '') return;
+  const key = sourceKey(tokenId, kind, value);
+  const row = sources.get(key);
+  if (!row) sources.set(key, { tokenId, kind, value, lastAt });
+  else row.lastAt = Math.max(row.lastAt, lastAt);
+}
+
+export function sourceKey(tokenId: string, kind: string, value: string): string {
+  return `${tokenId} ${kind} ${value}`;
+}
+
+const alphabet = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_';
+
+/** FNV-1a folded into `length` characters of six bits: a name for a baseline's field, where bytes are dear. */
+export function shortHash(text: string, length = 4): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  hash ^= hash >>> 15;
+  let short = '';
+  for (let i = 0; i < length; i++) short += alphabet[(hash >>> (i * 6)) & 63];
+  return short;
+}
+
+/** Six characters: three for the surrounding /16 or /32, three for the network itself, so that neighbours show. */
+export function networkHash(network: string): string {
+  const wide = network.includes(':') ? network.split(':').slice(0, 2).join(':') : network.split('.').slice(0, 2).join('.');
+  return shortHash(wide, 3) + shortHash(network, 3);
+}

@@ -1,0 +1,81 @@
+import type { MisuseAction } from '../events.js';
+import { IsText } from '../fields.js';
+import type { AlertId, TokenId } from '../ids.js';
+import type { Principal } from '../parts.js';
+
+/** Bodies and answers of the monitor's routes. */
+
+/** "It was us": why an alert is no misuse. Retrains the token's baseline; resuming a suspended token is an act of its own. */
+export class DismissAlert {
+  @IsText(1000) reason!: string;
+}
+
+export const alertStates = ['open', 'dismissed', 'closed'] as const;
+export type AlertState = (typeof alertStates)[number];
+
+export interface AlertView {
+  alertId: AlertId;
+  tokenId: TokenId;
+  /** Absent until the token's issue was heard. */
+  owner?: { id: string; team: string };
+  detector: string;
+  action: MisuseAction;
+  explanation: string;
+  observedAt: string;
+  state: AlertState;
+  closedAt?: string;
+  closedBy?: Principal;
+  reason?: string;
+}
+
+export const usageSpans = ['minute', 'hour', 'day'] as const;
+export type UsageSpan = (typeof usageSpans)[number];
+
+export interface UsageBucket {
+  at: string;
+  calls: number;
+  /** Calls by verify code. */
+  codes: Record<string, number>;
+}
+
+/** Where from, by what or with which scope a token was used; `lastAt` is right within an hour. */
+export interface UsageSource {
+  value: string;
+  firstAt: string;
+  lastAt: string;
+}
+
+export interface UsageView {
+  tokenId: TokenId;
+  lastUsedAt?: string;
+  span: UsageSpan;
+  buckets: UsageBucket[];
+  networks: UsageSource[];
+  agents: UsageSource[];
+  gateways: UsageSource[];
+  scopes: {
+    granted: string[];
+    used: UsageSource[];
+    unused: string[];
+    /** Such as "uses 3 of 11 scopes". */
+    words: string;
+  };
+}
+
+/** One item of the answer to a leak report, as GitHub's partner programme reads it. */
+export interface LeakLabel {
+  /** Base64 of the SHA-256 of what was reported. */
+  token_hash: string;
+  token_type: string;
+  label: 'true_positive' | 'false_positive';
+}
+
+/** How a part of the platform was last heard of. */
+export interface WatchView {
+  subject: string;
+  at: string;
+  count: number;
+  /** Nothing was heard for longer than it stays silent. */
+  silent: boolean;
+  facts: Record<string, unknown>;
+}
