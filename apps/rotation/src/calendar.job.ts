@@ -1,0 +1,114 @@
+import { Injectable } from '@nestjs/common';
+import { durationText } from '@writ/contracts';
+import { Transactions } from '@writ/messaging';
+import { Health, Jobs } from '@writ/service';
+import { isOpen, nextStep } from './advance.js';
+import { RotationConfig } from './config.js';
+import { leadDue, noticeAt } from './plan-rotation.js';
+import { openRotation, progressOf, stragglersOf, takeDueWatches, type RotationRow } from './rotation.store.js';
+import { startRotation } from './start-rotation.js';
+import { TokenLife, type LifeEvent } from './token-life.js';
+import { lockDueNotices, takeDueRotations } from './token.store.js';
+
+const earlyEveryMs = 1_000;
+const tidyEveryMs = 600_000;
+const earlyBatch = 200;
+
+/**
+ * Does what is due by the database's time. Each round takes a bounded number of rows that nobody else has, and commits
+ * what follows with them; a crash gives them back. Waits while too much is still to be published.
+ */
+@Injectable()
+export class CalendarJob {
+  constructor(
+    jobs: Jobs, private readonly config: RotationConfig, private readonly transactions: Transactions<'rotation'>, private readonly life: TokenLife,
+    private readonly health: Health,
+  ) {
+    const { tickMs } = config;
+    jobs.every(tickMs, 'start-rotations', () => this.unlessBusy(() => this.startRotations()));
+    jobs.every(tickMs, 'tell-expiries', () => this.unlessBusy(() => this.tellExpiries()));
+    jobs.every(tickMs, 'watch-rotations', () => this.unlessBusy(() => this.watchRotations()));
+    jobs.every(earlyEveryMs, 'apply-early-events', () => this.applyEarly());
+    jobs.every(tidyEveryMs, 'forget-ended', () => this.forget());
+  }
+
+  private async unlessBusy(work: () => Promise<boolean>): Promise<boolean> {
+    return this.health.backlog.outboxUnsent > this.config.outboxLimit ? false : work();
+  }
+
+  /** @returns whether there may be more */
+  startRotations(): Promise<boolean> {
+    const { dueBatch } = this.config;
+    return this.transactions.run(async (tx) => {
+      const tokens = await takeDueRotations(tx.db, dueBatch);
+      await Promise.all(tokens.map(async (token) => {
+        // A suspended token is planned anew when it resumes; one that rotates already, when that ends.
+        const busy = await tx.db.one(openRotation, token.token_id);
+        if (!busy && !token.suspended && !token.ended_at && token.expires_at > token.now) startRotation(tx, token, 'scheduled', this.life.terms);
+      }));
+      return tokens.length === dueBatch;
+    });
+  }
+
+  private tellExpiries(): Promise<boolean> {
+    const { dueBatch } = this.config;
+    return this.transactions.run(async (tx) => {
+      const tokens = await lockDueNotices(tx.db, dueBatch);
+      for (const { token_id: tokenId, owner, issued_at, expires_at, ended_at, now } of tokens) {
+        const lead = leadDue(expires_at, this.life.leads, now);
+        if (lead !== undefined && !ended_at && expires_at > now) tx.emit('token.expiring', { tokenId, owner, expiresAt: expires_at.toISOString(), leadTime: durationText(lead) });
+        tx.db.update('token', { token_id: tokenId }, { notice_at: noticeAt(issued_at, expires_at, this.life.leads, now) ?? null });
+      }
+      return tokens.length === dueBatch;
+    });
+  }
+
+  private watchRotations(): Promise<boolean> {
+    const { dueBatch } = this.config;
+    return this.transactions.run(async (tx) => {
+      const rotations = await takeDueWatches(tx.db, dueBatch);
+      await Promise.all(rotations.map(async (rotation) => {
+        const stragglers = isOpen(rotation.state) ? await stragglersOf(tx.db, rotation) : [];
+        const step = nextStep(progressOf(rotation), stragglers, rotation.now);
+        if (step.do === 'nothing') return;
+        const { rotation_id, token_id: tokenId } = rotation;
+        const rotationId = rotation_id;
+        if (step.do === 'name') tx.emit('rotation.blocked', { tokenId, rotationId, deadlineAt: rotation.deadline_at.toISOString(), stragglers });
+        if (step.do === 'nudge') tx.emit('rotation.due', dueAgain(rotation));
+        tx.db.update('rotation', { rotation_id }, {
+          watch_at: step.lookAgainAt, named: step.do === 'name' ? step.named : rotation.named, nudges: rotation.nudges + (step.do === 'nudge' ? 1 : 0),
+        });
+      }));
+      return rotations.length === dueBatch;
+    });
+  }
+
+  private applyEarly(): Promise<boolean> {
+    return this.transactions.run(async (tx) => {
+      const early = await tx.db.query<{ event_id: string; type: LifeEvent; data: object }>(
+        `SELECT e.event_id, e.type, e.data FROM early_event e JOIN token t ON t.token_id = e.token_id
+         WHERE e.try_at <= now() ORDER BY e.event_id LIMIT $1 FOR UPDATE OF e SKIP LOCKED`, [earlyBatch],
+      );
+      for (const { event_id, type, data } of early) {
+        const applied = await this.life.apply(tx, type, data);
+        await tx.flush();
+        await tx.db.query(applied ? 'DELETE FROM early_event WHERE event_id = $1' : `UPDATE early_event SET try_at = now() + (now() - heard_at) + interval '1 second' WHERE event_id = $1`, [event_id]);
+      }
+      return early.length === earlyBatch;
+    });
+  }
+
+  private async forget(): Promise<void> {
+    await this.transactions.read(async (db) => {
+      await db.query(`DELETE FROM early_event WHERE heard_at < now() - interval '7 days'`);
+      await db.query(`DELETE FROM rotation WHERE token_id IN (SELECT token_id FROM token WHERE ended_at < now() - interval '90 days' LIMIT 10000)`);
+      await db.query(`DELETE FROM token WHERE token_id IN (SELECT token_id FROM token WHERE ended_at < now() - interval '91 days' LIMIT 10000)`);
+    });
+  }
+}
+
+function dueAgain({ token_id, rotation_id, cause, deadline_at, claim_before, requested_by }: RotationRow) {
+  return {
+    tokenId: token_id, rotationId: rotation_id, cause, deadlineAt: deadline_at.toISOString(), claimBefore: claim_before.toISOString(), by: requested_by ?? undefined,
+  };
+}

@@ -1,0 +1,26 @@
+import { Transform, Type } from 'class-transformer';
+import { ArrayMaxSize, IsArray, IsInt, Max, Min, ValidateBy } from 'class-validator';
+import { durationSeconds, IsDuration } from '@writ/contracts';
+import { ServiceConfig } from '@writ/service';
+
+const AreDurations = () => ValidateBy({
+  name: 'areDurations',
+  validator: {
+    validate: (value) => Array.isArray(value) && value.every((text) => typeof text === 'string' && (durationSeconds(text) ?? 0) > 0),
+    defaultMessage: () => '$property are durations such as P30D,PT1H',
+  },
+});
+
+export class RotationConfig extends ServiceConfig {
+  /** Owners are told this long before a token expires; times longer than its life are left out. */
+  @IsArray() @ArrayMaxSize(16) @AreDurations() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()) : value))
+  expiryNotices: string[] = ['P30D', 'P7D', 'P1D', 'PT1H'];
+  /** A successor may be claimed this long, where the rotation period does not make it shorter. */
+  @IsDuration() claimWindow: string = 'P7D';
+  /** How long an old secret lives beside its successor where policy says nothing. */
+  @IsDuration() defaultGrace: string = 'P1D';
+  /** How often due work is looked for. */
+  @IsInt() @Min(10) @Max(60_000) @Type(() => Number) tickMs: number = 500;
+  /** Due tokens in one transaction, at the most. */
+  @IsInt() @Min(1) @Max(2_000) @Type(() => Number) dueBatch: number = 500;
+}

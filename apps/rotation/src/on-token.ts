@@ -1,0 +1,20 @@
+import type { Message } from '@writ/contracts';
+import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { TokenLife, type LifeEvent } from './token-life.js';
+
+/** Hears what becomes of tokens and their secrets. */
+@MessageHandler()
+export class OnToken {
+  constructor(private readonly life: TokenLife) {}
+
+  @On('token.issued')
+  issued({ data }: Message<'token.issued'>, tx: Tx<'rotation'>): void {
+    this.life.begin(tx, data);
+  }
+
+  @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired')
+  async changed({ id, type, data }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {
+    if (await this.life.apply(tx, type, data)) return;
+    tx.db.insert('early_event', { event_id: id, token_id: data.tokenId, type, data, heard_at: 'now', try_at: 'now' });
+  }
+}

@@ -1,0 +1,12 @@
+import { Module } from '@nestjs/common';
+import { CalendarJob } from './calendar.job.js';
+import { OnToken } from './on-token.js';
+import { OnUsage } from './on-usage.js';
+import { RotationsController } from './rotations.controller.js';
+import { TokenLife } from './token-life.js';
+
+@Module({
+  controllers: [OnToken, OnUsage, RotationsController],
+  providers: [TokenLife, CalendarJob],
+})
+export class RotationModule {}

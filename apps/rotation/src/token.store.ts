@@ -1,0 +1,56 @@
+import type { Party, Principal, TokenId } from '@writ/contracts';
+import { lookup, type Db } from '@writ/messaging';
+import type { Life } from './plan-rotation.js';
+
+/** A token as the calendar knows it, and the database's time when it was read. */
+export interface TokenRow {
+  token_id: TokenId;
+  owner: Party;
+  claimant: Principal;
+  issued_at: Date;
+  expires_at: Date;
+  rotate_seconds: number | null;
+  grace_seconds: number | null;
+  secret_since: Date | null;
+  attempts: number;
+  suspended: boolean;
+  ended_at: Date | null;
+  now: Date;
+}
+
+export const tokenById = lookup<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id = ANY($1)', (row) => row.token_id);
+
+/** Ends tokens, and with each its dates and the rotation it was in: many in one statement, the same again changes nothing. */
+export const endTokens = lookup<{ token_id: string }>(
+  `WITH ended AS (
+     UPDATE token SET ended_at = coalesce(ended_at, now()), rotate_at = NULL, notice_at = NULL WHERE token_id = ANY($1) RETURNING token_id),
+   closed AS (
+     UPDATE rotation SET token_ended_at = now(), watch_at = NULL
+     WHERE token_id = ANY($1) AND state IN ('due', 'claimable', 'delivered', 'used'))
+   SELECT token_id FROM ended`,
+  (row) => row.token_id,
+);
+
+/** Locks a token until the transaction ends: whoever starts or steers its rotation does so one after the other. */
+export async function lockToken(db: Db, tokenId: string): Promise<TokenRow | undefined> {
+  return (await db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]))[0];
+}
+
+/** Takes tokens whose rotation is due off the calendar. Any number of replicas may: each token goes to one. */
+export function takeDueRotations(db: Db, limit: number): Promise<TokenRow[]> {
+  return db.query<TokenRow>(
+    `WITH due AS MATERIALIZED (
+       SELECT token_id FROM token WHERE rotate_at <= now() ORDER BY rotate_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+     UPDATE token t SET rotate_at = NULL FROM due WHERE t.token_id = due.token_id RETURNING t.*, now() AS now`,
+    [limit],
+  );
+}
+
+/** Locks the tokens whose expiry notice is due; the caller says when the next one is. */
+export function lockDueNotices(db: Db, limit: number): Promise<TokenRow[]> {
+  return db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE notice_at <= now() ORDER BY notice_at LIMIT $1 FOR UPDATE SKIP LOCKED', [limit]);
+}
+
+export function lifeOf({ token_id, expires_at, rotate_seconds, grace_seconds }: TokenRow): Life {
+  return { tokenId: token_id, expiresAt: expires_at, rotateSeconds: rotate_seconds ?? undefined, graceSeconds: grace_seconds ?? undefined };
+}

@@ -1,0 +1,297 @@
+import { startService, type Service } from '@writ/service';
+import { Tap, TestBench, until } from '@writ/testing';
+import type { RotationId, TokenId } from '@writ/contracts';
+import { RotationConfig } from '../src/config.js';
+import * as migrations from '../src/migrations/index.js';
+import { RotationModule } from '../src/rotation.module.js';
+
+interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; items: object[]; buckets: object[] }
+
+let bench: TestBench;
+let services: Service[];
+let tap: Tap;
+const tokens: Record<string, string> = {};
+let counter = 0;
+const newTokenId = () => `tok_${String((counter += 1)).padStart(26, '0')}` as TokenId;
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
+const day = 86_400;
+
+async function call(method: string, path: string, token: string, json?: unknown, headers: Record<string, string> = {}) {
+  const answer = await fetch(services[0]!.url + path, {
+    method, headers: { authorization: `Bearer ${tokens[token]}`, ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    body: json === undefined ? undefined : JSON.stringify(json),
+  });
+  return { status: answer.status, body: (await answer.json().catch(() => undefined)) as Answer };
+}
+const rows = (sql: string, values: unknown[] = []) => bench.database('rotation').query(sql, values);
+const requestIdOf = (tokenId: string) => tokenId.replace('tok_', 'req_') as never;
+
+async function issue(more: Record<string, unknown> = {}): Promise<TokenId> {
+  const tokenId = newTokenId();
+  await bench.bus.say('issuer', 'token.issued', {
+    tokenId, requestId: requestIdOf(tokenId), owner: { id: 'svc:a', team: 'orders' }, claimant: { iss: bench.identity.issuer, sub: 'alice' }, resource: 'orders', audience: 'orders',
+    scopes: ['orders:read'], environment: 'prod', issuedAt: inSeconds(0), expiresAt: inSeconds(365 * day), rotateSeconds: 30 * day, graceSeconds: day, delivery: { mode: 'claim' }, ...more,
+  });
+  return tokenId;
+}
+const deliver = (tokenId: TokenId, generation = 1) =>
+  bench.bus.say('issuer', 'token.delivered', { tokenId, requestId: requestIdOf(tokenId), generation, claimant: { iss: 'x', sub: 'alice' }, claims: 1 });
+const rotated = (tokenId: TokenId, rotationId: RotationId, stage: 'claimable' | 'delivered' | 'used', generation = 2, deadlineAt = inSeconds(day)) =>
+  bench.bus.say('issuer', 'token.rotated', { tokenId, rotationId, stage, generation, deadlineAt });
+const retired = (tokenId: TokenId, rotationId: RotationId, generation: number, code = 'unused') =>
+  bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation, code, seq: 1 });
+const change = (type: 'token.suspended' | 'token.resumed' | 'token.revoked', tokenId: TokenId, seq: number) =>
+  bench.bus.say('issuer', type, { tokenId, seq, by: { kind: 'person' }, code: 'test' });
+
+async function issued(more: Record<string, unknown> = {}): Promise<TokenId> {
+  const tokenId = await issue(more);
+  await deliver(tokenId);
+  await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND secret_since IS NOT NULL', [tokenId])).length === 1, 'the token to be known');
+  return tokenId;
+}
+/** Makes the rotation of a token due now. */
+const makeDue = (tokenId: TokenId) => rows(`UPDATE token SET rotate_at = now() - interval '1 second' WHERE token_id = $1`, [tokenId]);
+async function due(more: Record<string, unknown> = {}): Promise<{ tokenId: TokenId; rotationId: RotationId; data: { deadlineAt: string; claimBefore: string } }> {
+  const tokenId = await issued(more);
+  await makeDue(tokenId);
+  const { envelope: { data } } = await tap.next('rotation.due', (event) => event.tokenId === tokenId);
+  return { tokenId, rotationId: data.rotationId as RotationId, data: data as never };
+}
+const stateOf = async (rotationId: string) => (await rows('SELECT state FROM rotation WHERE rotation_id = $1', [rotationId]))[0]?.state as string;
+const inState = (rotationId: string, state: string) => until(async () => (await stateOf(rotationId)) === state, `the rotation to be ${state}`);
+
+beforeAll(async () => {
+  bench = await TestBench.create();
+  const env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50' });
+  services = await Promise.all([1, 2].map(() => startService({ name: 'rotation', module: RotationModule, config: RotationConfig, env })));
+  tap = await bench.bus.tap();
+  tokens.owner = await bench.identity.token({ sub: 'svc:a', team: 'orders' });
+  tokens.claimant = await bench.identity.token({ sub: 'alice', team: 'orders' });
+  tokens.stranger = await bench.identity.token({ sub: 'mallory', team: 'orders' });
+  tokens.admin = await bench.identity.token({ sub: 'ada', groups: ['admins'] });
+});
+afterAll(async () => {
+  await Promise.all((services ?? []).map((service) => service.close()));
+  await bench?.drop();
+});
+
+describe('the calendar', () => {
+  it('starts each due rotation once, whichever replica takes it (G2)', async () => {
+    const ids = await Promise.all(Array.from({ length: 40 }, () => issued()));
+    await rows(`UPDATE token SET rotate_at = now() WHERE token_id = ANY($1)`, [ids]);
+    await until(() => ids.every((id) => tap.ofType('rotation.due').some(({ envelope: { data } }) => data.tokenId === id)), 'all rotations');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(tap.ofType('rotation.due').filter(({ envelope: { data } }) => ids.includes(data.tokenId as TokenId))).toHaveLength(ids.length);
+  });
+
+  it('fixes the deadline at the start, never past the token’s end (G6, G7)', async () => {
+    const expiresAt = inSeconds(3 * day);
+    const { data } = await due({ expiresAt });
+    expect(Date.parse(data.deadlineAt)).toBe(Date.parse(expiresAt));
+    expect(Date.parse(data.claimBefore)).toBeLessThanOrEqual(Date.parse(data.deadlineAt));
+  });
+
+  it('plans nothing before a secret was delivered, for a token without the obligation, or after its end (G6)', async () => {
+    const [unclaimed, free, ended] = [await issue(), await issued({ rotateSeconds: undefined }), await issued()];
+    await change('token.revoked', ended, 1);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND ended_at IS NOT NULL', [ended])).length === 1, 'the end');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = ANY($1) AND rotate_at IS NOT NULL', [[unclaimed, free, ended]])).toEqual([]);
+  });
+
+  it('tells an expiry once per lead time that fits into the token’s life', async () => {
+    const tokenId = await issue({ issuedAt: inSeconds(-40 * day), expiresAt: inSeconds(5 * day) });
+    const first = await tap.next('token.expiring', (data) => data.tokenId === tokenId);
+    expect(first.envelope.data.leadTime).toBe('P7D');
+    await rows(`UPDATE token SET expires_at = now() + interval '59 minutes', notice_at = now() WHERE token_id = $1`, [tokenId]);
+    await tap.next('token.expiring', (data) => data.tokenId === tokenId && data.leadTime === 'PT1H');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(tap.ofType('token.expiring').filter(({ envelope: { data } }) => data.tokenId === tokenId)).toHaveLength(2);
+    const short = await issue({ expiresAt: inSeconds(1_800) });
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1', [short])).length === 1, 'the short token');
+    expect((await rows('SELECT notice_at FROM token WHERE token_id = $1', [short]))[0]?.notice_at).toBeNull();
+  });
+
+  it('forecasts what will be due without reading what is not', async () => {
+    const tokenId = await issued();
+    await rows(`UPDATE token SET rotate_at = now() + interval '2 hours 30 minutes', expires_at = now() + interval '5 hours 30 minutes' WHERE token_id = $1`, [tokenId]);
+    const { body } = await call('GET', '/v1/forecast?bucket=PT1H&count=6', 'stranger');
+    expect(body.buckets).toHaveLength(6);
+    expect(body.buckets[2]).toMatchObject({ rotations: 1, claims: 1 });
+    expect(body.buckets[5]).toMatchObject({ expiries: 1 });
+    expect((await call('GET', '/v1/forecast?bucket=P1Y', 'stranger')).body.code).toBe('invalid-query');
+  });
+});
+
+describe('a rotation', () => {
+  it('goes from due over claimable, delivered and used to completed, each state visible, and is planned again (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    for (const stage of ['claimable', 'delivered', 'used'] as const) {
+      await rotated(tokenId, rotationId, stage);
+      await inState(rotationId, stage);
+      expect((await call('GET', `/v1/rotations/${rotationId}`, 'owner')).body).toMatchObject({ rotationId, tokenId, state: stage, generation: 2 });
+    }
+    await retired(tokenId, rotationId, 1);
+    await inState(rotationId, 'completed');
+    const [row] = await rows('SELECT rotate_at > now() AS planned FROM token WHERE token_id = $1', [tokenId]);
+    expect(row?.planned).toBe(true);
+  });
+
+  it('ends the same whatever order its events come in (G2)', async () => {
+    const orders = [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 0, 4, 2, 1], [2, 4, 1, 0, 3]];
+    await Promise.all(orders.map(async (order) => {
+      const { tokenId, rotationId } = await due();
+      const events = [
+        () => rotated(tokenId, rotationId, 'claimable'), () => deliver(tokenId, 2), () => rotated(tokenId, rotationId, 'delivered'),
+        () => rotated(tokenId, rotationId, 'used'), () => retired(tokenId, rotationId, 1),
+      ];
+      for (const i of order) await events[i]!();
+      await inState(rotationId, 'completed');
+    }));
+    await until(async () => (await rows('SELECT 1 FROM early_event')).length === 0, 'no event to be left');
+  });
+
+  it('whose token events overtake the token’s issue is known all the same (G2)', async () => {
+    const tokenId = `tok_${String(counter + 1).padStart(26, '0')}` as TokenId;
+    await change('token.revoked', tokenId, 7);
+    await until(async () => (await rows('SELECT 1 FROM early_event WHERE token_id = $1', [tokenId])).length === 1, 'the early event');
+    expect(await issue()).toBe(tokenId);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND ended_at IS NOT NULL AND notice_at IS NULL', [tokenId])).length === 1, 'the end');
+  });
+
+  it('that nobody claims lapses, is tried again later, and never leaves two successors (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await rotated(tokenId, rotationId, 'claimable');
+    await retired(tokenId, rotationId, 2, 'unclaimed');
+    await inState(rotationId, 'lapsed');
+    const [row] = await rows('SELECT attempts, rotate_at > now() AS later FROM token WHERE token_id = $1', [tokenId]);
+    expect(row).toEqual({ attempts: 1, later: true });
+    await makeDue(tokenId);
+    await until(async () => (await rows('SELECT 1 FROM rotation WHERE token_id = $1', [tokenId])).length === 2, 'the second try');
+    await expect(rows(`INSERT INTO rotation (rotation_id, token_id, cause, started_at, deadline_at, claim_before) VALUES ('x', $1, 'requested', now(), now(), now())`, [tokenId])).rejects.toThrow(/rotation_open/);
+  });
+
+  it('ends with its token, and nothing of it is due any more (G6)', async () => {
+    const { tokenId, rotationId } = await due();
+    await rotated(tokenId, rotationId, 'claimable');
+    await change('token.revoked', tokenId, 3);
+    await inState(rotationId, 'ended');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND coalesce(rotate_at, notice_at) IS NOT NULL', [tokenId])).toEqual([]);
+  });
+
+  it('names who still uses the old secret before the deadline, and again only when somebody joins (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await rotated(tokenId, rotationId, 'claimable');
+    await rotated(tokenId, rotationId, 'delivered');
+    await inState(rotationId, 'delivered');
+    await rotated(tokenId, rotationId, 'used');
+    await inState(rotationId, 'used');
+    const use = (gateway: string, generation: number, code = 'VALID') => bench.bus.say('issuer', 'usage.recorded', {
+      verifierId: 'v1', watermark: inSeconds(0),
+      records: [{ tokenId, generation, code, gateway, network: '10.1.2.0/24', agent: 'curl', count: 3, firstAt: inSeconds(0), lastAt: inSeconds(1) }],
+    });
+    await Promise.all([use('gw-new', 2), use('gw-dead', 1, 'REVOKED'), use('gw-old', 1), use('gw-old', 1)]);
+    await until(async () => (await rows('SELECT 1 FROM straggler WHERE rotation_id = $1 AND count = 6', [rotationId])).length === 1, 'the straggler');
+    // The settling time passes.
+    await rows(`UPDATE rotation SET started_at = started_at - interval '1 hour', used_at = used_at - interval '1 hour', watch_at = now() WHERE rotation_id = $1`, [rotationId]);
+    const blocked = await tap.next('rotation.blocked', (data) => data.rotationId === rotationId);
+    expect(blocked.envelope.data.stragglers).toMatchObject([{ gateway: 'gw-old', network: '10.1.2.0/24', agent: 'curl', count: 6 }]);
+    await use('gw-old', 1);
+    await until(async () => (await rows('SELECT 1 FROM straggler WHERE rotation_id = $1 AND count = 9', [rotationId])).length === 1, 'more uses');
+    await use('gw-late', 1);
+    await tap.next('rotation.blocked', (data) => data.rotationId === rotationId && (data.stragglers as unknown[]).length === 2);
+    expect(tap.ofType('rotation.blocked').filter(({ envelope: { data } }) => data.rotationId === rotationId)).toHaveLength(2);
+    expect((await call('GET', `/v1/rotations/${rotationId}`, 'owner')).body).toMatchObject({ blocked: true, stragglers: [{ count: expect.any(Number) }, {}] });
+    await retired(tokenId, rotationId, 1);
+    await inState(rotationId, 'completed');
+    expect((await call('GET', `/v1/rotations/${rotationId}`, 'owner')).body).toMatchObject({ state: 'completed', stragglers: [] });
+  });
+
+  it('that the issuer does not answer is said again, under the same id (G2)', async () => {
+    const { rotationId } = await due();
+    await rows(`UPDATE rotation SET claim_before = now() - interval '2 minutes', watch_at = now() WHERE rotation_id = $1`, [rotationId]);
+    await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.rotationId === rotationId).length === 2, 'the reminder');
+  });
+
+  it('waits while the token is suspended, and the later of two states wins whatever came first', async () => {
+    const tokenId = await issued();
+    await change('token.resumed', tokenId, 6);
+    await change('token.suspended', tokenId, 5);
+    await change('token.suspended', tokenId, 7);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended', [tokenId])).length === 1, 'the suspension');
+    await makeDue(tokenId);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at IS NULL', [tokenId])).length === 1, 'the date to be used up');
+    expect(await rows('SELECT 1 FROM rotation WHERE token_id = $1', [tokenId])).toEqual([]);
+    await change('token.resumed', tokenId, 8);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).length === 1, 'a new date');
+  });
+});
+
+describe('a rotation that a person asks for', () => {
+  it('is one per key and while it lasts, for owner and claimant, and nobody else knows of it (G2, G10)', async () => {
+    const tokenId = await issued();
+    const key = { 'idempotency-key': `key-${tokenId}` };
+    expect((await call('POST', `/v1/tokens/${tokenId}/rotate`, 'stranger', {})).status).toBe(404);
+    const [first, same, other] = [await call('POST', `/v1/tokens/${tokenId}/rotate`, 'claimant', { reason: 'laptop lost' }, key), await call('POST', `/v1/tokens/${tokenId}/rotate`, 'claimant', { reason: 'laptop lost' }, key), await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', {})];
+    expect(first).toMatchObject({ status: 202, body: { state: 'due', cause: 'requested', stragglers: [] } });
+    expect([same.body.rotationId, other.body.rotationId]).toEqual([first.body.rotationId, first.body.rotationId]);
+    expect((await tap.next('rotation.due', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ cause: 'requested', by: { sub: 'alice' } });
+    expect((await call('GET', `/v1/rotations/${first.body.rotationId}`, 'stranger')).status).toBe(404);
+    expect((await call('GET', `/v1/tokens/${tokenId}/rotations`, 'owner')).body.items).toHaveLength(1);
+    await rotated(tokenId, first.body.rotationId as RotationId, 'claimable');
+    await rotated(tokenId, first.body.rotationId as RotationId, 'delivered');
+    await retired(tokenId, first.body.rotationId as RotationId, 1);
+    await inState(first.body.rotationId as string, 'completed');
+    await rows('DELETE FROM idempotency');
+    expect((await call('POST', `/v1/tokens/${tokenId}/rotate`, 'claimant', { reason: 'laptop lost' }, key)).body.rotationId).toBe(first.body.rotationId);
+  });
+
+  it('is one although a hundred answers are lost and asked for again at once (G2, G7)', async () => {
+    const tokenId = await issued();
+    const answers = await Promise.all(Array.from({ length: 100 }, () => call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', {})));
+    expect(new Set(answers.map(({ body }) => body.rotationId)).size).toBe(1);
+    expect(await rows('SELECT 1 FROM rotation WHERE token_id = $1', [tokenId])).toHaveLength(1);
+  });
+
+  it('in an emergency ends the old secret at once and what was under way (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await rotated(tokenId, rotationId, 'claimable');
+    await inState(rotationId, 'claimable');
+    const { body } = await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', { cause: 'emergency', reason: 'leaked' });
+    expect(body.rotationId).not.toBe(rotationId);
+    expect(body.deadlineAt).toBe(body.startedAt);
+    expect(await stateOf(rotationId)).toBe('stopped');
+    await rotated(tokenId, body.rotationId as RotationId, 'claimable', 3);
+    await retired(tokenId, body.rotationId as RotationId, 1);
+    await until(async () => (await rows('SELECT 1 FROM rotation WHERE rotation_id = $1 AND retired_at IS NOT NULL', [body.rotationId])).length === 1, 'the retirement');
+    expect(await stateOf(body.rotationId as string)).toBe('claimable');
+    await deliver(tokenId, 3);
+    await inState(body.rotationId as string, 'completed');
+  });
+
+  it('can be stopped before its successor is used, and forced once it was delivered; both are recorded', async () => {
+    const { tokenId, rotationId } = await due();
+    expect((await call('POST', `/v1/rotations/${rotationId}/force`, 'owner', { reason: 'now' })).body.code).toBe('successor-not-delivered');
+    expect((await call('POST', `/v1/rotations/${rotationId}/stop`, 'stranger', { reason: 'x' })).status).toBe(404);
+    expect((await call('POST', `/v1/rotations/${rotationId}/stop`, 'owner', { reason: 'freeze' })).body.state).toBe('stopped');
+    expect((await tap.next('rotation.steered', (data) => data.rotationId === rotationId)).envelope.data).toMatchObject({ command: 'stop', reason: 'freeze', by: { sub: 'svc:a' } });
+    const again = (await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', {})).body.rotationId as RotationId;
+    expect(again).not.toBe(rotationId);
+    for (const stage of ['claimable', 'delivered', 'used'] as const) await rotated(tokenId, again, stage);
+    await inState(again, 'used');
+    expect((await call('POST', `/v1/rotations/${again}/stop`, 'owner', { reason: 'x' })).body.code).toBe('successor-in-use');
+    expect((await call('POST', `/v1/rotations/${again}/force`, 'admin', { reason: 'enough' })).status).toBe(200);
+    await tap.next('rotation.steered', (data) => data.rotationId === again && data.command === 'force');
+  });
+
+  it('is refused for a token without a secret, suspended or ended, with a reason', async () => {
+    const [unclaimed, stopped, ended] = [await issue(), await issued(), await issued()];
+    await change('token.suspended', stopped, 1);
+    await change('token.revoked', ended, 1);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = ANY($1) AND (suspended OR ended_at IS NOT NULL)', [[stopped, ended]])).length === 2, 'both');
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1', [unclaimed])).length === 1, 'the unclaimed one');
+    const codeOf = async (id: string, body: object = {}) => (await call('POST', `/v1/tokens/${id}/rotate`, 'owner', body)).body.code as string;
+    expect([await codeOf(unclaimed), await codeOf(stopped), await codeOf(ended)]).toEqual(['token-not-delivered', 'token-suspended', 'token-ended']);
+    expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'emergency' })).status).toBe(202);
+    expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'scheduled' })).status).toBe(400);
+  });
+});
