@@ -64,6 +64,5 @@ function deliveryProblem({ delivery }: Submission) {
 }
 
 function isClean(text: string): boolean {
-  // eslint-disable-next-line no-control-regex -- control characters are what must not get through
   return text.isWellFormed() && !/[\u0000-\u001f\u007f]/.test(text);
 }

@@ -7,6 +7,8 @@ import { RequestConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { RequestModule } from '../src/request.module.js';
 
+interface Answer { requestId: string; status: string; code: string; thumbprint: string; items: object[] }
+
 let bench: TestBench;
 let service: Service;
 let second: Service;
@@ -32,7 +34,7 @@ async function call(method: string, path: string, token?: string, json?: unknown
     method, headers: { ...(token ? { authorization: `Bearer ${tokens[token]}` } : {}), ...(json === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     body: json === undefined ? undefined : typeof json === 'string' ? json : JSON.stringify(json),
   });
-  return { status: answer.status, body: (await answer.json().catch(() => undefined)) as Record<string, any>, headers: answer.headers };
+  return { status: answer.status, body: (await answer.json().catch(() => undefined)) as Answer, headers: answer.headers };
 }
 
 async function submitted(more: object = {}) {
