@@ -34,6 +34,11 @@ export function answerTo(token: KnownToken | undefined, wanted: Wanted, audience
   };
 }
 
+/** A token's facts as the tail of an answer in JSON. */
+export function factsJson({ tokenId, owner, scopes, audience, environment, expiresAtMs }: KnownToken): string {
+  return JSON.stringify({ tokenId, owner, scopes, audience, environment, expiresAt: new Date(expiresAtMs).toISOString() }).slice(1);
+}
+
 function codeOf(token: KnownToken, { scopes, audience }: Wanted, nowMs: number): VerificationCode {
   if (token.state !== 'VALID') return token.state;
   if (nowMs >= token.expiresAtMs) return 'EXPIRED';

@@ -4,6 +4,7 @@ import { ClaimBody, type ClaimedSecret, type TokenId } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, conflict, NoReplay, notFound, principalOf, type Caller } from '@writ/service';
 import { macEquals, type KeyProvider } from '@writ/token';
+import { Fleet } from './fleet.store.js';
 import { KEYS } from './keys.store.js';
 import { mayClaim, type ClaimVerdict } from './may-claim.js';
 import { Secrets } from './secret.store.js';
@@ -13,6 +14,8 @@ import { sealOf, type GenerationRow, type TokenRow } from './token.row.js';
 interface Claimed {
   verdict: ClaimVerdict;
   secret?: ClaimedSecret;
+  /** Place in the state log of what this claim ended: the token, or the secret that got lost. */
+  killedSeq?: number;
 }
 
 type GenerationNow = GenerationRow & { now: Date; epoch_seq: string };
@@ -21,7 +24,7 @@ type GenerationNow = GenerationRow & { now: Date; epoch_seq: string };
 export class ClaimController {
   constructor(
     private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly secrets: Secrets,
-    @Inject(KEYS) private readonly keys: KeyProvider,
+    private readonly fleet: Fleet, @Inject(KEYS) private readonly keys: KeyProvider,
   ) {}
 
   /**
@@ -37,7 +40,8 @@ export class ClaimController {
     @Headers('idempotency-key') idempotencyKey?: string,
   ): Promise<ClaimedSecret> {
     const key = idempotencyKey === undefined ? undefined : sessionKey(caller, idempotencyKey);
-    const { verdict, secret } = await this.transactions.run((tx) => this.claimed(tx, tokenId, rotationId, caller, key));
+    const { verdict, secret, killedSeq } = await this.transactions.run((tx) => this.claimed(tx, tokenId, rotationId, caller, key));
+    if (killedSeq !== undefined) await this.fleet.fence(killedSeq, 'replicas');
     if (secret) return secret;
     if (verdict.act === 'refuse') throw conflict(verdict.code, verdict.detail, 'Request a new token where you still need one.');
     throw conflict('claimed-twice', 'The secret was claimed before by another session, so the token is revoked.', 'Request a new token, and find out who claimed this one.');
@@ -51,12 +55,15 @@ export class ClaimController {
     if (!generation) throw notFound('rotation');
     if (!macEquals(token.mac, await sealOf(this.keys, token, token.mac_kid))) throw new Error(`The row of ${token.token_id} was changed behind the issuer's back.`);
     const verdict = mayClaim(token, generation, key, Number(generation.epoch_seq), generation.now);
-    if (verdict.act === 'kill') await this.stops.apply(tx, [token], { kind: 'revoke', by: { kind: 'person', principal: principalOf(caller) }, code: 'claimed-twice' });
-    if (verdict.act !== 'mint' && verdict.act !== 'mint-again') return { verdict };
-    const minted = verdict.act === 'mint' ? await this.secrets.mint(tx, token, generation.generation) : await this.secrets.mintAgain(tx, token, generation.generation);
+    if (verdict.act === 'kill') {
+      const [killed] = await this.stops.apply(tx, [token], { kind: 'revoke', by: { kind: 'person', principal: principalOf(caller) }, code: 'claimed-twice' });
+      return { verdict, killedSeq: killed?.seq };
+    }
+    if (verdict.act === 'refuse') return { verdict };
+    const { minted, killedSeq } = await this.secrets.mint(tx, token, generation.generation, verdict.act === 'mint-again');
     await this.delivered(tx, token, generation, caller, key);
     return {
-      verdict, secret: { tokenId: token.token_id, secret: minted.reveal(), expiresAt: token.expires_at.toISOString(), generation: generation.generation },
+      verdict, killedSeq, secret: { tokenId: token.token_id, secret: minted.reveal(), expiresAt: token.expires_at.toISOString(), generation: generation.generation },
     };
   }
 

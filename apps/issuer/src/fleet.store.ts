@@ -1,16 +1,159 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { FleetReceipt } from '@writ/contracts';
+import {
+  fenceOf, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
+  type RegisterAsk, type Registration,
+} from '@writ/gateway';
+import { Transactions } from '@writ/messaging';
+import { Clock } from '@writ/service';
+import { Hints } from './hints.store.js';
+import { Replica } from './replica.job.js';
+import { entryOf, type LogRow } from './state-log.store.js';
 
-/** The longest lease of any verifier, with what clocks may differ by. */
-const fullLeaseMs = 1_000;
+/** A retired verifier got its last lease before it was retired; it is waited for until that is over for certain. */
+const afterlifeMs = 2 * maxLeaseMs + 400;
+const maxKnown = 100_000;
 
-/** The verifiers outside the issuer, and waiting for them. */
+type GrantRow = { incarnation: string; head_seq: string; db_now: Date; registered: boolean } & LogRow;
+const grantSql = `
+  SELECT h.incarnation, h.seq AS head_seq, statement_timestamp() AS db_now, e.*,
+    EXISTS (SELECT FROM verifier v WHERE v.verifier_id = $2 AND v.client_id = $3 AND v.retired_at IS NULL) AS registered
+  FROM state_head h LEFT JOIN LATERAL (SELECT * FROM state_log l WHERE l.seq > $1 ORDER BY l.seq LIMIT ${maxEntriesPerGrant}) e ON true ORDER BY e.seq`;
+
+/** The issuer's side of the fleet protocol: who verifies from memory, under which lease, and what they have applied. */
 @Injectable()
-export class Fleet {
-  /** Returns when no verifier under lease answers from before the entry. */
-  async fence(_seq: number): Promise<FleetReceipt[]> {
-    await sleep(fullLeaseMs);
-    return [];
+export class Fleet implements OnModuleInit {
+  // The newest acknowledgement of each verifier; a fence that begins after it need not wait for another.
+  private readonly acknowledged = new Map<string, Acknowledgement>();
+  private readonly owners = new Map<string, string>();
+  private readonly listeners = new Set<(ack: Acknowledgement) => void>();
+
+  constructor(
+    private readonly transactions: Transactions<'issuer'>, private readonly replica: Replica, private readonly hints: Hints, private readonly clock: Clock,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.replica.started;
+    const applied = () => this.heard({ verifierId: this.replica.id, incarnation: this.replica.logIncarnation, appliedSeq: this.replica.headSeq }, true);
+    applied();
+    this.replica.onNews(() => {
+      applied();
+      this.hints.publish({ head: this.replica.headSeq });
+    });
+    this.hints.listen(this.replica.logIncarnation, (hint) => {
+      if ('ack' in hint) this.heard(hint.ack, false);
+      else if (hint.head > this.replica.headSeq) void this.replica.poll().catch(() => undefined); // The next poll says what is wrong.
+    });
+  }
+
+  /** Registers durably, then reads the head: whoever revokes afterwards finds the registration. */
+  async register(clientId: string, { name, leaseMs: asked }: RegisterAsk): Promise<Registration> {
+    const verifierId = this.clock.newId('vrf');
+    const leaseMs = Math.min(asked, maxLeaseMs);
+    await this.transactions.read((db) => db.query('INSERT INTO verifier (verifier_id, name, client_id, lease_ms) VALUES ($1, $2, $3, $4)', [verifierId, name, clientId, leaseMs]));
+    const [head] = await this.transactions.read((db) => db.query<{ incarnation: string; seq: string }>('SELECT incarnation, seq FROM state_head'));
+    this.own(verifierId, clientId);
+    return { verifierId, leaseMs, incarnation: head?.incarnation as string, headSeq: Number(head?.seq) };
+  }
+
+  /** Whoever leaves has given up its lease before: nobody waits for it any more. */
+  async leave(clientId: string, verifierId: string): Promise<void> {
+    await this.transactions.read((db) => db.query('DELETE FROM verifier WHERE verifier_id = $1 AND client_id = $2', [verifierId, clientId]));
+  }
+
+  /** Answers an ask for a lease; where nothing is new it may wait for news. Writes nothing. */
+  async lease(clientId: string, ask: LeaseAsk): Promise<LeaseGrant | LeaseRefusal> {
+    if (this.replica.inDoubt) return 'ahead';
+    if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
+    if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.headSeq) await this.news(Math.min(ask.holdMs, maxLeaseMs));
+    const rows = await this.transactions.read((db) => db.query<GrantRow>(grantSql, [ask.appliedSeq, ask.verifierId, clientId]));
+    const head = rows[0] as GrantRow;
+    if (head.registered) this.own(ask.verifierId, clientId);
+    return grantLease(ask, {
+      registered: head.registered, incarnation: head.incarnation, headSeq: Number(head.head_seq), databaseTime: head.db_now.toISOString(),
+      entries: rows.filter(({ seq }) => seq !== null).map(entryOf),
+    });
+  }
+
+  /**
+   * Returns when no verifier under lease says VALID from before the entry, with what each one did. Call it after the
+   * commit. Who was waited for in vain registers anew: a process that is gone is waited for once.
+   * @param whom `replicas`: only the issuer's own, so that what was stopped is stopped at every door of the issuer
+   */
+  async fence(seq: number, whom: 'fleet' | 'replicas' = 'fleet'): Promise<FleetReceipt[]> {
+    const committedBy = performance.now();
+    const heard = [...this.acknowledged.values()];
+    let wake = (): void => undefined;
+    const listener = (ack: Acknowledgement) => {
+      heard.push(ack);
+      wake();
+    };
+    this.listeners.add(listener);
+    try {
+      const members = await this.members(whom);
+      await this.replica.poll().catch(() => undefined); // In doubt about itself this replica is waited for like others.
+      for (;;) {
+        const now = performance.now();
+        const { done, receipts, doneBy } = fenceOf({ seq, incarnation: this.replica.logIncarnation, committedBy, members, acknowledgements: heard }, now);
+        if (done) return await this.retired(receipts as FleetReceipt[]);
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, Math.max(1, doneBy - now));
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    } finally {
+      this.listeners.delete(listener);
+    }
+  }
+
+  /** Undefined where the registry cannot be read: then the full time passes. */
+  private async members(whom: 'fleet' | 'replicas'): Promise<FenceMember[] | undefined> {
+    try {
+      const rows = await this.transactions.read((db) => db.query<{ verifier_id: string; name: string; lease_ms: number }>(
+        `SELECT verifier_id, name, lease_ms FROM verifier
+         WHERE (retired_at IS NULL OR retired_at > now() - ${afterlifeMs} * interval '1 millisecond') AND (client_id IS NULL OR $1) ORDER BY verifier_id`, [whom === 'fleet'],
+      ));
+      return rows.map(({ verifier_id, name, lease_ms }) => ({ verifierId: verifier_id, name, leaseMs: lease_ms }));
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async retired(receipts: FleetReceipt[]): Promise<FleetReceipt[]> {
+    const silent = receipts.filter(({ outcome }) => outcome === 'fenced').map(({ verifierId }) => verifierId);
+    if (silent.length > 0) {
+      await this.transactions.read((db) => db.query('UPDATE verifier SET retired_at = now() WHERE verifier_id = ANY($1) AND retired_at IS NULL', [silent]));
+    }
+    return receipts;
+  }
+
+  private heard({ verifierId, incarnation, appliedSeq }: Omit<Acknowledgement, 'at'>, tellOthers: boolean): void {
+    const known = this.acknowledged.get(verifierId);
+    if (known && known.incarnation === incarnation && known.appliedSeq >= appliedSeq) return;
+    const ack = { verifierId, incarnation, appliedSeq, at: performance.now() };
+    if (this.acknowledged.size >= maxKnown) this.acknowledged.clear();
+    this.acknowledged.set(verifierId, ack);
+    for (const listener of this.listeners) listener(ack);
+    if (tellOthers) this.hints.publish({ ack: { verifierId, incarnation, appliedSeq } });
+  }
+
+  private own(verifierId: string, clientId: string): void {
+    if (this.owners.size >= maxKnown) this.owners.clear();
+    this.owners.set(verifierId, clientId);
+  }
+
+  private news(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        stop();
+        resolve();
+      };
+      const timer = setTimeout(end, timeoutMs);
+      const stop = this.replica.onNews(end);
+    });
   }
 }

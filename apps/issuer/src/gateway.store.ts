@@ -38,32 +38,28 @@ export class Gateways extends GatewayRegister {
   }
 
   async authenticate(clientId: string, secret: string): Promise<Caller | undefined> {
-    const gateway = await this.prove(clientId, secret);
+    const key = `pair:${digestOf(JSON.stringify([clientId, secret])).toString('latin1')}`;
+    const gateway = this.recall(key) ?? this.remember(key, await this.prove(clientId, secret));
     return gateway && { kind: 'gateway', iss: 'urn:writ:gateway', sub: gateway.clientId, roles: new Set(), groups: [], clientId: gateway.clientId, audiences: gateway.audiences };
   }
 
   /** Who sent this `Authorization` value, or nobody. */
   ofHeader(header: string | undefined): KnownGateway | undefined | Promise<KnownGateway | undefined> {
     if (header === undefined || header.length > 1_024) return undefined;
-    const key = digestOf(header).toString('latin1');
-    const known = this.remembered.get(key);
-    if (known && known.until > performance.now()) return known.gateway;
+    const key = `header:${digestOf(header).toString('latin1')}`;
+    const known = this.recall(key);
+    if (known) return known;
     const pair = basicOf(header);
-    return pair && this.prove(pair.clientId, pair.secret).then((gateway) => {
-      if (gateway) this.remember(key, gateway);
-      return gateway;
-    });
+    return pair && this.prove(pair.clientId, pair.secret).then((gateway) => this.remember(key, gateway));
   }
 
   /** Whom the broker's user speaks for; the broker has checked the user. */
   async ofBrokerUser(user: string): Promise<KnownGateway | undefined> {
     const key = `user:${user}`;
-    const known = this.remembered.get(key);
-    if (known && known.until > performance.now()) return known.gateway;
+    const known = this.recall(key);
+    if (known) return known;
     const row = await this.row('broker_user', user);
-    const gateway = row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined;
-    if (gateway) this.remember(key, gateway);
-    return gateway;
+    return this.remember(key, row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined);
   }
 
   async register(db: Db, { name, audiences, brokerUser }: RegisterGatewayBody, by: { iss: string; sub: string }): Promise<GatewayCredentials> {
@@ -105,9 +101,16 @@ export class Gateways extends GatewayRegister {
     return row;
   }
 
-  private remember(key: string, gateway: KnownGateway): void {
+  private recall(key: string): KnownGateway | undefined {
+    const known = this.remembered.get(key);
+    return known && known.until > performance.now() ? known.gateway : undefined;
+  }
+
+  private remember(key: string, gateway: KnownGateway | undefined): KnownGateway | undefined {
+    if (!gateway) return undefined;
     if (this.remembered.size >= maxRemembered) this.remembered.clear();
     this.remembered.set(key, { gateway, until: performance.now() + rememberMs });
+    return gateway;
   }
 }
 

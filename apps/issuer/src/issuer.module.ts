@@ -5,9 +5,11 @@ import { BurnJob } from './burn.job.js';
 import { ClaimController } from './claim.controller.js';
 import { IssuerConfig } from './config.js';
 import { ExpireJob } from './expire.job.js';
+import { FleetController } from './fleet.controller.js';
 import { Fleet } from './fleet.store.js';
 import { Gateways } from './gateway.store.js';
 import { GatewaysController } from './gateways.controller.js';
+import { Hints } from './hints.store.js';
 import { Incidents } from './incident.store.js';
 import { Inventory } from './inventory.store.js';
 import { Issues } from './issue.store.js';
@@ -18,6 +20,7 @@ import { OnRequest } from './on-request.js';
 import { OnRotation } from './on-rotation.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Reader } from './reader.store.js';
+import { Replica } from './replica.job.js';
 import { RetireJob } from './retire.job.js';
 import { Rotations } from './rotation.store.js';
 import { Secrets } from './secret.store.js';
@@ -25,17 +28,19 @@ import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import { TokensController } from './tokens.controller.js';
 import { TRUST } from './trust.store.js';
+import { Uploads } from './upload.store.js';
+import { Usage } from './usage.store.js';
 import { Verifier } from './verifier.store.js';
 import { VerifyRoutes } from './verify.controller.js';
 
 @Module({
-  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController],
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController, FleetController],
   providers: [
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    VerifyRoutes, ExpireJob, RetireJob, BurnJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ExpireJob, RetireJob, BurnJob,
   ],
   exports: [GatewayRegister],
 })

@@ -13,6 +13,8 @@ export interface Reading {
   seq: number;
   /** Database time before the snapshot. */
   asOf: Date;
+  /** Monotonic time before the read. */
+  begun: number;
   /** By the digest that was asked for. */
   tokens: ReadonlyMap<string, KnownToken>;
 }
@@ -60,6 +62,7 @@ export class Reader {
         byVerifier.set(verifier.toString('latin1'), digest);
       }
     }
+    const begun = performance.now();
     const rows = await this.transactions.read((db: Db) => db.query<Row>(readSql, [verifiers]));
     const [head] = rows;
     if (!head) throw new Error('The state log has no head; its migrations have not run.');
@@ -71,7 +74,7 @@ export class Reader {
       const known = await this.believed(row);
       if (digest !== undefined && known) tokens.set(digest, known);
     }
-    return { incarnation: head.incarnation, seq: Number(head.head_seq), asOf: head.as_of, tokens };
+    return { incarnation: head.incarnation, seq: Number(head.head_seq), asOf: head.as_of, begun, tokens };
   }
 
   /** What was edited in the database, or is not in the log, does not exist. */

@@ -11,15 +11,13 @@ import { sealOf, type TokenRow } from './token.row.js';
 export class Secrets {
   constructor(@Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog) {}
 
-  /** Mints the first secret of a generation. The token must be locked. */
-  async mint(tx: Tx<'issuer'>, token: TokenRow, generation: number): Promise<Secret> {
-    return this.store(tx, token, generation, 0);
-  }
-
-  /** Mints another one in the place of one that got lost; the lost one is dead from the same commit on. */
-  async mintAgain(tx: Tx<'issuer'>, token: TokenRow, generation: number): Promise<Secret> {
-    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: 'claimed-again', tokenId: token.token_id, generation });
-    return this.store(tx, token, generation, seq);
+  /**
+   * Mints the secret of a generation. The token must be locked.
+   * @param again in the place of one that got lost, which is dead from the same commit on
+   */
+  async mint(tx: Tx<'issuer'>, token: TokenRow, generation: number, again: boolean): Promise<{ minted: Secret; killedSeq?: number }> {
+    const killedSeq = again ? (await this.log.append(tx.db, { kind: 'retire', reasonCode: 'claimed-again', tokenId: token.token_id, generation })).seq : undefined;
+    return { minted: await this.store(tx, token, generation, killedSeq ?? 0), killedSeq };
   }
 
   private async store(tx: Tx<'issuer'>, token: TokenRow, generation: number, mintedSeq: number): Promise<Secret> {

@@ -78,7 +78,8 @@ export class TokensController {
   @Allow('admin')
   async epoch(@Body(bodyOf(EpochBody)) { ownerId }: EpochBody, @Query('wait') wait?: string): Promise<Pick<StopAnswer, 'seq' | 'receipts'>> {
     const seq = await this.transactions.run((tx) => this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked'));
-    return { seq, ...(wait === 'fleet' ? { receipts: await this.fleet.fence(seq) } : {}) };
+    const receipts = await this.fleet.fence(seq, wait === 'fleet' ? 'fleet' : 'replicas');
+    return { seq, ...(wait === 'fleet' ? { receipts } : {}) };
   }
 
   private async stop(kind: Exclude<StopKind, 'expire'>, tokenId: string, { reason }: StopBody, caller: Caller, wait?: string): Promise<StopAnswer> {
@@ -95,6 +96,7 @@ export class TokensController {
       return { state: token.state, seq: await this.inventory.lastSeq(tx.db, tokenId) };
     });
     const answer: StopAnswer = { tokenId: tokenId as TokenId, ...stopped };
-    return wait === 'fleet' ? { ...answer, receipts: await this.fleet.fence(stopped.seq) } : answer;
+    const receipts = await this.fleet.fence(stopped.seq, wait === 'fleet' ? 'fleet' : 'replicas');
+    return wait === 'fleet' ? { ...answer, receipts } : answer;
   }
 }

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { Verification, VerifyBatchAnswer } from '@writ/contracts';
-import { answerTo, bare, type Freshness } from './answer.js';
+import type { Verification } from '@writ/contracts';
+import { answerTo, bare, factsJson, type Freshness } from './answer.js';
 import type { KnownGateway } from './gateway.store.js';
 import type { Question } from './question.js';
 import { Reader, type Reading } from './reader.store.js';
+import { Replica } from './replica.job.js';
+import type { KnownToken } from './state-by-log.js';
+import { Usage } from './usage.store.js';
 
 /** A read that has not begun. */
 interface Waiting {
@@ -11,20 +14,70 @@ interface Waiting {
   reading: Promise<Reading>;
 }
 
-/** Answers what a token is worth just now. Whatever is not known for certain is no. */
+/** What is asked: a verification is a use of the token, an introspection is not. */
+export type Purpose = 'use' | 'look';
+
+/** Answers what a token is worth just now, from memory under lease or else from the database. What is not known for certain is no. */
 @Injectable()
 export class Verifier {
   private next?: Waiting;
 
-  constructor(private readonly reader: Reader) {}
+  constructor(private readonly reader: Reader, private readonly replica: Replica, private readonly usage: Usage) {}
 
-  async answer(question: Question, gateway: KnownGateway): Promise<Verification> {
-    return from(await this.read([question]), question, gateway);
+  answer(question: Question, gateway: KnownGateway, purpose: Purpose): Verification | Promise<Verification> {
+    return this.fromMemory(question, gateway, purpose) ?? this.fromDatabase(question, gateway, purpose);
   }
 
-  async answerAll(questions: readonly Question[], gateway: KnownGateway): Promise<VerifyBatchAnswer> {
-    const reading = await this.read(questions);
-    return { incarnation: reading.incarnation, results: questions.map((question) => from(reading, question, gateway)) };
+  async answerAll(questions: readonly Question[], gateway: KnownGateway): Promise<{ incarnation: string; results: Verification[] }> {
+    const results: (Verification | undefined)[] = questions.map((question) => this.fromMemory(question, gateway, 'use'));
+    const missing = questions.filter((_, i) => results[i] === undefined);
+    if (missing.length > 0) {
+      const reading = await this.read(missing);
+      for (const [i, question] of questions.entries()) results[i] ??= this.fromReading(reading, question, gateway, 'use');
+    }
+    return { incarnation: this.replica.logIncarnation, results: results as Verification[] };
+  }
+
+  /** The clocks are read after the call began, and nothing waits between looking at the lease and answering. */
+  private fromMemory(question: Question, gateway: KnownGateway, purpose: Purpose): Verification | undefined {
+    const { digest, minSeq } = question;
+    const { state, memory } = this.replica;
+    const mono = performance.now();
+    const wall = Date.now();
+    if (!state.mayAnswer(mono, wall) || (minSeq !== undefined && minSeq > state.appliedSeq)) return undefined;
+    const known = digest === undefined ? undefined : memory.find(digest);
+    if (digest !== undefined && !known) return undefined;
+    const fresh = { asOf: state.asOf, seq: Math.max(state.appliedSeq, known?.asOf ?? 0), maxStalenessMs: state.stalenessMs(mono, wall) };
+    if (!known) return bare('MALFORMED', fresh);
+    const answer = answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall));
+    this.usage.note(gateway, question, answer, known.token, purpose);
+    return answer;
+  }
+
+  private async fromDatabase(question: Question, gateway: KnownGateway, purpose: Purpose): Promise<Verification> {
+    return this.fromReading(await this.read([question]), question, gateway, purpose);
+  }
+
+  private fromReading(reading: Reading, question: Question, gateway: KnownGateway, purpose: Purpose): Verification {
+    const { digest, minSeq } = question;
+    const { asOf, seq, tokens } = reading;
+    const fresh: Freshness = { asOf: asOf.toISOString(), seq, maxStalenessMs: Math.ceil(performance.now() - reading.begun) };
+    if (this.replica.inDoubt || (minSeq !== undefined && minSeq > seq)) return bare('STALE', fresh);
+    if (digest === undefined) return bare('MALFORMED', fresh);
+    const token = tokens.get(digest);
+    if (token) this.remember(digest, token, reading);
+    const answer = answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs);
+    this.usage.note(gateway, question, answer, token, purpose);
+    return answer;
+  }
+
+  /** Kept only if nothing that concerns it was applied since it was read, and under lease. */
+  private remember(digest: string, token: KnownToken, { seq, incarnation }: Reading): void {
+    const { state, memory } = this.replica;
+    const { tokenId, owner, expiresAtMs, audience, environment, scopes } = token;
+    const cached = { state: token.state, tokenId, owner, expiresAtMs, grant: { audience, environment, scopes } };
+    const verdict = state.admit({ digest, token: cached, seq, incarnation }, { mono: performance.now(), wall: Date.now() });
+    if (verdict === 'kept') memory.put(digest, token, Math.max(seq, state.appliedSeq), factsJson(token));
   }
 
   /**
@@ -48,11 +101,4 @@ export class Verifier {
     });
     return { digests, reading };
   }
-}
-
-function from(reading: Reading, question: Question, { audiences }: KnownGateway): Verification {
-  const fresh: Freshness = { asOf: reading.asOf.toISOString(), seq: reading.seq, maxStalenessMs: 0 };
-  if (question.minSeq !== undefined && question.minSeq > reading.seq) return bare('STALE', fresh);
-  if (question.digest === undefined) return bare('MALFORMED', fresh);
-  return answerTo(reading.tokens.get(question.digest), question, audiences, fresh, reading.asOf.getTime());
 }

@@ -47,7 +47,7 @@ export class VerifyRoutes implements OnModuleInit {
   private verify(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): unknown {
     const question = questionOf(request.body);
     if ('pointer' in question) return invalid(reply, question);
-    return this.verifier.answer(question, gateway);
+    return this.verifier.answer(question, gateway, 'use');
   }
 
   private async verifyBatch(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
@@ -60,7 +60,7 @@ export class VerifyRoutes implements OnModuleInit {
   private async introspect(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
     const token = tokenField(request.body);
     if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
-    const answer = await this.verifier.answer({ digest: digestOf(token) }, gateway);
+    const answer = await this.verifier.answer({ digest: digestOf(token) }, gateway, 'look');
     freshnessHeaders(reply, answer);
     if (!answer.valid) return { active: false };
     const { scopes = [], owner, audience, expiresAt = '', tokenId, environment } = answer;
@@ -90,7 +90,7 @@ export class VerifyRoutes implements OnModuleInit {
     const address = [request.headers['x-forwarded-for'] ?? []].flat()[0]?.split(',')[0]?.trim();
     const answer = await this.verifier.answer({
       digest: bearer === undefined ? undefined : digestOf(bearer), scopes, audience: [audience ?? []].flat()[0], address, agent: request.headers['user-agent'],
-    }, gateway);
+    }, gateway, 'use');
     if (answer.valid) return reply.status(204).headers(identityHeaders(answer)).send();
     if (answer.code === 'INSUFFICIENT_SCOPE' || answer.code === 'RATE_LIMITED') return reply.status(403).header('x-writ-code', answer.code).send();
     return reply.status(401).header('www-authenticate', 'Bearer').send();

@@ -1,16 +1,18 @@
 import type { Service } from '@writ/service';
-import type { Tap } from '@writ/testing';
+import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
 let issuer: Service;
 let gateway: Record<string, string>;
+let other: Record<string, string>;
 let tap: Tap;
 
 beforeAll(async () => {
   issuing = await Issuing.create();
   issuer = await issuing.start();
   gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+  other = await issuing.registerGateway(issuer, 'billing-api', ['billing']);
   tap = await issuing.bench.bus.tap();
 });
 afterAll(async () => {
@@ -18,26 +20,246 @@ afterAll(async () => {
 });
 
 const verify = (token: string, more: object = {}, as = gateway) => issuing.post(issuer, '/v1/tokens/verify', { token, ...more }, as);
+const claim = async (tokenId: string, sub = 'alice', key?: string, body: object = {}) =>
+  issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, body, { ...(await issuing.bearer(sub)), ...(key ? { 'idempotency-key': key } : {}) });
 
 describe('a token', () => {
   it('is requested, approved, issued, claimed, verified and revoked', async () => {
     const { tokenId } = await issuing.issued();
-    const claim = await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('alice'));
-    expect(claim.status).toBe(201);
-    expect(claim.headers.get('cache-control')).toBe('no-store');
-    const token = claim.body.secret;
+    const claimed = await claim(tokenId);
+    expect(claimed.status).toBe(201);
+    expect(claimed.headers.get('cache-control')).toBe('no-store');
+    const token = claimed.body.secret;
     expect(token).toMatch(/^writ_dev_[0-9A-Za-z]{49}$/);
     await tap.next('token.delivered', (data) => data.tokenId === tokenId);
     const answer = await verify(token, { scopes: ['orders:read'] });
     expect(answer.status).toBe(200);
     expect(answer.body).toMatchObject({ valid: true, code: 'VALID', tokenId, owner: 'alice', audience: 'orders', environment: 'dev' });
+    expect((await verify(token)).body).toMatchObject({ code: 'VALID', maxStalenessMs: expect.any(Number), asOf: expect.any(String) });
     const revoked = await issuing.post(issuer, `/v1/tokens/${tokenId}/revoke`, { reason: 'done' }, await issuing.bearer('alice'));
     expect(revoked.status).toBe(200);
     expect(revoked.body).toMatchObject({ tokenId, state: 'revoked' });
-    expect((await verify(token)).body).toMatchObject({ valid: false, code: 'REVOKED', seq: expect.any(Number) });
+    expect((await verify(token, { minSeq: revoked.body.seq })).body).toMatchObject({ valid: false, code: 'REVOKED' });
     const said = await tap.next('token.revoked', (data) => data.tokenId === tokenId);
     expect(said.envelope.data).toMatchObject({ seq: revoked.body.seq, code: 'revoked-by-person', reason: 'done' });
     const timeline = await issuing.get(issuer, `/v1/tokens/${tokenId}/timeline`, await issuing.bearer('alice'));
     expect(timeline.body.items.map(({ what }: { what: string }) => what)).toEqual(['issue', 'delivered', 'revoke']);
+    const ordinals = tap.heard.filter(({ envelope }) => envelope.data.tokenId === tokenId).map(({ envelope }) => envelope.aggregateversion);
+    expect(ordinals).toEqual([1, 2, 3]);
+  });
+
+  it('waits where its approval came before its request (G2)', async () => {
+    const request = issuing.submission();
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM request WHERE request_id = $1', [request.requestId])).length > 0, 'the approval to be kept');
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
+  });
+
+  it('is issued once per request, however often it is approved (G2)', async () => {
+    const { request } = await issuing.issued();
+    for (let i = 0; i < 3; i++) await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    const { request: later } = await issuing.issued();
+    expect(later.requestId).not.toBe(request.requestId);
+    expect(tap.ofType('token.issued').filter(({ envelope }) => envelope.data.requestId === request.requestId)).toHaveLength(1);
+  });
+
+  it('is not issued for a request that was withdrawn (G1)', async () => {
+    const request = issuing.submission();
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await issuing.bench.bus.say('request', 'request.cancelled', { requestId: request.requestId, requestDigest: request.requestDigest, by: request.claimant });
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    const refused = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
+    expect(refused.envelope.data.code).toBe('request-cancelled');
+  });
+
+  it('is not issued where a decision for another request is used (G1)', async () => {
+    const [a, b] = [issuing.submission({ scopes: ['orders:admin'] }), issuing.submission()];
+    await issuing.bench.bus.say('request', 'request.submitted', a);
+    const stolen = { ...issuing.approval(b), requestId: a.requestId, requestDigest: a.requestDigest };
+    await issuing.bench.bus.say('policy', 'request.approved', stolen);
+    const refused = await tap.next('issue.refused', ({ requestId }) => requestId === a.requestId);
+    expect(refused.envelope.data.code).toBe('approval-for-another-request');
+  });
+
+  it('is not issued where the stored request was edited (G1)', async () => {
+    const request = issuing.submission();
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    const database = issuing.bench.database('issuer');
+    await until(async () => (await database.query(`UPDATE request SET facts = jsonb_set(facts, '{scopes}', '["orders:admin"]') WHERE request_id = $1 RETURNING 1`, [request.requestId])).length > 0, 'the request');
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    const refused = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
+    expect(refused.envelope.data.code).toBe('request-changed');
+  });
+
+  it('lapses where nobody claims it in time (G6)', async () => {
+    const { tokenId } = await issuing.issued({ ttl: 'PT1S' });
+    const lapsed = await tap.next('token.expired', (data) => data.tokenId === tokenId);
+    expect(lapsed.envelope.data.code).toBe('expired');
+    expect((await claim(tokenId)).body.code).toBe('token-ended');
+  });
+
+  it('refuses on the second it expires, and says so (G6)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer, { ttl: 'PT2S' });
+    expect((await verify(secret)).body.code).toBe('VALID');
+    await tap.next('token.expired', (data) => data.tokenId === tokenId);
+    expect((await verify(secret)).body.code).toBe('EXPIRED');
+  });
+});
+
+describe('a claim', () => {
+  it('is nobody else’s, and changes nothing for them (G10)', async () => {
+    const { tokenId } = await issuing.issued();
+    expect((await claim(tokenId, 'mallory')).status).toBe(404);
+    expect((await issuing.get(issuer, `/v1/tokens/${tokenId}/claim`, await issuing.bearer('alice'))).status).toBe(404);
+    expect((await claim(tokenId)).status).toBe(201);
+    expect((await claim(tokenId, 'mallory')).status).toBe(404);
+    expect((await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('alice'))).body.state).toBe('active');
+  });
+
+  it('that was lost is repeated to the same session with a new secret, and the lost one is dead (G3, G7)', async () => {
+    const { tokenId } = await issuing.issued();
+    const first = await claim(tokenId, 'alice', 'session-1');
+    const second = await claim(tokenId, 'alice', 'session-1');
+    expect(second.status).toBe(201);
+    expect(second.body.secret).not.toBe(first.body.secret);
+    expect((await verify(first.body.secret)).body.code).toBe('REVOKED');
+    expect((await verify(second.body.secret)).body.code).toBe('VALID');
+    for (let i = 0; i < 2; i++) expect((await claim(tokenId, 'alice', 'session-1')).status).toBe(201);
+    expect((await claim(tokenId, 'alice', 'session-1')).body.code).toBe('already-claimed');
+  });
+
+  it('of a second session kills the token and raises the alarm (G10)', async () => {
+    const { tokenId } = await issuing.issued();
+    const first = await claim(tokenId, 'alice', 'session-1');
+    const second = await claim(tokenId, 'alice', 'session-2');
+    expect(second).toMatchObject({ status: 409, body: { code: 'claimed-twice' } });
+    expect((await verify(first.body.secret)).body.code).toBe('REVOKED');
+    expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('claimed-twice');
+  });
+
+  it('made at the same time by two sessions leaves no living secret', async () => {
+    const { tokenId } = await issuing.issued();
+    const answers = await Promise.all(['a', 'b', 'c'].map((key) => claim(tokenId, 'alice', key)));
+    const secrets = answers.flatMap(({ body }) => body.secret ?? []);
+    expect(secrets.length).toBe(1);
+    expect((await verify(secrets[0])).body.code).toBe('REVOKED');
+  });
+});
+
+describe('a verification', () => {
+  it('does not know tokens of an audience that is not the caller’s (G10)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const answer = await verify(secret, {}, other);
+    expect(answer.body).toEqual({ valid: false, code: 'NOT_FOUND', asOf: expect.any(String), seq: expect.any(Number), maxStalenessMs: expect.any(Number) });
+    expect((await verify(secret)).body.code).toBe('VALID');
+    expect((await verify(secret, {}, other)).body.code).toBe('NOT_FOUND');
+  });
+
+  it('answers every code, each with its freshness (G5)', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    const codeOf = async (token: string, more: object = {}) => {
+      const { body } = await verify(token, more);
+      expect(body).toMatchObject({ asOf: expect.any(String), seq: expect.any(Number), maxStalenessMs: expect.any(Number) });
+      return body.code;
+    };
+    for (let round = 0; round < 2; round++) {
+      expect(await codeOf(secret)).toBe('VALID');
+      expect(await codeOf(secret, { scopes: ['orders:write'] })).toBe('INSUFFICIENT_SCOPE');
+      expect(await codeOf(secret, { audience: 'billing' })).toBe('WRONG_AUDIENCE');
+      expect(await codeOf(secret, { minSeq: 1_000_000 })).toBe('STALE');
+      expect(await codeOf(secret.slice(0, -1))).toBe('MALFORMED');
+      expect(await codeOf(`${secret.slice(0, -1)}${secret.endsWith('a') ? 'b' : 'a'}`)).toBe('MALFORMED');
+    }
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/suspend`, { reason: 'odd' }, await issuing.bearer('alice'));
+    expect(await codeOf(secret)).toBe('SUSPENDED');
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/resume`, { reason: 'fine' }, await issuing.bearer('alice'));
+    expect(await codeOf(secret)).toBe('VALID');
+  });
+
+  it('answers a batch in order, by token and by digest', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const { innerDigest } = await import('@writ/token');
+    const tokens = [{ token: 'junk' }, { token: secret }, { digest: innerDigest(secret).toString('base64url') }, { token: secret, scopes: ['orders:write'] }];
+    const { status, body } = await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens }, gateway);
+    expect(status).toBe(200);
+    expect(body.results.map(({ code }: { code: string }) => code)).toEqual(['MALFORMED', 'VALID', 'VALID', 'INSUFFICIENT_SCOPE']);
+  });
+
+  it('refuses strangers, and bodies that are wrong, without an echo of the token (G3, G10)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    for (const path of ['/v1/tokens/verify', '/v1/tokens/verify-batch', '/oauth2/introspect', '/oauth2/revoke']) {
+      expect((await issuing.post(issuer, path, { token: secret })).status).toBe(401);
+      expect((await issuing.post(issuer, path, { token: secret }, { authorization: 'Basic bm9ib2R5OnNlY3JldA==' })).status).toBe(401);
+    }
+    for (const body of [{}, { token: 1 }, { token: secret, digest: 'x' }, { token: secret, minSeq: -1 }, { token: secret, scopes: 'a' }, { token: secret, more: 1 }, [secret]]) {
+      const answer = await issuing.post(issuer, '/v1/tokens/verify', body, gateway);
+      expect(answer.status).toBe(400);
+      expect(JSON.stringify(answer.body)).not.toContain(secret.slice(9, 30));
+    }
+  });
+
+  it('is answered as RFC 7662 and forward-auth have it', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway);
+    expect(introspected.body).toMatchObject({ active: true, scope: 'orders:read', sub: 'alice', aud: 'orders', exp: expect.any(Number), jti: tokenId });
+    expect((await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, other)).body).toEqual({ active: false });
+    expect((await issuing.post(issuer, '/oauth2/introspect', `token=${secret}&token=x`, gateway)).status).toBe(400);
+    const asGateway = { 'x-writ-gateway-authorization': gateway.authorization as string };
+    const allowed = await issuing.get(issuer, '/v1/forward-auth?scope=orders:read', { ...asGateway, authorization: `Bearer ${secret}` });
+    expect(allowed.status).toBe(204);
+    expect(allowed.headers.get('x-writ-owner')).toBe('alice');
+    const scope = await issuing.get(issuer, '/v1/forward-auth?scope=orders:write', { ...asGateway, authorization: `Bearer ${secret}` });
+    expect([scope.status, scope.headers.get('x-writ-code')]).toEqual([403, 'INSUFFICIENT_SCOPE']);
+    expect((await issuing.get(issuer, '/v1/forward-auth', { ...asGateway, authorization: 'Bearer junk' })).status).toBe(401);
+    expect((await issuing.get(issuer, '/v1/forward-auth', { authorization: `Bearer ${secret}` })).status).toBe(401);
+    expect((await issuing.get(issuer, '/.well-known/oauth-authorization-server')).body).toMatchObject({ issuer: issuer.url, introspection_endpoint: `${issuer.url}/oauth2/introspect` });
+  });
+
+  it('shows as last use and in usage records, not on its own way', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    for (let i = 0; i < 5; i++) await verify(secret, { address: '192.0.2.7', agent: 'curl/8.1' });
+    const said = await tap.next('usage.recorded', ({ records }) => (records as { tokenId?: string }[]).some((record) => record.tokenId === tokenId));
+    const [record] = (said.envelope.data.records as { tokenId?: string }[]).filter((one) => one.tokenId === tokenId);
+    expect(record).toMatchObject({ generation: 1, code: 'VALID', gateway: 'orders-api', network: '192.0.2.0/24', agent: 'curl', count: expect.any(Number) });
+    expect((await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('alice'))).body).toMatchObject({ lastUsedAt: expect.any(String), generations: [{ state: 'used' }] });
+  });
+});
+
+describe('a stop', () => {
+  it('by possession ends the token within the caller’s audiences, and is 200 for all else (RFC 7009)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    expect((await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, other)).status).toBe(200);
+    expect((await verify(secret)).body.code).toBe('VALID');
+    expect((await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, gateway)).status).toBe(200);
+    await until(async () => (await verify(secret)).body.code === 'REVOKED', 'the refusal', 1_000);
+    expect((await issuing.post(issuer, '/oauth2/revoke', 'token=junk', gateway)).status).toBe(200);
+  });
+
+  it('of a found token needs nothing but the token, and tells nothing of it (G10)', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    for (const token of [secret, secret, 'junk']) expect((await issuing.post(issuer, '/v1/burn', { token })).status).toBe(204);
+    const said = await tap.next('token.revoked', (data) => data.tokenId === tokenId);
+    expect(said.envelope.data).toMatchObject({ code: 'burned', by: { kind: 'burn' } });
+  });
+
+  it('by strangers is answered as if there were no such token (G10)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    for (const action of ['revoke', 'suspend', 'resume']) {
+      expect((await issuing.post(issuer, `/v1/tokens/${tokenId}/${action}`, { reason: 'x' }, await issuing.bearer('mallory'))).status).toBe(404);
+    }
+    expect((await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('mallory'))).status).toBe(404);
+    expect((await issuing.get(issuer, '/v1/tokens', await issuing.bearer('mallory'))).body.items).toEqual([]);
+  });
+
+  it('of all that an owner has is one entry, and reaches tokens in memory too (G4)', async () => {
+    const first = await issuing.claimed(issuer, { requester: 'leaver' });
+    const second = await issuing.claimed(issuer, { requester: 'leaver' });
+    expect((await verify(first.secret)).body.code).toBe('VALID');
+    const answer = await issuing.post(issuer, '/v1/epochs?wait=fleet', { ownerId: 'leaver', reason: 'left' }, await issuing.bearer('root', ['admins']));
+    expect(answer.status).toBe(200);
+    expect((await verify(first.secret)).body.code).toBe('REVOKED');
+    expect((await verify(second.secret)).body.code).toBe('REVOKED');
+    expect((await verify((await issuing.claimed(issuer, { requester: 'leaver' })).secret)).body.code).toBe('VALID');
   });
 });

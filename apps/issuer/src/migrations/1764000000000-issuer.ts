@@ -111,6 +111,18 @@ const statements = [
     mac bytea NOT NULL,
     mac_kid text NOT NULL
   )`,
+  // Everything that answers from a memory of its own: gateways that embed the SDK, and the issuer's replicas. A retired
+  // registration gets no more leases, and is waited for until the last one it may have got is over.
+  `CREATE TABLE verifier (
+    verifier_id text PRIMARY KEY,
+    name text NOT NULL,
+    client_id text,
+    lease_ms int NOT NULL,
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz,
+    last_batch bigint NOT NULL DEFAULT 0,
+    watermark timestamptz
+  )`,
   // Secrets that somebody found and handed in: only their inner digest is kept until it is dealt with.
   `CREATE TABLE burn (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -143,7 +155,7 @@ export class Issuer1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`DROP TABLE automatic_stop, active_policy, burn, gateway, secret, generation, token, state_log, state_head, request`);
+    await runner.query(`DROP TABLE automatic_stop, active_policy, burn, verifier, gateway, secret, generation, token, state_log, state_head, request`);
     await runner.query('DROP FUNCTION refuse_change()');
   }
 }

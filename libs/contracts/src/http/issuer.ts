@@ -1,8 +1,8 @@
 import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, IsOptional, IsString, Matches, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
 } from 'class-validator';
-import { IsName, IsRotationId, IsScope, IsText } from '../fields.js';
+import { IsName, IsRotationId, IsScope, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
 import type { RequestId, RotationId, TokenId } from '../ids.js';
 import type { Actor, Delivery, Party, Principal } from '../parts.js';
 
@@ -180,4 +180,46 @@ export interface TimelineEntry {
   generation?: number;
   by?: Actor;
   reason?: string;
+}
+
+/** `POST /v1/fleet/verifiers`: one process that answers from a memory of its own. */
+export class RegisterVerifierBody {
+  /** Shown in receipts; not an identity. */
+  @IsString() @MaxLength(128) name!: string;
+  @IsInt() @Min(100) @Max(60_000) leaseMs!: number;
+}
+
+/** `POST /v1/fleet/lease`: asks for a lease, and acknowledges every entry up to `appliedSeq`. */
+export class LeaseAskBody {
+  @IsVerifierId() verifierId!: string;
+  @IsString() @MaxLength(64) incarnation!: string;
+  @IsString() @MaxLength(64) nonce!: string;
+  @IsInt() @Min(0) appliedSeq!: number;
+  /** How long the issuer may wait for news before it answers. */
+  @IsInt() @Min(0) @Max(60_000) holdMs!: number;
+}
+
+/** Uses of one token through one verifier that were alike. */
+export class UploadedUse {
+  @IsTokenId() tokenId!: TokenId;
+  @IsOptional() @IsInt() @Min(1) generation?: number;
+  @IsString() @MaxLength(32) code!: string;
+  @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) scopesUsed!: string[];
+  @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) scopesDenied!: string[];
+  @IsOptional() @IsString() @MaxLength(64) network?: string;
+  @IsOptional() @IsString() @MaxLength(512) agent?: string;
+  @IsInt() @Min(1) count!: number;
+  @IsTime() at!: string;
+}
+
+/** `POST /v1/usage`. */
+export class UsageBatchBody {
+  @IsVerifierId() verifierId!: string;
+  /** Ascending per verifier; a repeated number is the same batch sent again. */
+  @IsInt() @Min(1) batch!: number;
+  @IsArray() @ArrayMaxSize(4_096) @ValidateNested({ each: true }) @Type(() => UploadedUse) records!: UploadedUse[];
+  /** Every use answered up to this database time has been uploaded; absent = more follows. */
+  @IsOptional() @IsTime() watermark?: string;
+  /** Uses that could not be kept. */
+  @IsInt() @Min(0) lost!: number;
 }

@@ -1,0 +1,61 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Head } from './state-log.store.js';
+
+const pattern = /^head\.([\w-]+)\.json$/;
+
+/**
+ * The newest head of the state log that this replica has seen, outside the database and synced to disk: a database that
+ * was set back is noticed. Each replica writes a file of its own into the folder; all of them are read at start.
+ */
+export class HeadFile {
+  private readonly file: string;
+
+  constructor(private readonly dir: string, private readonly replica: string) {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    this.file = join(dir, `head.${replica}.json`);
+  }
+
+  /** Every head that a replica has left here. */
+  all(): Head[] {
+    return this.names().map((name) => readHead(join(this.dir, name)));
+  }
+
+  /** Crash-safe: the old head stands until the new one is on disk. */
+  async write(head: Head): Promise<void> {
+    const draft = `${this.file}.draft`;
+    const handle = await open(draft, 'w', 0o600);
+    try {
+      await handle.writeFile(JSON.stringify({ incarnation: head.incarnation, seq: head.seq, chain: head.chain.toString('base64') }));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(draft, this.file);
+    const folder = await open(this.dir, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  /** Removes what other replicas left behind and this one's file now covers. */
+  async tidy(covered: Head): Promise<void> {
+    for (const name of this.names()) {
+      if (name === `head.${this.replica}.json`) continue;
+      const { incarnation, seq } = readHead(join(this.dir, name));
+      if (incarnation === covered.incarnation && seq <= covered.seq) await unlink(join(this.dir, name)).catch(() => undefined);
+    }
+  }
+
+  private names(): string[] {
+    return readdirSync(this.dir).filter((name) => pattern.test(name));
+  }
+}
+
+function readHead(file: string): Head {
+  const { incarnation, seq, chain } = JSON.parse(readFileSync(file, 'utf8')) as { incarnation: string; seq: number; chain: string };
+  return { incarnation, seq, chain: Buffer.from(chain, 'base64') };
+}

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { grantLease, VerifierState } from '@writ/gateway';
+import { Transactions, type Db } from '@writ/messaging';
+import { Clock, Health, Jobs, LOG } from '@writ/service';
+import type { KeyProvider } from '@writ/token';
+import { follow, type Followed } from './check-log.js';
+import { IssuerConfig } from './config.js';
+import { HeadFile } from './head-file.store.js';
+import { KEYS } from './keys.store.js';
+import { Memory } from './memory.js';
+import { entryOf, type Head, type LogRow } from './state-log.store.js';
+
+const pollMs = 100;
+const entriesPerPoll = 1_000;
+const recheckMs = 1_000;
+const recheckEntries = 2_000;
+
+type FollowRow = { incarnation: string; head_seq: string; head_chain: Buffer; db_now: Date; registered: boolean } & LogRow;
+const followSql = `
+  SELECT h.incarnation, h.seq AS head_seq, h.chain AS head_chain, statement_timestamp() AS db_now, e.*,
+    EXISTS (SELECT FROM verifier v WHERE v.verifier_id = $2 AND v.retired_at IS NULL) AS registered
+  FROM state_head h LEFT JOIN LATERAL (SELECT * FROM state_log l WHERE l.seq > $1 ORDER BY l.seq LIMIT ${entriesPerPoll}) e ON true ORDER BY e.seq`;
+
+/**
+ * This replica as a verifier among others: it follows the state log, checks that nothing in it was changed, and may
+ * answer from memory only as long as its lease says. A log that went back, or has a hole, stops every yes until an
+ * operator has looked: no poll mends that.
+ */
+@Injectable()
+export class Replica implements OnModuleInit, OnApplicationShutdown {
+  id = '';
+  readonly state = new VerifierState(1);
+  readonly memory: Memory;
+  private readonly file: HeadFile;
+  // Everything up to here was read and found unchanged.
+  private followed?: Followed;
+  private rechecked: Followed = { seq: 0, chain: Buffer.alloc(32) };
+  private persisted?: Head;
+  private incarnation = '';
+  private doubt?: string;
+  private polling?: Promise<void>;
+  private again = false;
+  private begun!: () => void;
+  /** Resolves when the head is known, also where it is in doubt. */
+  readonly started = new Promise<void>((resolve) => {
+    this.begun = resolve;
+  });
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly config: IssuerConfig, private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly health: Health,
+    private readonly clock: Clock, @Inject(KEYS) private readonly keys: KeyProvider, @Inject(LOG) private readonly log: Logger,
+  ) {
+    this.memory = new Memory(config.cacheTokens);
+    this.file = new HeadFile(config.stateDir, clock.newId('vrf'));
+  }
+
+  async onModuleInit(): Promise<void> {
+    await this.start();
+    this.begun();
+    this.transactions.onSaid(() => void this.poll());
+    this.jobs.every(pollMs, 'follow-state-log', () => this.poll());
+    this.jobs.every(recheckMs, 'recheck-state-log', () => this.recheck());
+    this.health.add(() => this.doubt);
+  }
+
+  /** Why nothing is VALID any more until an operator has acted, or undefined. */
+  get inDoubt(): string | undefined {
+    return this.doubt;
+  }
+
+  get headSeq(): number {
+    return this.followed?.seq ?? 0;
+  }
+
+  get logIncarnation(): string {
+    return this.incarnation;
+  }
+
+  /** Called whenever the log has grown. */
+  onNews(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** Reads what is new in the log and renews the lease. A call during a read causes another one after it. */
+  poll(): Promise<void> {
+    if (this.polling) {
+      this.again = true;
+      return this.polling;
+    }
+    this.polling = this.round().finally(() => {
+      this.polling = undefined;
+      if (this.again) {
+        this.again = false;
+        void this.poll().catch((error: unknown) => this.log.warn({ err: error }, 'the state log cannot be read just now'));
+      }
+    });
+    return this.polling;
+  }
+
+  /** Begins at the head, if the database still holds everything that was seen of it before. */
+  private async start(): Promise<void> {
+    const [head] = await this.transactions.read((db) => db.query<{ incarnation: string; seq: string; chain: Buffer }>('SELECT incarnation, seq, chain FROM state_head'));
+    if (!head) throw new Error('The state log has no head; its migrations have not run.');
+    this.incarnation = head.incarnation;
+    this.followed = { seq: Number(head.seq), chain: head.chain };
+    await this.compareWithFiles(this.file.all(), this.followed);
+    if (this.doubt) return;
+    await this.persist();
+    await this.register();
+    await this.poll();
+  }
+
+  /** From here on fences wait for this replica. Its memory is empty, so everything up to the head is applied to it. */
+  private async register(): Promise<void> {
+    this.id = this.clock.newId('vrf');
+    const { leaseMs } = this.config;
+    await this.transactions.read((db) => db.query(
+      'INSERT INTO verifier (verifier_id, name, lease_ms) VALUES ($1, $2, $3)', [this.id, `issuer ${hostname()}/${process.pid}`, leaseMs],
+    ));
+    this.memory.clear();
+    this.state.joined({ verifierId: this.id, leaseMs, incarnation: this.incarnation, headSeq: this.headSeq });
+    for (const listener of this.listeners) listener();
+  }
+
+  private async persist(): Promise<void> {
+    const head = { incarnation: this.incarnation, ...this.followed as Followed };
+    await this.file.write(head);
+    this.persisted = head;
+  }
+
+  /** The database must still hold every head that was seen before. */
+  private async compareWithFiles(heads: readonly Head[], now: Followed): Promise<void> {
+    for (const { incarnation, seq, chain } of heads) {
+      if (incarnation !== this.incarnation) return this.stop(`the state log is another one than ${seq} entries of it were seen of before`);
+      const [row] = seq === 0 ? [{ chain: Buffer.alloc(32) }] : await this.transactions.read((db) => db.query<{ chain: Buffer }>('SELECT chain FROM state_log WHERE seq = $1', [seq]));
+      if (seq > now.seq || !row?.chain.equals(chain)) return this.stop(`the state log was set back: ${seq} entries were seen, ${now.seq} are there`);
+    }
+  }
+
+  private async round(): Promise<void> {
+    const from = this.followed;
+    if (!from || this.doubt) return;
+    const ask = this.state.ask(randomBytes(9).toString('base64url'), { mono: performance.now(), wall: Date.now() }, 0);
+    const rows = await this.transactions.read((db: Db) => db.query<FollowRow>(followSql, [from.seq, this.id]));
+    const [head] = rows;
+    if (!head) return this.stop('the state log has no head');
+    if (!head.registered) return this.register(); // Somebody waited for this replica in vain.
+    if (head.incarnation !== this.incarnation) return this.stop('the state log was exchanged for another one');
+    const entries = rows.filter(({ seq }) => seq !== null);
+    const followed = await follow(this.keys, from, entries);
+    if (typeof followed === 'string') return this.stop(followed);
+    const headSeq = Number(head.head_seq);
+    if (headSeq < followed.seq) return this.stop(`the state log was set back from ${followed.seq} to ${headSeq}`);
+    if (headSeq === followed.seq && !head.head_chain.equals(followed.chain)) return this.stop('the head of the state log is not what was written');
+    if (headSeq > followed.seq && entries.length < entriesPerPoll) return this.stop(`entry ${followed.seq + 1} of the state log is missing`);
+    const news = entries.map(entryOf);
+    for (const entry of news) this.memory.apply(entry);
+    const grant = grantLease(ask, { registered: true, incarnation: head.incarnation, headSeq, databaseTime: head.db_now.toISOString(), entries: news });
+    if (typeof grant === 'string') return this.stop(`the state log refuses: ${grant}`);
+    this.followed = followed;
+    if (this.state.granted(grant) === 'behind') this.again = true;
+    if (news.length === 0) return;
+    for (const listener of this.listeners) listener();
+    await this.persist();
+  }
+
+  /** Goes over the whole log again and again, slowly: what is changed in its past is found too. */
+  private async recheck(): Promise<void> {
+    if (this.doubt || !this.followed) return;
+    const from = this.rechecked;
+    const upTo = this.followed.seq;
+    const rows = await this.transactions.read((db) => db.query<LogRow>(`SELECT * FROM state_log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT ${recheckEntries}`, [from.seq, upTo]));
+    const followed = await follow(this.keys, from, rows);
+    if (typeof followed === 'string') return this.stop(followed);
+    this.rechecked = followed;
+    if (rows.length === recheckEntries) return;
+    if (followed.seq < upTo) return this.stop(`entry ${followed.seq + 1} of the state log is missing`);
+    this.rechecked = { seq: 0, chain: Buffer.alloc(32) };
+    if (this.persisted) await this.file.tidy(this.persisted);
+  }
+
+  private stop(doubt: string): void {
+    this.doubt = doubt;
+    this.state.voidLease();
+    this.memory.clear();
+    this.log.error({ doubt }, 'nothing is valid any more until an operator has looked at the state log');
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.state.voidLease();
+    // If this fails, fences wait for the lease of a replica that is gone, and retire it then.
+    await this.transactions.read((db) => db.query('DELETE FROM verifier WHERE verifier_id = $1', [this.id])).catch((error: unknown) => this.log.warn({ err: error }, 'this replica could not take its leave'));
+  }
+}

@@ -1,0 +1,106 @@
+import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import type { UsageRecord, Verification } from '@writ/contracts';
+import { networkOf } from '@writ/gateway';
+import { toJson, Transactions, type Tx } from '@writ/messaging';
+import { Jobs } from '@writ/service';
+import type { Purpose } from './verifier.store.js';
+import type { KnownGateway } from './gateway.store.js';
+import { IssuerConfig } from './config.js';
+import type { Question } from './question.js';
+import { Replica } from './replica.job.js';
+import { Rotations } from './rotation.store.js';
+import type { KnownToken } from './state-by-log.js';
+import { agentFamily, UsageBook, type Use } from './usage-book.js';
+
+const flushMs = 1_000;
+const flushAt = 2_000;
+const perEvent = 2_000;
+/** Without uses a watermark is said this often, so that "nobody used it" can be told from silence. */
+const idleFlushes = 30;
+
+/** Counts uses in memory and says them in batches; never on the way of a verification. */
+@Injectable()
+export class Usage implements OnModuleInit, BeforeApplicationShutdown {
+  private readonly book = new UsageBook();
+  private idle = 0;
+  private flushing?: Promise<void>;
+
+  constructor(
+    private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly replica: Replica, private readonly rotations: Rotations,
+    private readonly config: IssuerConfig,
+  ) {}
+
+  onModuleInit(): void {
+    this.jobs.every(flushMs, 'say-usage', () => this.flush());
+  }
+
+  beforeApplicationShutdown(): Promise<void> {
+    return this.flush();
+  }
+
+  note(gateway: KnownGateway, { scopes, address, agent }: Question, { code }: Verification, token: KnownToken | undefined, purpose: Purpose): void {
+    const visible = token && gateway.audiences.includes(token.audience) ? token : undefined;
+    const size = this.book.note({
+      tokenId: visible?.tokenId, generation: visible?.generation, code: purpose === 'look' && code === 'VALID' ? 'INTROSPECTED' : code, gateway: gateway.clientId,
+      network: address === undefined ? undefined : networkOf(address), agent: agentFamily(agent), scopes: scopes && [...scopes],
+      denied: code === 'INSUFFICIENT_SCOPE' ? scopes?.filter((scope) => !visible?.scopes.includes(scope)) : undefined,
+    }, Date.now());
+    if (size >= flushAt) void this.flush();
+  }
+
+  private flush(): Promise<void> {
+    this.flushing ??= this.say().finally(() => {
+      this.flushing = undefined;
+    });
+    return this.flushing;
+  }
+
+  private async say(): Promise<void> {
+    // Read before the book is emptied: uses from now on belong to the next watermark.
+    const watermark = this.replica.state.asOf;
+    if (watermark === '') return;
+    const uses = this.book.take();
+    this.idle = uses.length > 0 ? 0 : this.idle + 1;
+    if (uses.length === 0 && this.idle % idleFlushes !== 0) return;
+    try {
+      await this.transactions.run((tx) => this.record(tx, this.replica.id, watermark, uses.map(recordOf)));
+    } catch (error) {
+      this.book.giveBack(uses);
+      throw error;
+    }
+  }
+
+  /** Says the records, and draws from them what the issuer itself wants to know: last use and first use of a secret. */
+  async record(tx: Tx<'issuer'>, verifierId: string, watermark: string, records: UsageRecord[]): Promise<void> {
+    const valid = records.filter(({ code, tokenId }) => (code === 'VALID' || code === 'INTROSPECTED') && tokenId !== undefined);
+    if (valid.length > 0) {
+      await tx.db.query(
+        `UPDATE token t SET last_used_at = greatest(t.last_used_at, u.at) FROM (
+           SELECT token_id, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, at timestamptz) GROUP BY token_id ORDER BY token_id
+         ) u WHERE t.token_id = u.token_id AND t.last_used_at IS DISTINCT FROM greatest(t.last_used_at, u.at)`,
+        [toJson(valid.map(({ tokenId, lastAt }) => ({ token_id: tokenId, at: lastAt })))],
+      );
+      await this.firstUses(tx, valid.filter(({ code, generation }) => code === 'VALID' && generation !== undefined));
+    }
+    for (let at = 0; at === 0 || at < records.length; at += perEvent) {
+      tx.emit('usage.recorded', { verifierId, watermark, records: records.slice(at, at + perEvent) }, { subject: verifierId });
+    }
+  }
+
+  private async firstUses(tx: Tx<'issuer'>, uses: readonly UsageRecord[]): Promise<void> {
+    if (uses.length === 0) return;
+    const fresh = await tx.db.query<{ token_id: string; generation: number }>(
+      `SELECT DISTINCT g.token_id, g.generation FROM generation g JOIN json_to_recordset($1::json) AS r(token_id text, generation int)
+       ON g.token_id = r.token_id AND g.generation = r.generation WHERE g.state = 'delivered' ORDER BY 1, 2`,
+      [toJson(uses.map(({ tokenId, generation }) => ({ token_id: tokenId, generation })))],
+    );
+    for (const { token_id, generation } of fresh) {
+      const held = await this.rotations.hold(tx, token_id);
+      if (held) await this.rotations.used(tx, held, generation, this.config.graceSeconds);
+    }
+  }
+}
+
+function recordOf({ firstAt, lastAt, ...use }: Use): UsageRecord {
+  return { ...use, firstAt: new Date(firstAt).toISOString(), lastAt: new Date(lastAt).toISOString() };
+}
