@@ -38,8 +38,9 @@ function answer(ask: Ask): Exchanges[ExchangeKind]['answer'] {
       return ask.nearest ? withNearest(active, decision) : decision;
     }
     case 'check': {
-      const { set, ...result } = checkPolicySet(ask.files);
-      return result;
+      // A set itself does not travel between threads.
+      const { valid, digest, problems, cases, analysis } = checkPolicySet(ask.files);
+      return { valid, digest, problems, cases, ...(analysis ? { analysis } : {}) };
     }
     case 'compare':
       return loosening(loaded(ask.active), loaded(ask.draft));

@@ -3,7 +3,7 @@ import { canonicalFacts, malformed } from './facts.js';
 import type { PolicyFacts } from './facts.js';
 
 /**
- * Remembers answers by exact facts, for one policy set only: a change of set takes a new memo. Facts hold no clock, so no
+ * Remembers answers by an exact key, for one policy set only: a change of set takes a new memo. Facts hold no clock, so no
  * answer grows old. Bounded; what was not asked for longest goes first.
  */
 export class DecisionMemo<T> {

@@ -19,6 +19,12 @@ interface EntityId {
   readonly type: string;
   readonly id: string;
 }
+/** What an operator works on, as far as it is looked at here by name. */
+interface Operands {
+  readonly left?: object;
+  readonly right?: object;
+  readonly pattern?: readonly ('Wildcard' | { Literal: string })[];
+}
 interface Literals {
   readonly integers: number[];
   readonly texts: Pattern[];
@@ -69,18 +75,18 @@ class RuleReader {
     if (typeof node !== 'object' || node === null) return;
     const path = pathOf(node);
     if (path !== undefined) return void this.paths.add(path);
-    const [operator, operands] = Object.entries(node)[0] ?? ['', undefined];
+    const [operator, operands] = Object.entries(node)[0] as [string, Operands];
     // The schema requires every attribute, so what `has` asks is no fact.
-    if (operator === 'has' && pathOf(operands.left) !== undefined) return;
+    if (operator === 'has' && pathOf(operands.left!) !== undefined) return;
     if (operator === 'Value') return this.collectEntities(operands);
     if (operator === 'like') {
-      this.relate(operator, [operands.left], { integers: [], texts: [patternOf(operands.pattern)] });
+      this.relate(operator, [operands.left], { integers: [], texts: [patternOf(operands.pattern!)] });
       return this.walk(operands.left);
     }
     if (relations.includes(operator)) this.relate(operator, [operands.left, operands.right], literalsIn(operands));
     else if (arithmetic.includes(operator) && factsIn(operands).length > 0) this.opaque = 'it computes with facts: compare each fact with a plain number';
     else if (![...arithmetic, ...truths, 'Set', 'Record', 'has', 'is'].includes(operator)) this.opaque = `it uses "${operator}"`;
-    for (const operand of Object.values(operands as object)) this.walk(operand);
+    for (const operand of Object.values(operands)) this.walk(operand);
   }
 
   /** Facts compared with facts have no boundary in the text; only identities and names can be tried out all the same. */

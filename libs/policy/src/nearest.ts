@@ -1,9 +1,13 @@
-import { wouldApprove } from './decide.js';
+import type { Resource } from './catalog.js';
+import { decideCanonical, wouldApprove } from './decide.js';
 import type { Change, Decision, Nearest } from './decision.js';
 import { durationInWords } from './duration.js';
+import { unknownTo } from './facts.js';
 import type { CanonicalFacts } from './facts.js';
+import { DecisionMemo } from './memo.js';
 import { mentionsOf } from './mentions.js';
 import type { PolicySet } from './policy-set.js';
+import { factAt } from './projection.js';
 
 /** Beyond so many kinds of scope only a shorter end or another environment is tried. */
 const maxUnits = 8;
@@ -24,44 +28,65 @@ export function nearestApprovable(set: PolicySet, facts: CanonicalFacts): Neares
   const resource = set.catalog.resources.get(facts.resource);
   if (!resource) return undefined;
   const known = facts.scopes.filter((scope) => resource.scopes.has(scope));
-  const lifetimes = lifetimesUpTo(set, facts.ttlSeconds);
+  const terrain = terrainOf(set);
+  const lifetimes = [facts.ttlSeconds, ...terrain.lifetimeEdges.filter((edge) => edge >= 1 && edge < facts.ttlSeconds)];
+  const scopeSets = smallerSets(resource, terrain.namedScopes, known);
   const others = [...resource.environments.keys()].filter((environment) => environment !== facts.environment);
   for (const environment of [facts.environment, ...others]) {
-    for (const scopes of smallerSets(set, facts.resource, known)) {
+    for (const scopes of scopeSets) {
       for (const ttlSeconds of lifetimes) {
         const candidate = { ...facts, audience: facts.resource, environment, scopes, ttlSeconds };
-        if (wouldApprove(set, candidate)) return describe(facts, candidate);
+        if (approves(set, terrain, candidate) && decideCanonical(set, candidate).outcome === 'approve') return describe(facts, candidate);
       }
     }
   }
   return undefined;
 }
 
-const lifetimeEdges = new WeakMap<PolicySet, readonly number[]>();
-const namedScopes = new WeakMap<PolicySet, ReadonlySet<string>>();
+/** What the search needs to know of a set, read off its rules once. */
+interface Terrain {
+  /** The ends of every stretch of lifetimes within which no rule changes its mind, longest first. */
+  readonly lifetimeEdges: readonly number[];
+  readonly namedScopes: ReadonlySet<string>;
+  /** Every fact that any rule looks at: candidates that agree in these have one answer. */
+  readonly paths: readonly string[];
+  readonly answers: DecisionMemo<boolean>;
+}
 
-/** The lifetime itself and the ends of every stretch within which no rule changes its mind, longest first. */
-function lifetimesUpTo(set: PolicySet, most: number): number[] {
-  let edges = lifetimeEdges.get(set);
-  if (!edges) {
-    const numbers = mentionsOf(set.rules.values()).integers.get('context.ttlSeconds') ?? [];
-    edges = [...new Set([...numbers].flatMap((number) => [number - 1, number]))].sort((a, b) => b - a);
-    lifetimeEdges.set(set, edges);
+const terrains = new WeakMap<PolicySet, Terrain>();
+
+function terrainOf(set: PolicySet): Terrain {
+  let terrain = terrains.get(set);
+  if (!terrain) {
+    const rules = [...set.rules.values()];
+    const { integers, texts } = mentionsOf(rules.filter(({ question }) => question !== 'oblige'));
+    terrain = {
+      lifetimeEdges: [...new Set([...(integers.get('context.ttlSeconds') ?? [])].flatMap((number) => [number - 1, number]))].sort((a, b) => b - a),
+      namedScopes: new Set((texts.get('context.scopes') ?? []).map((pattern) => pattern.join(''))),
+      paths: [...new Set([...mentionsOf(rules).paths.values()].flatMap((paths) => [...paths]))],
+      answers: new DecisionMemo(50_000),
+    };
+    terrains.set(set, terrain);
   }
-  return [most, ...edges.filter((edge) => edge >= 1 && edge < most)];
+  return terrain;
+}
+
+function approves(set: PolicySet, { paths, answers }: Terrain, candidate: CanonicalFacts): boolean {
+  if (unknownTo(set.catalog, candidate)) return false;
+  const key = paths.map((path) => factAt(set.catalog, path, candidate)).join('\u0000');
+  let answer = answers.get(key);
+  if (answer === undefined) {
+    answer = wouldApprove(set, candidate);
+    answers.set(key, answer);
+  }
+  return answer;
 }
 
 /**
  * Sets of scopes, largest first. Scopes that no rule names and that share a tier go together: rules see only whether any is
  * left.
  */
-function smallerSets(set: PolicySet, resourceId: string, scopes: readonly string[]): string[][] {
-  let named = namedScopes.get(set);
-  if (!named) {
-    named = new Set((mentionsOf(set.rules.values()).texts.get('context.scopes') ?? []).map((pattern) => pattern.join('')));
-    namedScopes.set(set, named);
-  }
-  const tiers = set.catalog.resources.get(resourceId)!.scopes;
+function smallerSets({ scopes: tiers }: Resource, named: ReadonlySet<string>, scopes: readonly string[]): string[][] {
   const units = Object.values(Object.groupBy(scopes, (scope) => (named.has(scope) ? `scope ${scope}` : `tier ${tiers.get(scope)}`))) as string[][];
   if (units.length > maxUnits) return [[...scopes]];
   return Array.from({ length: 2 ** units.length - 1 }, (_, i) => units.filter((_unit, bit) => ((i + 1) >> bit) & 1).flat().sort())

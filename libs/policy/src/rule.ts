@@ -93,69 +93,74 @@ const obligationOnly = ['max_ttl', 'rotate', 'grace', 'bind'];
 /** Reads a parsed policy as a rule; undefined and problems when its annotations or its shape are not as they must be. */
 export function readRule(source: Source, piece: RuleText, json: PolicyJson, catalog: Catalog): { rule?: Rule; problems: Problem[] } {
   const problems: Problem[] = [];
-  const annotations: Record<string, string | null> = json.annotations ?? {};
-  const note = (name: string | undefined, code: ProblemCode, message: string): undefined => {
+  const annotations: Annotations = json.annotations ?? {};
+  const note: Note = (name, code, message) => {
     problems.push(source.problem(name === undefined ? piece.offset : annotationOffset(piece, name), code, message));
     return undefined;
   };
-  const textOf = (name: string): string | undefined => annotations[name] ?? undefined;
-  const durationOf = (name: string): number | undefined => {
-    if (!(name in annotations)) return undefined;
-    const seconds = parseDuration(textOf(name) ?? '');
-    return seconds ?? note(name, 'bad-duration', `@${name}("${textOf(name) ?? ''}") is not a duration of weeks, days, hours, minutes or seconds such as "P1D" or "PT4H"`);
-  };
-
-  for (const name of Object.keys(annotations)) {
-    if (!known.includes(name)) note(name, 'unknown-annotation', `@${name} means nothing here${didYouMean(name, known)}`);
-  }
-  const id = textOf('id') ?? `${source.file}:${source.problem(piece.offset, 'cedar-syntax', '').line}`;
-  if ('id' in annotations && !/^[a-z][a-z0-9-]{0,99}$/.test(textOf('id') ?? '')) note('id', 'bad-rule-id', 'an id is small letters, digits and hyphens');
-  if (!textOf('reason')?.trim()) note('reason' in annotations ? 'reason' : undefined, 'missing-reason', 'every rule says why with @reason("…"): it is what people will read');
-
-  for (const [name, most] of [['reason', 500], ['ref', 100]] as const) {
-    if ((textOf(name)?.length ?? 0) > most) note(name, 'annotation-too-long', `@${name} has at most ${most} characters`);
-  }
-
   const question = questionOf(json);
-  if (!question) note(undefined, 'action-not-fixed', `a rule answers exactly one question: write action == Action::"${questions.join('", "')}"`);
+  if (!question) note(undefined, 'action-not-fixed', `a rule answers exactly one question: write action == Action::"${questions.join('", or "')}"`);
+  checkWords(annotations, note);
   const reviews = question === 'autoApprove' && json.effect === 'forbid';
-  if (question === 'consider' && json.effect === 'permit') note(undefined, 'wrong-effect', 'every request is considered unless forbidden: a permit says nothing here');
-  if (question === 'oblige' && json.effect === 'forbid') note(undefined, 'wrong-effect', 'obligations are permits: a forbid would silence others');
-  for (const name of question && !reviews ? reviewOnly : []) {
-    if (name in annotations) note(name, 'misplaced-annotation', `@${name} belongs on a forbid of "autoApprove", which routes to review`);
-  }
-  for (const name of question && question !== 'oblige' ? obligationOnly : []) {
-    if (name in annotations) note(name, 'misplaced-annotation', `@${name} belongs on a permit of "oblige"`);
-  }
-  if (question === 'oblige' && !obligationOnly.some((name) => name in annotations)) note(undefined, 'no-obligation', `an obligation says what it obliges: ${obligationOnly.map((name) => `@${name}`).join(', ')}`);
-
-  const review = reviews ? reviewOf(annotations, catalog, note, durationOf) : undefined;
-  // An obligation that no issuer keeps would be a promise broken silently.
-  if ('bind' in annotations) note('bind', 'bad-bind', 'tokens cannot be bound to a key or certificate yet, so no rule may oblige it');
-  const [maxTtlSeconds, rotateSeconds, graceSeconds] = [durationOf('max_ttl'), durationOf('rotate'), durationOf('grace')];
+  if (question) checkPlace(question, json.effect, annotations, note);
+  const review = reviews ? reviewOf(annotations, catalog, note) : undefined;
+  const obligations = defined({
+    maxTtlSeconds: durationOf('max_ttl', annotations, note), rotateSeconds: durationOf('rotate', annotations, note), graceSeconds: durationOf('grace', annotations, note),
+  });
   if (problems.length > 0 || !question) return { problems };
-  const ref = textOf('ref');
+  const id = annotations.id ?? `${source.file}:${source.problem(piece.offset, 'cedar-syntax', '').line}`;
   return {
     problems,
     rule: {
-      id, reason: textOf('reason')!, ...(ref === undefined ? {} : { ref }), question, effect: json.effect,
-      ...(review ? { review } : {}),
-      obligations: defined({ maxTtlSeconds, rotateSeconds, graceSeconds }),
-      specificity: conditionsIn(json), text: piece.text, json, source, offset: piece.offset,
+      id, reason: annotations.reason!, ...(annotations.ref ? { ref: annotations.ref } : {}), question, effect: json.effect,
+      ...(review ? { review } : {}), obligations, specificity: conditionsIn(json), text: piece.text, json, source, offset: piece.offset,
     },
   };
 }
 
+type Annotations = Readonly<Record<string, string | null>>;
 type Note = (name: string | undefined, code: ProblemCode, message: string) => undefined;
 
-function reviewOf(annotations: Record<string, string | null>, catalog: Catalog, note: Note, durationOf: (name: string) => number | undefined): Rule['review'] {
+function checkWords(annotations: Annotations, note: Note): void {
+  for (const name of Object.keys(annotations)) {
+    if (!known.includes(name)) note(name, 'unknown-annotation', `@${name} means nothing here${didYouMean(name, known)}`);
+  }
+  if ('id' in annotations && !/^[a-z][a-z0-9-]{0,99}$/.test(annotations.id ?? '')) note('id', 'bad-rule-id', 'an id is small letters, digits and hyphens');
+  if (!annotations.reason?.trim()) note('reason' in annotations ? 'reason' : undefined, 'missing-reason', 'every rule says why with @reason("…"): it is what people will read');
+  for (const [name, most] of [['reason', 500], ['ref', 100]] as const) {
+    if ((annotations[name]?.length ?? 0) > most) note(name, 'annotation-too-long', `@${name} has at most ${most} characters`);
+  }
+  // An obligation that no issuer keeps would be a promise broken silently.
+  if ('bind' in annotations) note('bind', 'bad-bind', 'tokens cannot be bound to a key or certificate yet, so no rule may oblige it');
+}
+
+function checkPlace(question: Question, effect: Rule['effect'], annotations: Annotations, note: Note): void {
+  if (question === 'consider' && effect === 'permit') note(undefined, 'wrong-effect', 'every request is considered unless forbidden: a permit says nothing here');
+  if (question === 'oblige' && effect === 'forbid') note(undefined, 'wrong-effect', 'obligations are permits: a forbid would silence others');
+  const misplaced = [
+    ...(question === 'autoApprove' && effect === 'forbid' ? [] : reviewOnly.map((name) => [name, 'a forbid of "autoApprove", which routes to review'] as const)),
+    ...(question === 'oblige' ? [] : obligationOnly.map((name) => [name, 'a permit of "oblige"'] as const)),
+  ];
+  for (const [name, place] of misplaced) {
+    if (name in annotations) note(name, 'misplaced-annotation', `@${name} belongs on ${place}`);
+  }
+  if (question === 'oblige' && !obligationOnly.some((name) => name in annotations)) note(undefined, 'no-obligation', `an obligation says what it obliges: ${obligationOnly.map((name) => `@${name}`).join(', ')}`);
+}
+
+function durationOf(name: string, annotations: Annotations, note: Note): number | undefined {
+  if (!(name in annotations)) return undefined;
+  const text = annotations[name] ?? '';
+  return parseDuration(text) ?? note(name, 'bad-duration', `@${name}("${text}") is not a duration of weeks, days, hours, minutes or seconds such as "P1D" or "PT4H"`);
+}
+
+function reviewOf(annotations: Annotations, catalog: Catalog, note: Note): Rule['review'] {
   const { approvers, group } = annotations;
   if (approvers === undefined) note(undefined, 'missing-approvers', 'a review rule says how many must agree: @approvers("1") to @approvers("5")');
   else if (/^[+-]?0+$/.test(approvers ?? '')) note('approvers', 'zero-quorum', 'nobody would have to agree: @approvers is "1" to "5"');
   else if (!/^[1-5]$/.test(approvers ?? '')) note('approvers', 'bad-approvers', `@approvers is "1" to "5", not "${approvers ?? ''}"`);
   if (group === undefined) note(undefined, 'missing-group', 'a review rule says who must agree: @group("…")');
   else if (!catalog.groups.has(group ?? '')) note('group', 'unknown-group', `the catalog has no group "${group ?? ''}"${didYouMean(group ?? '', catalog.groups.keys())}`);
-  return { group: group ?? '', approvers: Number(approvers), ...defined({ slaSeconds: durationOf('sla') }) };
+  return { group: group ?? '', approvers: Number(approvers), ...defined({ slaSeconds: durationOf('sla', annotations, note) }) };
 }
 
 function questionOf(json: PolicyJson): Question | undefined {

@@ -5,6 +5,7 @@ import { engine } from './engine.js';
 import type { Answer } from './engine.js';
 import type { CanonicalFacts } from './facts.js';
 import type { Mentions } from './mentions.js';
+import { factAt } from './projection.js';
 import { cedarRequest } from './schema.js';
 import type { Rule } from './rule.js';
 
@@ -80,35 +81,11 @@ export class TruthTables {
 
   /** For each rule the facts it looks at, as one text: requests that agree in it are the same to the rule. */
   private keysOf(facts: CanonicalFacts): string[] {
-    const values = this.paths.map((path) => this.valueAt(path, facts));
+    const values = this.paths.map((path) => factAt(this.set.catalog, path, facts));
     return this.looks.map((places) => {
       let key = '';
       for (const place of places) key += `${values[place]}\u0000`;
       return key;
     });
-  }
-
-  /** What {@link cedarRequest} makes of a fact, as a text that differs when it does. */
-  private valueAt(path: string, facts: CanonicalFacts): string {
-    const { requester, resource, environment, scopes } = facts;
-    switch (path) {
-      case 'principal': return `${requester.id}\u0001${requester.team}`;
-      case 'principal.id': return requester.id;
-      case 'principal.team': return requester.team;
-      case 'principal.knownTeam': return String(this.set.catalog.teams.has(requester.team));
-      case 'principal.trust': return requester.trust;
-      case 'principal.openIncidents': return String(requester.openIncidents);
-      case 'resource': case 'resource.id': return resource;
-      case 'resource.owner': return this.set.catalog.resources.get(resource)!.owner;
-      case 'context.scopes': return scopes.join(' ');
-      case 'context.tiers': return scopes.map((scope) => this.set.catalog.resources.get(resource)!.scopes.get(scope)).join(' ');
-      case 'context.environment': return environment;
-      case 'context.sensitivity': return this.set.catalog.resources.get(resource)!.environments.get(environment)!;
-      case 'context.ttlSeconds': return String(facts.ttlSeconds);
-      case 'context.submitter': return facts.submitter;
-      case 'context.replaces': return String(facts.replaces);
-      case 'context.shrinkOnly': return String(facts.shrinkOnly);
-      default: return JSON.stringify(facts);
-    }
   }
 }
