@@ -10,7 +10,7 @@
  *   kn ka  new networks and agents of late, decayed: who often brings new ones surprises less
  *   w g    awoke at, after so many days       q      quiet until, after "it was us"
  *   e      tags of the newest events
- *   N*, A*, D*   networks, agents, refused scopes: "first:last:calls" in minutes
+ *   N*, A*, D*   networks, agents, refused scopes: "first:last:calls", first in seconds, last in minutes
  */
 export const baselineScript = `
 local DAY = 86400
@@ -72,17 +72,17 @@ end
 
 local touched, gone
 
-local function touch(kind, name, minute, calls)
+local function touch(kind, name, second, calls)
   local field = kind .. name
   local first, last, before = entry(field)
   if first == 0 then
     local count, oldest = known(kind)
     if count >= limits[kind] then s[oldest] = nil; touched[oldest] = nil; gone[#gone + 1] = oldest end
-    first = minute
+    first = second
     if kind == 'N' then s.kn = num(s.kn) + 1 end
     if kind == 'A' then s.ka = num(s.ka) + 1 end
   end
-  s[field] = string.format('%d:%d:%d', first, math.max(last, minute), math.min(9999999, before + calls))
+  s[field] = string.format('%d:%d:%d', first, math.max(last, math.floor(second / 60)), math.min(9999999, before + calls))
   touched[field] = true
 end
 
@@ -99,21 +99,32 @@ local function isRepeated(tag)
 end
 
 local function newest(list, kind)
-  local best, bestFirst
+  local best, bestFirst, bestCalls
   for _, name in ipairs(list) do
-    local first = entry(kind .. name)
-    if first > 0 and (not bestFirst or first > bestFirst) then best, bestFirst = name, first end
+    local first, _, calls = entry(kind .. name)
+    if first > 0 and (not bestFirst or first > bestFirst or (first == bestFirst and calls > bestCalls)) then
+      best, bestFirst, bestCalls = name, first, calls
+    end
   end
   return best, bestFirst
 end
 
+-- Seconds by which another of the kind was there before: -1 for the first of all.
+local function lead(kind, name, first)
+  local most = -1
+  for field in pairs(s) do
+    if string.sub(field, 1, 1) == kind and field ~= kind .. name then most = math.max(most, first - (entry(field))) end
+  end
+  return most
+end
+
 -- Known: there for longer than an hour.
-local function company(kind, minute, wide)
+local function company(kind, wide)
   local count, near = 0, 0
   for field in pairs(s) do
     if string.sub(field, 1, 1) == kind then
       local first = entry(field)
-      if minute - first >= 60 then
+      if now - first >= 3600 then
         count = count + 1
         if wide and string.sub(field, 2, 4) == wide then near = 1 end
       end
@@ -134,7 +145,8 @@ local function observe(key, count)
   local tags, networks, agents, dead, deadKnown, live = {}, {}, {}, 0, 0, 0
   local byNetwork = {}
   for _ = 1, count do
-    local tag, minute, use, calls = ARGV[at], num(ARGV[at + 1]), ARGV[at + 2], num(ARGV[at + 3])
+    local tag, second, use, calls = ARGV[at], num(ARGV[at + 1]), ARGV[at + 2], num(ARGV[at + 3])
+    local minute = math.floor(second / 60)
     local network, agent, denied = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
     at = at + 7
     local fresh = not isRepeated(tag)
@@ -155,14 +167,14 @@ local function observe(key, count)
       if use == 'd' and fresh then s.d = num(s.d) + math.min(calls, 20) end
       if use ~= 'r' then
         local proof = (fresh and use == 'v') and calls or 0
-        if network ~= '' then touch('N', network, minute, proof); networks[#networks + 1] = network end
+        if network ~= '' then touch('N', network, second, proof); networks[#networks + 1] = network end
         if agent ~= '' then
-          touch('A', agent, minute, proof)
+          touch('A', agent, second, proof)
           agents[#agents + 1] = agent
           byNetwork[network] = byNetwork[network] or {}
           table.insert(byNetwork[network], agent)
         end
-        for i = 1, #denied, 4 do touch('D', string.sub(denied, i, i + 3), minute, 1) end
+        for i = 1, #denied, 4 do touch('D', string.sub(denied, i, i + 3), second, 1) end
       end
     end
   end
@@ -170,19 +182,19 @@ local function observe(key, count)
   for tag in pairs(tags) do if not isRepeated(tag) then ring = ring .. tag end end
   s.e = string.sub(ring, -60)
 
-  local minute = math.floor(now / 60)
   local net, netFirst = newest(networks, 'N')
-  local agent, agentFirst = newest(net and minute - netFirst < 60 and byNetwork[net] or agents, 'A')
-  local netCalls, nets, near, agentsKnown = 0, 0, 0, 0
+  local agent, agentFirst = newest(net and now - netFirst < 3600 and byNetwork[net] or agents, 'A')
+  local netCalls, nets, near, agentsKnown, netLead = 0, 0, 0, 0, -1
   if net then
     local _, _, calls = entry('N' .. net)
     netCalls = calls
-    nets, near = company('N', minute, string.sub(net, 1, 3))
+    nets, near = company('N', string.sub(net, 1, 3))
+    netLead = lead('N', net, netFirst)
   end
-  if agent then agentsKnown = company('A', minute) end
+  if agent then agentsKnown = company('A') end
   local deniedNew = 0
   for field in pairs(s) do
-    if string.sub(field, 1, 1) == 'D' and minute - (entry(field)) < 360 then deniedNew = deniedNew + 1 end
+    if string.sub(field, 1, 1) == 'D' and now - (entry(field)) < 6 * 3600 then deniedNew = deniedNew + 1 end
   end
 
   local write = { 'HSET', key }
@@ -202,8 +214,8 @@ local function observe(key, count)
   return {
     now, num(s.f), num(s.n), live, math.max(num(s.c), num(s.p)), short(before.mean), short(before.var), before.minutes,
     short(num(s.h)), num(s.hc), short(num(s.hm)), short(num(s.hh)),
-    net or '', netFirst and minute - netFirst or -1, netCalls, nets, near, short(num(s.kn)),
-    agent or '', agentFirst and minute - agentFirst or -1, agentsKnown, short(num(s.ka)),
+    net or '', netFirst and math.max(0, now - netFirst) or -1, netLead, netCalls, nets, near, short(num(s.kn)),
+    agent or '', agentFirst and math.max(0, now - agentFirst) or -1, agentsKnown, short(num(s.ka)),
     short(num(s.d)), deniedNew, short(num(s.dh)),
     s.w and now - num(s.w) or -1, num(s.g), dead, deadKnown, num(s.q), num(s.l),
   }

@@ -80,7 +80,7 @@ export class Baselines implements OnApplicationShutdown {
     const number = (name: string) => Number(fields[name] ?? 0);
     const lesson = { highMinute: Math.max(number('h'), number('c'), number('p')), highHour: Math.max(number('hh'), number('hc')), highDenied: Math.max(number('dh'), number('d')) };
     if (Object.keys(fields).length === 0) return lesson;
-    const long = String(Math.floor(nowSeconds / 60) - 2 * 60);
+    const long = String(nowSeconds - 2 * 3_600);
     const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, value.replace(/^\d+/, (first) => (Number(first) < Number(long) ? first : long))]);
     await this.guarded(() => this.redis.hset(key, ...known, 'h', lesson.highMinute, 'hh', lesson.highHour, 'dh', lesson.highDenied, 'q', nowSeconds + quietSeconds));
     return lesson;
@@ -126,10 +126,10 @@ export interface Lesson {
 }
 
 function argumentsOf({ at, observations }: Observed): (string | number)[] {
-  const sorted = observations.length > 1 ? [...observations].sort((a, b) => a.minute - b.minute) : observations;
+  const sorted = observations.length > 1 ? [...observations].sort((a, b) => a.at - b.at) : observations;
   const flat: (string | number)[] = [at, sorted.length];
-  for (const { tag, minute, use, calls, network, agent, denied } of sorted) {
-    flat.push(tag, minute, use, calls, network && networkHash(network), agent && shortHash(agent), denied.length === 0 ? '' : denied.slice(0, 8).map((scope) => shortHash(scope)).join(''));
+  for (const { tag, at: second, use, calls, network, agent, denied } of sorted) {
+    flat.push(tag, second, use, calls, network && networkHash(network), agent && shortHash(agent), denied.length === 0 ? '' : denied.slice(0, 8).map((scope) => shortHash(scope)).join(''));
   }
   return flat;
 }

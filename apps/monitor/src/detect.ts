@@ -43,7 +43,7 @@ const deployShare = 0.5;
  * that honest moves do not show; everything weaker tells the owner, or is only noted.
  */
 export function detect(features: Features, around: Surroundings): Finding[] {
-  const findings = [burst, newCaller, rate, awakening, deniedScopes, deadSecret, oneSource, newNetwork]
+  const findings = [burst, rate, deniedScopes, oneSource, awakening, deadSecret, newCaller, newNetwork]
     .map((judge) => judge(features, around))
     .filter((finding) => finding !== undefined);
   const capped = features.quietUntil > features.now || features.learningUntil > features.now ? findings.map(toNote) : findings;
@@ -71,8 +71,8 @@ function toNote(finding: Finding): Finding {
   return finding.detector === 'burst-from-new-network' && finding.action === 'suspend' ? finding : { ...finding, action: 'note' };
 }
 
-const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < 60;
-const isNewAgent = ({ agentAge, agent }: Features) => agent !== '' && agentAge >= 0 && agentAge < 60;
+const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < hour;
+const isNewAgent = ({ agentAge, agent }: Features) => agent !== '' && agentAge >= 0 && agentAge < hour;
 const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt < day || calls < 50;
 /** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
 const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
@@ -80,10 +80,10 @@ const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgen
 
 const burst: Judge = (f, { network }) => {
   // The high-water mark without this network: what everyone else was seen to need.
-  const usual = Math.max(f.highMinute, 5);
   const others = f.calls - f.networkCalls;
-  if (!isNewNetwork(f) || others < 5 || f.networkCalls < 40 * usual || f.rate < 10 * usual) return undefined;
-  return finding('burst-from-new-network', 'suspend', `${f.networkCalls} calls within ${f.networkAge + 1} min from ${network}, a network not seen before; the busiest minute so far had ${Math.round(usual)}.`);
+  const usual = Math.max(f.highMinute, others / Math.max(1, (f.now - f.firstUsedAt) / 60), 5);
+  if (!isNewNetwork(f) || f.networkLead < 1 || others < 5 || f.networkCalls < 40 * usual || f.rate < 10 * usual) return undefined;
+  return finding('burst-from-new-network', 'suspend', `${f.networkCalls} calls within ${Math.ceil((f.networkAge + 1) / 60)} min from ${network}, a network not seen before; the busiest minute so far had ${Math.round(usual)}.`);
 };
 
 const rate: Judge = (f, { network }) => {
@@ -92,7 +92,7 @@ const rate: Judge = (f, { network }) => {
   if (!(deviation > 6 && f.rate > 2 * f.highMinute && f.rate > fewCalls)) return undefined;
   const times = f.rate / Math.max(f.highMinute, 1);
   const fromNew = isNewNetwork(f) && !roams(f);
-  const action = fromNew && times >= 10 && isNewAgent(f) ? 'suspend' : fromNew || times >= 8 ? 'notify' : 'note';
+  const action = fromNew && times >= 10 && f.networkCalls > 2 * f.highMinute && isNewAgent(f) ? 'suspend' : fromNew || times >= 8 ? 'notify' : 'note';
   return finding('rate', action, `${f.rate} calls in a minute, ${times.toFixed(1)} times the busiest minute so far${fromNew ? `, from ${network}, a network not seen before` : ''}.`);
 };
 

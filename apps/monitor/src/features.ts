@@ -18,9 +18,13 @@ export interface Features {
   hourCalls: number;
   meanHour: number;
   highHour: number;
-  /** Of the newest network among these uses: its hash, its age in minutes (-1: none), its VALID calls. */
+  /**
+   * Of the newest network among these uses: its hash, its age in seconds (-1: none), by how many seconds another one
+   * was there before it (-1: none), its VALID calls.
+   */
   network: string;
   networkAge: number;
+  networkLead: number;
   networkCalls: number;
   /** Networks known for longer than an hour, and whether one of them is a neighbour of the new one. */
   networksKnown: number;
@@ -52,13 +56,13 @@ export interface Features {
 export function featuresOf(answer: readonly (string | number)[]): Features {
   const [
     now, firstUsedAt, calls, liveCalls, rate, mean, variance, minutesSeen, highMinute, hourCalls, meanHour, highHour,
-    network, networkAge, networkCalls, networksKnown, near, networkChurn, agent, agentAge, agentsKnown, agentChurn,
+    network, networkAge, networkLead, networkCalls, networksKnown, near, networkChurn, agent, agentAge, agentsKnown, agentChurn,
     denied, deniedNew, highDenied, awakeFor, sleptDays, deadCalls, deadKnownCalls, quietUntil, learningUntil,
   ] = answer;
   const n = Number;
   return {
     now: n(now), firstUsedAt: n(firstUsedAt), calls: n(calls), liveCalls: n(liveCalls), rate: n(rate), mean: n(mean), variance: n(variance), minutesSeen: n(minutesSeen),
-    highMinute: n(highMinute), hourCalls: n(hourCalls), meanHour: n(meanHour), highHour: n(highHour), network: String(network), networkAge: n(networkAge),
+    highMinute: n(highMinute), hourCalls: n(hourCalls), meanHour: n(meanHour), highHour: n(highHour), network: String(network), networkAge: n(networkAge), networkLead: n(networkLead),
     networkCalls: n(networkCalls), networksKnown: n(networksKnown), neighbourKnown: n(near) === 1, networkChurn: n(networkChurn), agent: String(agent), agentAge: n(agentAge),
     agentsKnown: n(agentsKnown), agentChurn: n(agentChurn), denied: n(denied), deniedNew: n(deniedNew), highDenied: n(highDenied), awakeFor: n(awakeFor),
     sleptDays: n(sleptDays), deadCalls: n(deadCalls), deadKnownCalls: n(deadKnownCalls), quietUntil: n(quietUntil), learningUntil: n(learningUntil),

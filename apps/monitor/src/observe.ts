@@ -10,8 +10,8 @@ export type UseClass = 'v' | 'd' | 'r' | 'x';
 export interface Observation {
   /** Four characters of the event's id, by which a repetition is recognised. */
   tag: string;
-  /** Since 1970. */
-  minute: number;
+  /** When they began, in seconds since 1970. */
+  at: number;
   use: UseClass;
   calls: number;
   network: string;
@@ -76,11 +76,12 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
     let observed = batch.tokens.get(tokenId);
     if (!observed) batch.tokens.set(tokenId, (observed = { tokenId, at: 0, observations: [] }));
     observed.at = Math.max(observed.at, Math.floor(lastAt / 1000));
-    const first = Math.max(last - longestMinutes + 1, Math.min(last, Math.floor(Date.parse(record.firstAt) / 60_000)));
+    const firstAt = Math.max((last - longestMinutes + 1) * 60, Math.floor(Date.parse(record.firstAt) / 1000));
+    const first = Math.min(last, Math.floor(firstAt / 60));
     const minutes = last - first + 1;
     for (let i = 0; i < minutes; i++) {
       const calls = Math.floor((count * (i + 1)) / minutes) - Math.floor((count * i) / minutes);
-      if (calls > 0) observed.observations.push({ tag, minute: first + i, use, calls, network, agent, gateway, denied, generation });
+      if (calls > 0) observed.observations.push({ tag, at: i === 0 ? Math.min(firstAt, Math.floor(lastAt / 1000)) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
     }
     if (use === 'x') continue;
     for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);

@@ -80,7 +80,7 @@ export class OnUsage {
     await Promise.all(candidates.map(async (candidate) => {
       candidate.token = await tokenById(tx.db, candidate.observed.tokenId);
     }));
-    const isNew = (age: number) => age >= 0 && age < 60;
+    const isNew = (age: number) => age >= 0 && age < 3_600;
     const spreads = await this.baselines.spread(candidates.map(({ observed: { tokenId }, features, token, network, agent }) => ({
       tokenId, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
     })), Math.floor(this.clock.now().getTime() / 1000));

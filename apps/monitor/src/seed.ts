@@ -29,7 +29,7 @@ export function seedOf(past: Past | undefined, nowSeconds: number): Record<strin
   for (const [kind, [letter, most]] of Object.entries(limits)) {
     const newest = past.sources.filter((source) => source.kind === kind).sort((a, b) => b.lastAt.getTime() - a.lastAt.getTime()).slice(0, most);
     for (const { value, firstAt, lastAt } of newest) {
-      fields[letter + (kind === 'network' ? networkHash(value) : shortHash(value))] = `${minutes(firstAt)}:${minutes(lastAt)}:1`;
+      fields[letter + (kind === 'network' ? networkHash(value) : shortHash(value))] = `${seconds(firstAt)}:${minutes(lastAt)}:1`;
     }
   }
   return fields;

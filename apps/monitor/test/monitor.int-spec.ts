@@ -1,0 +1,192 @@
+import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { makeId, verifyStatement, type AlertView, type TokenId, type UsageRecorded, type UsageView } from '@writ/contracts';
+import { loadTrust, startService, type Service } from '@writ/service';
+import { backingUrls, TestBench, until, type Tap } from '@writ/testing';
+import { innerDigest, mint } from '@writ/token';
+import { MonitorConfig } from '../src/config.js';
+import * as migrations from '../src/migrations/index.js';
+import { MonitorModule } from '../src/monitor.module.js';
+
+const leakKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+let bench: TestBench;
+let service: Service;
+let tap: Tap;
+let redis: Redis;
+
+beforeAll(async () => {
+  bench = await TestBench.create();
+  const env = await bench.env('monitor', migrations, {
+    WRIT_LEAK_KEYS: JSON.stringify({ public_keys: [{ key_identifier: 'k1', key: leakKey.publicKey.export({ type: 'spki', format: 'pem' }), is_current: true }] }),
+  });
+  service = await startService({ name: 'monitor', module: MonitorModule, config: MonitorConfig, env });
+  tap = await bench.bus.tap();
+  redis = new Redis(backingUrls().redis);
+});
+afterAll(async () => {
+  redis?.disconnect();
+  await service?.close();
+  await bench?.drop();
+});
+
+const day = 86_400_000;
+const newToken = () => makeId('tok', Date.now(), randomBytes(10));
+const keyOf = (tokenId: TokenId) => `wm:${tokenId.slice(4)}`;
+const sql = <Row = Record<string, unknown>>(text: string, parameters: unknown[] = []) => bench.database('monitor').query<Row>(text, parameters);
+
+async function issue(owner = `svc:${randomBytes(4).toString('hex')}`, scopes = ['orders:read', 'orders:write'], tokenId = newToken()): Promise<{ tokenId: TokenId; owner: string }> {
+  await bench.bus.say('issuer', 'token.issued', {
+    tokenId, requestId: makeId('req', Date.now(), randomBytes(10)), owner: { id: owner, team: 'orders' }, claimant: { iss: 'https://id.example', sub: owner }, resource: 'orders',
+    audience: 'orders', scopes, environment: 'prod', issuedAt: new Date().toISOString(), expiresAt: new Date(Date.now() + 30 * day).toISOString(), delivery: { mode: 'claim' },
+  }, { aggregateversion: 1 });
+  return { tokenId, owner };
+}
+
+interface Use { at?: number; count?: number; network?: string; agent?: string; code?: string; scopes?: string[]; denied?: string[]; generation?: number }
+function usage(tokenId: TokenId, uses: Use[]): UsageRecorded {
+  return {
+    verifierId: 'vrf-1', watermark: new Date().toISOString(),
+    records: uses.map(({ at = Date.now(), count = 1, network = '198.51.100.0/24', agent = 'billing', code = 'VALID', scopes = ['orders:read'], denied, generation = 1 }) => ({
+      tokenId, generation, code, gateway: 'gw-1', network, agent, scopes, ...(denied ? { denied } : {}), count, firstAt: new Date(at).toISOString(), lastAt: new Date(at).toISOString(),
+    })),
+  };
+}
+const say = (tokenId: TokenId, uses: Use[], envelope = {}) => bench.bus.say('issuer', 'usage.recorded', usage(tokenId, uses), envelope);
+const counted = async (tokenId: TokenId, calls: number) => until(async () => Number((await sql<{ n: string }>('SELECT coalesce(sum(calls), 0) n FROM usage_minute WHERE token_id = $1', [tokenId]))[0]?.n) >= calls, 'the uses to be counted');
+
+async function call<Answer>(method: string, path: string, who: { sub: string; groups?: string[]; team?: string }, body?: object): Promise<{ status: number; body: Answer }> {
+  const answer = await fetch(service.url + path, {
+    method, headers: { authorization: `Bearer ${await bench.identity.token(who)}`, 'content-type': 'application/json' }, body: body && JSON.stringify(body),
+  });
+  return { status: answer.status, body: (await answer.json()) as Answer };
+}
+
+/** A token with a steady past of ten days: twenty calls an hour from one network by one agent. */
+async function established(): Promise<{ tokenId: TokenId; owner: string }> {
+  const token = await issue();
+  const hours = Array.from({ length: 60 }, (_, i) => ({ at: Date.now() - 10 * day + i * 4 * 3_600_000, count: 20 }));
+  await say(token.tokenId, hours);
+  await counted(token.tokenId, 60 * 20);
+  return token;
+}
+const theft = { network: '203.0.113.0/24', agent: 'curl', count: 2_000 };
+
+describe('the monitor', () => {
+  it('proposes, signed, to suspend a token that bursts from a new network, and says so of its owner (G10)', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
+    expect(data.explanation).toContain('203.0.113.0/24');
+    const trust = loadTrust(`${bench.dir}/trust.json`);
+    expect(verifyStatement(trust, 'proposal', String(data.statement), new Date())).toMatchObject({ alertId: data.alertId, tokenId, action: 'suspend' });
+    const { envelope } = await tap.next('trust.changed', (d) => d.ownerId === owner);
+    expect(envelope.data).toMatchObject({ team: 'orders', openIncidents: 1, version: 1 });
+  });
+
+  it('stops a blatant burst on the first day too', async () => {
+    const { tokenId } = await issue();
+    await say(tokenId, [{ count: 10, at: Date.now() - 5_000 }]);
+    await say(tokenId, [theft]);
+    await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
+  });
+
+  it('counts an event once, however often it comes and in whatever order', async () => {
+    const { tokenId } = await issue();
+    const id = `evt_${'a'.repeat(26)}`;
+    for (let i = 0; i < 3; i++) await say(tokenId, [{ count: 7 }], { id });
+    await say(tokenId, [{ at: Date.now() - 3_600_000, count: 5 }]);
+    await counted(tokenId, 12);
+    expect(await redis.hget(keyOf(tokenId), 'n')).toBe('12');
+    expect((await sql('SELECT 1 FROM usage_minute WHERE token_id = $1', [tokenId]))).toHaveLength(2);
+  });
+
+  it('raises no alarm when Redis has lost everything: what is known comes back from the series', async () => {
+    const { tokenId } = await established();
+    const before = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId).length;
+    await redis.unlink(keyOf(tokenId));
+    await say(tokenId, [{ count: 20 }, { count: 5, network: '192.0.2.0/24', agent: 'other' }]);
+    await counted(tokenId, 60 * 20 + 25);
+    expect(Number(await redis.hget(keyOf(tokenId), 'l'))).toBeGreaterThan(Date.now() / 1000);
+    expect(Object.keys(await redis.hgetall(keyOf(tokenId))).filter((field) => field.startsWith('N'))).toHaveLength(2);
+    const alerts = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId);
+    expect(alerts.slice(before).filter(({ envelope }) => envelope.data.action !== 'note')).toEqual([]);
+  });
+
+  it('lets an owner say "it was us": the alert ends, trust returns, and the same again is no alarm', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
+    const path = `/v1/alerts/${String(data.alertId)}/dismiss`;
+    expect((await call('POST', path, { sub: 'stranger' }, { reason: 'mine' })).status).toBe(404);
+    const dismissed = await call<AlertView>('POST', path, { sub: owner }, { reason: 'we moved the export' });
+    expect(dismissed).toMatchObject({ status: 200, body: { state: 'dismissed', reason: 'we moved the export' } });
+    await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 0 && d.version === 2);
+    await say(tokenId, [{ ...theft, at: Date.now() + 30_000, agent: 'wget' }]);
+    await counted(tokenId, 60 * 20 + 4_000);
+    await call('GET', '/v1/alerts', { sub: owner });
+    const alerts = await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${tokenId}&state=open&action=notify`, { sub: owner });
+    expect(alerts.body.items).toEqual([]);
+  });
+
+  it('shows alerts and use to the owner, the team and auditors, and to nobody else (G10)', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    await tap.next('misuse.detected', (d) => d.tokenId === tokenId);
+    const seen = async (who: { sub: string; groups?: string[]; team?: string }) => (await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${tokenId}`, who)).body.items.length;
+    expect(await seen({ sub: owner })).toBe(1);
+    expect(await seen({ sub: 'colleague', team: 'orders' })).toBe(1);
+    expect(await seen({ sub: 'auditor', groups: ['auditors'] })).toBe(1);
+    expect(await seen({ sub: 'stranger', team: 'billing' })).toBe(0);
+    expect((await call('GET', `/v1/usage/${tokenId}`, { sub: 'stranger', team: 'billing' })).status).toBe(404);
+    const { body } = await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: owner });
+    expect(body.buckets.reduce((sum, { calls }) => sum + calls, 0)).toBe(60 * 20 + 2_000);
+    expect(body.scopes).toMatchObject({ unused: ['orders:write'], words: 'uses 1 of 2 scopes' });
+    expect(body.networks.map(({ value }) => value).sort()).toEqual(['198.51.100.0/24', '203.0.113.0/24']);
+    expect((await fetch(`${service.url}/v1/alerts`)).status).toBe(401);
+  });
+
+  it('rolls minutes up into hours and days without losing or doubling a call', async () => {
+    const { tokenId } = await established();
+    await until(async () => {
+      await sql('SELECT 1');
+      return (await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: 'a', groups: ['auditors'] })).body.buckets.length > 9;
+    }, 'the series');
+    const total = async () => (await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: 'a', groups: ['auditors'] })).body.buckets.reduce((sum, { calls }) => sum + calls, 0);
+    expect(await total()).toBe(1_200);
+    const { Transactions } = await import('@writ/messaging');
+    const { rollUp } = await import('../src/usage.store.js');
+    await service.app.get(Transactions<'monitor'>).run((tx) => rollUp(tx.db));
+    expect(await total()).toBe(1_200);
+    expect((await sql<{ n: string }>(`SELECT count(*) n FROM usage_minute WHERE token_id = $1 AND at < now() - interval '3 hours'`, [tokenId]))[0]?.n).toBe('0');
+  });
+
+  it('passes on a signed leak report as an inner digest, once, and keeps the secret nowhere (G3)', async () => {
+    const secret = mint('prod', randomBytes(32)).reveal();
+    const body = JSON.stringify([{ token: secret, type: 'writ_token', url: `https://example.com/a?t=${secret}`, source: 'content' }, { token: 'writ_prod_junk', type: 'writ_token', url: '', source: 'commit' }]);
+    const post = (text: string, signed = text) => fetch(`${service.url}/v1/leaks`, {
+      method: 'POST', body: text, headers: {
+        'content-type': 'application/json', 'github-public-key-identifier': 'k1',
+        'github-public-key-signature': createSign('sha256').update(signed).sign(leakKey.privateKey, 'base64'),
+      },
+    });
+    expect((await post(body, `${body} `)).status).toBe(401);
+    const answer = await post(body);
+    expect([answer.status, await answer.json()]).toEqual([200, [{ token_hash: createHash('sha256').update('writ_prod_junk').digest('base64'), token_type: 'writ_token', label: 'false_positive' }]]);
+    await post(body);
+    const digest = innerDigest(secret).toString('base64url');
+    const { envelope } = await tap.next('leak.reported', (d) => d.innerDigest === digest);
+    expect(verifyStatement(loadTrust(`${bench.dir}/trust.json`), 'leak', String(envelope.data.statement), new Date())).toMatchObject({ innerDigest: digest, reportId: envelope.data.reportId });
+    expect(tap.ofType('leak.reported').filter(({ envelope: e }) => e.data.innerDigest === digest)).toHaveLength(1);
+    const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT convert_from(body, \'UTF8\') FROM outbox').catch(() => []), tap.heard]);
+    expect(everything).not.toContain(secret.slice(10, 50));
+  });
+
+  it('keeps when each part of the platform was last heard of', async () => {
+    await bench.bus.say('audit', 'checkpoint.published', { origin: 'log.example', size: 9, root: 'cm9vdA==', publishedAt: new Date().toISOString(), cosignatures: 0 });
+    const items = await until(async () => {
+      const { body } = await call<{ items: { subject: string }[] }>('GET', '/v1/watch', { sub: 'a', groups: ['auditors'] });
+      return body.items.some(({ subject }) => subject === 'log/log.example') && body.items.some(({ subject }) => subject === 'service/monitor') && body.items;
+    }, 'the log’s head');
+    expect(items).toContainEqual(expect.objectContaining({ subject: 'service/monitor', silent: false }));
+  });
+});
