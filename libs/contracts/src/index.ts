@@ -16,5 +16,5 @@ export * from './http/request.js';
 export * from './http/rotation.js';
 export * from './http/issuer.js';
 export * from './http/policy.js';
-export type * from './http/audit.js';
+export * from './http/audit.js';
 export * from './http/monitor.js';

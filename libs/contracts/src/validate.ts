@@ -2,6 +2,7 @@ import { plainToInstance, type ClassConstructor } from 'class-transformer';
 import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
 import { events, type EventData, type EventType } from './events.js';
 import type { FieldProblem } from './parts.js';
+import { quickCheck } from './quick-check.js';
 
 export type Validated<T> = { value: T } | { problems: FieldProblem[] };
 const maxProblems = 64;
@@ -27,44 +28,47 @@ function validated<T extends object>(type: ClassConstructor<T>, body: unknown, o
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { problems: [{ pointer: '', message: 'This is not a JSON object.' }] };
   }
-  const hidden = prototypeKeys(body, '', 0);
+  const hidden = prototypeKeys(body, 0);
   if (hidden) return { problems: [hidden] };
+  if (quickCheck(type, body, 'whitelist' in options)) return { value: body as T };
   const value = plainToInstance(type, body);
-  const list = listForObject(value, '');
+  const list = listForObject(value);
   if (list) return { problems: [list] };
   const errors = validateSync(value, { forbidUnknownValues: true, stopAtFirstError: true, ...options });
   return errors.length === 0 ? { value } : { problems: errors.flatMap((e) => problemsOf(e, '')).slice(0, maxProblems) };
 }
 
-/** `plainToInstance` drops these keys silently; a stranger who sends one is told. Depth is bounded against stack abuse. */
-function prototypeKeys(value: object, pointer: string, depth: number): FieldProblem | undefined {
-  if (depth > 32) return { pointer, message: 'The body is nested too deeply: 32 levels are the limit.' };
+/**
+ * `plainToInstance` drops these keys silently; a stranger who sends one is told. Depth is bounded against stack abuse.
+ * Pointers are only put together on the way back from a find: most bodies have none.
+ */
+function prototypeKeys(value: object, depth: number): FieldProblem | undefined {
+  if (depth > 32) return { pointer: '', message: 'The body is nested too deeply: 32 levels are the limit.' };
   for (const key of Object.keys(value)) {
-    const here = `${pointer}/${pointerPart(key)}`;
-    if (key === '__proto__' || key === 'constructor' || key === 'prototype') {
-      return { pointer: here, message: 'This field is not known here.' };
-    }
+    if (key === '__proto__' || key === 'constructor' || key === 'prototype') return below(key, { pointer: '', message: 'This field is not known here.' });
     const child = (value as Record<string, unknown>)[key];
-    if (typeof child === 'object' && child !== null) {
-      const found = prototypeKeys(child, here, depth + 1);
-      if (found) return found;
-    }
+    const found = typeof child === 'object' && child !== null ? prototypeKeys(child, depth + 1) : undefined;
+    if (found) return below(key, found);
   }
   return undefined;
+}
+
+function below(key: string, { pointer, message }: FieldProblem): FieldProblem {
+  return { pointer: `/${pointerPart(key)}${pointer}`.slice(0, 512), message };
 }
 
 const singleParts = new Map<unknown, string[]>();
 
 /** `ValidateNested` takes a list for the one object that stands there, and an empty list for anything. */
-function listForObject(value: object, pointer: string): FieldProblem | undefined {
+function listForObject(value: object): FieldProblem | undefined {
+  const fields = value as Record<string, unknown>;
   for (const field of singlePartsOf(value.constructor)) {
-    const part = (value as Record<string, unknown>)[field];
-    if (Array.isArray(part)) return { pointer: `${pointer}/${field}`, message: `${field} is one object, not a list.` };
+    if (Array.isArray(fields[field])) return below(field, { pointer: '', message: `${field} is one object, not a list.` });
   }
-  for (const [field, part] of Object.entries(value)) {
-    if (typeof part !== 'object' || part === null) continue;
-    const found = listForObject(part as object, `${pointer}/${pointerPart(field)}`);
-    if (found) return found;
+  for (const field of Object.keys(fields)) {
+    const part = fields[field];
+    const found = typeof part === 'object' && part !== null ? listForObject(part) : undefined;
+    if (found) return below(field, found);
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { IsCode } from '../fields.js';
 import type { RequestId, TokenId } from '../ids.js';
 
 /** The state of the log, without authentication: it holds nothing personal. */
@@ -17,6 +18,8 @@ export interface LogState {
   cosignatures: { name: string; at: string }[];
   /** False until a quorum of witnesses cosigns: then nobody outside would notice two different logs. */
   splitViewProtected: boolean;
+  /** What this replica found wrong with the log: edits, gaps, lost openings. Empty when all is well. */
+  findings: { code: string; detail: string; index?: number }[];
 }
 
 /** An entry of the log as a search shows it. */
@@ -76,4 +79,17 @@ export interface ProvenUse {
   disclosure: string;
   /** Inclusion of the record in its batch, standard base64, sibling first. */
   proof: string[];
+}
+
+/** Forgets a person, or what is personal in one token's or request's entries. */
+export class EraseSubject {
+  /** Why, as a code: `gdpr-art-17`, `retention-ended`. It stands in the public log. */
+  @IsCode() basis!: string;
+}
+
+export interface EraseAnswer {
+  /** So many entries lost a disclosure; their leaves and proofs are as before. */
+  entries: number;
+  /** The leaves that say so. */
+  events: string[];
 }

@@ -1,6 +1,6 @@
 import { Type } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
-import { IsText } from '../fields.js';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import { IsRequestId, IsText } from '../fields.js';
 import type { Digest, RequestId } from '../ids.js';
 import { Narrowing, type DeliveryMode, type Grant, type Nearest, type Party, type Principal, type Quorum, type RuleRef } from '../parts.js';
 
@@ -33,6 +33,12 @@ export class VoteBody {
   @IsText(1000) reason!: string;
   /** Fewer scopes, an earlier end; never more than was asked for. */
   @IsOptional() @ValidateNested() @Type(() => Narrowing) narrow?: Narrowing;
+  /** Requests that are shown as alike: each gets the same vote, signed for itself, or none does. */
+  @IsOptional() @IsArray() @ArrayMaxSize(50) @ArrayUnique() @IsRequestId({ each: true }) also?: RequestId[];
+}
+
+export class RefusalBody {
+  @IsText(1000) reason!: string;
 }
 
 /** One finding in a policy set. `line` and `column` count from 1, in characters of the user's own file. */
@@ -137,6 +143,31 @@ export interface ReviewAnswer {
   /** For whoever asks: may they vote, and if not, the code of why. */
   mayVote: boolean;
   whyNot?: string;
+  /** In a collapsed list: open requests of the same requester that differ only so, oldest first. */
+  alike?: AlikeReview[];
+}
+
+export interface AlikeReview {
+  requestId: RequestId;
+  openedAt: string;
+  differences: { field: string; here: string; there: string }[];
+}
+
+export const simulationStates = ['running', 'done', 'failed'] as const;
+export interface SimulationAnswer {
+  simulationId: string;
+  state: (typeof simulationStates)[number];
+  draftDigest: Digest;
+  /** The set that was active when it was asked for. */
+  activeDigest: Digest;
+  days: number;
+  /** Past requests decided under both sets so far, and how many there are. */
+  done: number;
+  total: number;
+  startedAt: string;
+  /** Once done: what flips, what sensitive would newly be automatic, votes and hours saved, approvals that would not stand. */
+  report?: Record<string, unknown>;
+  error?: string;
 }
 
 /** A decision as it was made, with everything needed to make it again. */
