@@ -103,7 +103,7 @@ export class Db {
          FROM (SELECT json_populate_record(NULL::${quoted(table)}, e->'key') k, json_populate_record(NULL::${quoted(table)}, e->'set') r
                FROM json_array_elements($1::json) e OFFSET 0) s
          WHERE ${keys.map((c) => `t.${quoted(c)} = (s.k).${quoted(c)}`).join(' AND ')} RETURNING 1`,
-        [toJson(rows)],
+        [JSON.stringify(rows.map(({ key, set }) => ({ key: sqlColumns(key), set: sqlColumns(set) })))],
       );
       if (changed.length !== rows.length) throw new ConcurrentChange(table, rows.length, changed.length);
     }
@@ -125,10 +125,18 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** Rows as JSON that PostgreSQL reads back by the table's own column types; bytes in its hexadecimal form. */
-export function toJson(rows: unknown): string {
-  return JSON.stringify(rows, function replace(this: Record<string, unknown>, key: string, value: unknown) {
-    const raw = this[key];
-    return raw instanceof Uint8Array ? `\\x${Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('hex')}` : value;
-  });
+/** Rows as JSON that PostgreSQL reads back by the table's own column types; columns of bytes in its hexadecimal form. */
+export function toJson(rows: readonly object[]): string {
+  return JSON.stringify(rows.map((row) => sqlColumns(row as Columns)));
+}
+
+/** Bytes deeper inside a JSON column are not looked for: they have no place there. */
+function sqlColumns(row: Columns): Columns {
+  let copy: Columns | undefined;
+  for (const [name, value] of Object.entries(row)) {
+    if (!(value instanceof Uint8Array)) continue;
+    copy ??= { ...row };
+    copy[name] = `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+  }
+  return copy ?? row;
 }
