@@ -3,14 +3,21 @@ import { AppendStore } from './entries/append.store.js';
 import { EntriesController } from './entries/entries.controller.js';
 import { EntryStore } from './entries/entries.store.js';
 import { OnEverything } from './entries/on-everything.js';
+import { HeadsJob } from './heads/heads.job.js';
+import { Findings } from './monitor/findings.store.js';
+import { MonitorJob } from './monitor/monitor.job.js';
 import { PublishJob } from './site/publish.job.js';
 import { Signer } from './site/signer.client.js';
 import { SiteController } from './site/site.controller.js';
 import { Site } from './site/site.store.js';
 import { SubjectStore } from './subjects/subject.store.js';
+import { SubjectsController } from './subjects/subjects.controller.js';
+import { Cosigners } from './witness/cosigners.client.js';
+import { WitnessController } from './witness/witness.controller.js';
+import { Witness } from './witness/witness.store.js';
 
 @Module({
-  controllers: [OnEverything, SiteController, EntriesController],
-  providers: [AppendStore, EntryStore, SubjectStore, Site, Signer, PublishJob],
+  controllers: [OnEverything, SiteController, EntriesController, SubjectsController, WitnessController],
+  providers: [AppendStore, EntryStore, SubjectStore, Site, Signer, Cosigners, Witness, Findings, PublishJob, HeadsJob, MonitorJob],
 })
 export class AuditModule {}

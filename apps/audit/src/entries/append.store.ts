@@ -41,6 +41,7 @@ const clockToleranceMs = 5_000;
 export class AppendStore {
   private readonly salt = randomSource(saltBytes);
   private readonly iv = randomSource(ivBytes);
+  private signedSize?: number;
 
   constructor(private readonly config: AuditConfig, private readonly clock: Clock, private readonly subjects: SubjectStore) {}
 
@@ -67,12 +68,21 @@ export class AppendStore {
     await moveHead(db, head, growth, recordedAt);
   }
 
-  private async lock(db: Db): Promise<LogHead> {
+  /** Locks the log until the transaction ends: nobody appends, and no subject's key is made meanwhile. */
+  async lock(db: Db): Promise<LogHead> {
+    if (this.signedSize === undefined) throw new Unavailable('How much was signed is not known yet.');
     const [row] = await db.query<{ log_id: number; size: string; root: Buffer; recorded_at: Date | number }>(
       'SELECT log_id, size, root, recorded_at FROM tlog WHERE origin = $1 FOR UPDATE', [this.config.logOrigin],
     );
     if (!row) throw new LogTampered(`The log ${this.config.logOrigin} has no row.`);
-    return { logId: row.log_id, size: Number(row.size), root: row.root, recordedAt: new Date(row.recorded_at) };
+    const size = Number(row.size);
+    if (size < this.signedSize) throw new LogTampered(`The log has ${size} entries, but ${this.signedSize} were signed: it was set back, and must be recovered from its published files.`);
+    return { logId: row.log_id, size, root: row.root, recordedAt: new Date(row.recorded_at) };
+  }
+
+  /** From now on a shorter log is one that was set back. Nothing may be appended there: other entries were signed in these places. */
+  signedUpTo(size: number): void {
+    this.signedSize = Math.max(this.signedSize ?? 0, size);
   }
 
   /** Never before the entry before it, so that entries are ordered by time as they are by index. */
@@ -132,7 +142,7 @@ async function knownEvents(db: Db, { logId }: LogHead, ids: readonly string[]): 
 }
 
 /** Reads the right edge again for every batch and computes the root from it: what was edited there since shows here. */
-async function checkedEdge(db: Db, { logId, size, root }: LogHead): Promise<Edge> {
+export async function checkedEdge(db: Db, { logId, size, root }: LogHead): Promise<Edge> {
   const wanted = edgeTiles(size);
   const rows = await db.query<{ level: number; n: string; w: number; data: Buffer }>(
     `SELECT level, n, w, data FROM tlog_tile WHERE log_id = $1 AND (level, n) IN (SELECT * FROM unnest($2::smallint[], $3::bigint[]))`,
@@ -195,7 +205,7 @@ async function writeBoxes(db: Db, table: 'disclosure' | 'use_record', logId: num
 }
 
 /** A tile may only be extended by bytes, whoever writes it: rewriting or shrinking one changes no row, and fails here. */
-async function writeTiles(db: Db, { logId }: LogHead, { tiles }: Growth): Promise<void> {
+export async function writeTiles(db: Db, { logId }: LogHead, { tiles }: Growth): Promise<void> {
   const { bytes, places } = packed(tiles.map(({ hashes }) => hashes));
   const written = await db.query(
     `INSERT INTO tlog_tile (log_id, level, n, w, data)
@@ -209,7 +219,7 @@ async function writeTiles(db: Db, { logId }: LogHead, { tiles }: Growth): Promis
   if (written.length !== tiles.length) throw new LogTampered('A stored tile is no beginning of the tile that extends it.');
 }
 
-async function moveHead(db: Db, head: LogHead, { edge, root }: Growth, recordedAt: Date): Promise<void> {
+export async function moveHead(db: Db, head: LogHead, { edge, root }: Growth, recordedAt: Date): Promise<void> {
   const moved = await db.query(
     'UPDATE tlog SET size = $3, root = $4, recorded_at = $5 WHERE log_id = $1 AND size = $2 RETURNING 1', [head.logId, head.size, edge.size, root, recordedAt],
   );

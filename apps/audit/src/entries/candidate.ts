@@ -79,6 +79,12 @@ function leafTypeOf(type: EventType, data: Fields): LeafType {
   return data.code === 'id-reused' ? 'audit.conflict' : 'audit.rejected';
 }
 
+/** A leaf that the log writes about itself. */
+export function ownLeaf(id: string, type: LeafType, at: Date, facts: Record<string, unknown>, hidden: Hidden[] = []): Candidate {
+  const digest = hash('sha256', JSON.stringify([type, facts]), 'buffer');
+  return { id, type, src: 'audit', at, facts: textual(facts) as Fields, hidden, digest };
+}
+
 /** A leaf for an event whose id is in the log already with another content. It never takes the first one's place. */
 export function conflictOf(candidate: Candidate): Candidate {
   const digest = hash('sha256', Buffer.concat([Buffer.from(candidate.id), candidate.digest]), 'buffer');

@@ -8,6 +8,8 @@ import { AuditConfig } from '../config.js';
 import { committedHead, newestCheckpoint } from '../site/log.store.js';
 import { Signer } from '../site/signer.client.js';
 import { Site, type PublishedHead } from '../site/site.store.js';
+import { Findings } from '../monitor/findings.store.js';
+import { Cosigners } from '../witness/cosigners.client.js';
 import { EntryStore } from './entries.store.js';
 import { filterOf, indexOf, type EntryQuery } from './entry-query.js';
 
@@ -23,20 +25,25 @@ export class EntriesController {
     private readonly entries: EntryStore,
     private readonly site: Site,
     private readonly signer: Signer,
+    private readonly cosigners: Cosigners,
+    private readonly findings: Findings,
   ) {}
 
   @Get('log')
   @Public()
   async log(): Promise<LogState> {
     const { logOrigin: origin } = this.config;
-    const vkey = (await this.signer.key()).toString();
+    const key = await this.signer.key();
     return this.transactions.read(async (db) => {
       const { logId, size } = await committedHead(db, origin);
       const newest = await newestCheckpoint(db, logId);
+      const verdict = newest && this.cosigners.verdict(newest.note, key);
       return {
-        origin, vkey, size, signedSize: newest?.size ?? 0,
+        origin, vkey: key.toString(), size, signedSize: newest?.size ?? 0,
         ...(newest && { checkpoint: newest.note, publishedAt: newest.publishedAt.toISOString() }),
-        cosignatures: [], splitViewProtected: false,
+        cosignatures: verdict?.cosigned.map(({ name, timeSeconds }) => ({ name, at: new Date(timeSeconds * 1_000).toISOString() })) ?? [],
+        splitViewProtected: this.cosigners.needsWitnesses && verdict?.satisfied === true,
+        findings: this.findings.all(),
       };
     });
   }

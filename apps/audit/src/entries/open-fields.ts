@@ -55,5 +55,5 @@ export const leftOut: Partial<Record<EventType, readonly string[]>> = {
 };
 
 /** Types of leaves that are not events of the bus, or say of an event that it was not taken. */
-export const ownTypes = ['audit.rejected', 'audit.conflict', 'log.heads', 'pii.erased'] as const;
+export const ownTypes = ['audit.rejected', 'audit.conflict', 'audit.finding', 'log.heads', 'log.recovered', 'pii.erased'] as const;
 export type LeafType = EventType | (typeof ownTypes)[number];

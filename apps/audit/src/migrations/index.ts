@@ -1,1 +1,2 @@
 export { AuditLog1700000500000 } from './1700000500000-audit-log.js';
+export { Witness1700000500001 } from './1700000500001-witness.js';

@@ -5,6 +5,7 @@ import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs } from '@writ/service';
 import { AuditConfig } from '../config.js';
 import { AppendStore, LogTampered } from '../entries/append.store.js';
+import { Cosigners } from '../witness/cosigners.client.js';
 import { committedHead, hasNews, leavesOf, newestCheckpoint, type CheckpointRow, type CommittedHead } from './log.store.js';
 import { Signer, type TreeHead } from './signer.client.js';
 import { Site } from './site.store.js';
@@ -22,6 +23,7 @@ const lockId = 4_001_701;
  *   entries committed ── crash here: unsigned, nothing lost
  *   tiles and bundles written and synced ── crash here: written again, the same bytes
  *   the signer records the head, then signs ── crash here: asked again, it answers the same bytes
+ *   witnesses cosign ── crash here: they tell how far they are, and are asked again
  *   checkpoint renamed into its place, then its row and its news ── crash between: published again, the same bytes
  *
  * Never the other way round: a signature must not exist for a tree that can still vanish.
@@ -36,6 +38,7 @@ export class PublishJob implements OnModuleInit {
     private readonly source: DataSource,
     private readonly site: Site,
     private readonly signer: Signer,
+    private readonly cosigners: Cosigners,
     private readonly log: AppendStore,
     private readonly clock: Clock,
     private readonly jobs: Jobs,
@@ -44,6 +47,7 @@ export class PublishJob implements OnModuleInit {
 
   async onModuleInit(): Promise<void> {
     await this.transactions.run((tx) => this.log.create(tx.db));
+    this.log.signedUpTo(await this.signedSize());
     this.jobs.every(lookEveryMs, 'publish-checkpoint', () => this.round());
     this.health.add(() => this.trouble);
   }
@@ -59,6 +63,12 @@ export class PublishJob implements OnModuleInit {
       this.trouble = error instanceof LogTampered ? `the log is not intact: ${error.message}` : 'no checkpoint can be published';
       throw error;
     }
+  }
+
+  /** By this replica's files, and by the signer where it answers: a start must not wait for it. */
+  private async signedSize(): Promise<number> {
+    const { size } = await this.site.head();
+    return Math.max(size, await this.signer.head().then((signed) => signed.size, () => 0));
   }
 
   private async state(db: Db): Promise<{ head: CommittedHead; newest?: CheckpointRow }> {
@@ -81,13 +91,15 @@ export class PublishJob implements OnModuleInit {
     if (newest && head.size <= newest.size) return;
     const signed = await this.signer.head();
     const published = await this.site.head();
+    this.log.signedUpTo(Math.max(signed.size, published.size));
     if (signed.size > head.size || published.size > head.size) {
       throw new LogTampered(`The log has ${head.size} entries, but ${Math.max(signed.size, published.size)} were signed: it was set back, and must be recovered from its published files.`);
     }
     await this.extend(head, published);
     const proof = await this.proofFrom(signed, head);
-    const note = await this.signer.sign(head, proof);
-    openCheckpoint(note, [await this.signer.key()]);
+    const signedNote = await this.signer.sign(head, proof);
+    openCheckpoint(signedNote, [await this.signer.key()]);
+    const note = await this.cosigners.cosign(signedNote, head.size, this.site.tiles);
     await this.site.publish(note);
     await this.record(head, note);
   }
@@ -105,12 +117,13 @@ export class PublishJob implements OnModuleInit {
   private async record(head: CommittedHead, note: string): Promise<void> {
     const { logOrigin: origin } = this.config;
     const root = encodeBase64(head.root);
+    const cosignatures = this.cosigners.verdict(note, await this.signer.key())?.cosigned.length ?? 0;
     await this.transactions.run(async (tx) => {
       const [row] = await tx.db.query<{ published_at: Date }>(
-        'INSERT INTO checkpoint (log_id, size, root, note) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING published_at', [head.logId, head.size, head.root, note],
+        'INSERT INTO checkpoint (log_id, size, root, note, cosignatures) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING published_at', [head.logId, head.size, head.root, note, cosignatures],
       );
       if (!row) return;
-      tx.emit('checkpoint.published', { origin, size: head.size, root, publishedAt: row.published_at.toISOString(), cosignatures: 0 }, { subject: origin });
+      tx.emit('checkpoint.published', { origin, size: head.size, root, publishedAt: row.published_at.toISOString(), cosignatures }, { subject: origin });
     });
   }
 

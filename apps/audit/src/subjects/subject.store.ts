@@ -29,6 +29,26 @@ export class SubjectStore {
     return this.find(db, wanted);
   }
 
+  /**
+   * Destroys the keys of these subjects, and of the requests and tokens that belong to them, with all that was
+   * encrypted under them; backups of what they encrypted are unreadable from then on.
+   * @returns the entries that lost something, ascending; undefined where no such subject is known
+   */
+  async erase(db: Db, logId: number, names: readonly string[]): Promise<number[] | undefined> {
+    const found = await db.query<{ subject_id: string }>(
+      `SELECT subject_id FROM subject WHERE ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)
+       OR parent_ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)`, [names.map((name) => refOf(name).toString('hex'))],
+    );
+    if (found.length === 0) return undefined;
+    const ids = found.map(({ subject_id }) => subject_id);
+    const rows = [
+      ...await db.query<{ seq: string }>('DELETE FROM disclosure WHERE log_id = $1 AND subject_id = ANY($2) RETURNING seq', [logId, ids]),
+      ...await db.query<{ seq: string }>('DELETE FROM use_record WHERE log_id = $1 AND subject_id = ANY($2) RETURNING seq', [logId, ids]),
+    ];
+    await db.query('DELETE FROM subject WHERE subject_id = ANY($1)', [ids]);
+    return [...new Set(rows.map(({ seq }) => Number(seq)))].sort((a, b) => a - b);
+  }
+
   private async find(db: Db, names: readonly string[]): Promise<Map<string, SubjectKey>> {
     const byRef = new Map(names.map((name) => [refOf(name).toString('hex'), name]));
     const rows = await db.query<{ subject_id: string; ref: string; key: Buffer }>(

@@ -1,0 +1,154 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { deriveId, services } from '@writ/contracts';
+import { decodeBundle, entriesPath, hashesAtLevel, tilePath, tileWidth, widthIn } from '@writ/tlog';
+import { Transactions, type Db } from '@writ/messaging';
+import { Clock, Jobs } from '@writ/service';
+import { AuditConfig } from '../config.js';
+import { AppendStore } from '../entries/append.store.js';
+import { ownLeaf } from '../entries/candidate.js';
+import { parseLeaf } from '../entries/leaf.js';
+import { committedHead } from '../site/log.store.js';
+import { Site, type PublishedHead } from '../site/site.store.js';
+import { Counters } from './counters.js';
+import type { Finding } from './finding.js';
+import { Findings } from './findings.store.js';
+import { compareColumns, compareLeaves, compareOpenings } from './inspect.js';
+import { brokenOrdinals, goneOpenings, lastSignsOfLife, openings, storedEntries, storedTile } from './monitor.store.js';
+
+const patrolEveryMs = 1_000;
+const followEveryMs = 1_000;
+const bundlesPerRound = 16;
+const entriesPerRound = bundlesPerRound * tileWidth;
+const tokensAtOnce = 1_000;
+const silentAfterMs = 180_000;
+
+/**
+ * Looks for what an insider did to the database, for ever: the patrol compares every stored entry, tile, column and
+ * opening with this replica's published files; the follower checks the numbers of producers and tokens of all entries,
+ * the newest within seconds. Each replica watches for itself, with its own memory.
+ */
+@Injectable()
+export class MonitorJob implements OnModuleInit {
+  private patrolled = 0;
+  private restingUntil = 0;
+  private patrolFindings: Finding[] = [];
+  private followed = 0;
+  private readonly counters: Counters;
+  private readonly active = new Map<string, number>();
+  private readonly started: number;
+
+  constructor(
+    private readonly config: AuditConfig,
+    private readonly transactions: Transactions<'audit'>,
+    private readonly site: Site,
+    private readonly log: AppendStore,
+    private readonly findings: Findings,
+    private readonly clock: Clock,
+    private readonly jobs: Jobs,
+  ) {
+    this.counters = new Counters(config.auditGraceSeconds * 1_000);
+    this.started = clock.now().getTime();
+  }
+
+  onModuleInit(): void {
+    this.jobs.every(patrolEveryMs, 'patrol-log', () => this.transactions.read((db) => this.patrol(db)));
+    this.jobs.every(followEveryMs, 'follow-log', () => this.transactions.read((db) => this.follow(db)));
+    this.findings.onNew((finding) => void this.record(finding));
+  }
+
+  /** One stretch of the endless comparison with the published files. */
+  async patrol(db: Db): Promise<void> {
+    if (this.clock.now().getTime() < this.restingUntil) return;
+    const { logId, size } = await committedHead(db, this.config.logOrigin);
+    const published = await this.site.head();
+    this.findings.replace('heads', size < published.size ? [{ code: 'rolled-back', detail: `The log has ${size} entries, but ${published.size} were published.` }] : []);
+    const end = Math.min(published.size, this.patrolled + entriesPerRound);
+    const found = await this.compare(db, logId, this.patrolled, end, published);
+    this.findings.add('patrol', found);
+    this.patrolFindings.push(...found);
+    this.patrolled = end;
+    if (end < published.size) return;
+    this.findings.replace('patrol', this.patrolFindings); // What an earlier cycle found and this one did not is mended.
+    this.patrolFindings = [];
+    this.patrolled = 0;
+    this.restingUntil = this.clock.now().getTime() + this.config.auditPatrolSeconds * 1_000;
+  }
+
+  private async compare(db: Db, logId: number, first: number, end: number, published: PublishedHead): Promise<Finding[]> {
+    const stored = await storedEntries(db, logId, first, end);
+    const texts = await openings(db, logId, first, end);
+    const gone = await goneOpenings(db, logId);
+    const found: Finding[] = [];
+    for (let at = first; at < end; at += tileWidth) {
+      const bundle = Math.floor(at / tileWidth);
+      const width = widthIn(published.size, 0, bundle);
+      const leaves = decodeBundle(await this.site.tiles.readEntries(bundle, width), width);
+      found.push(...compareLeaves(bundle * tileWidth, stored, leaves), ...await this.compareTile(db, logId, 0, bundle, published.size));
+      for (const [i, leaf] of leaves.entries()) {
+        const index = bundle * tileWidth + i;
+        found.push(...compareOpenings(index, parseLeaf(leaf), texts.get(index) ?? [], gone));
+      }
+    }
+    for (const entry of stored.values()) found.push(...compareColumns(entry, this.config.logOrigin));
+    if (end === published.size) found.push(...await this.compareUpperTiles(db, logId, published.size));
+    return found;
+  }
+
+  private async compareUpperTiles(db: Db, logId: number, size: number): Promise<Finding[]> {
+    const found: Finding[] = [];
+    for (let level = 1; hashesAtLevel(size, level) > 0; level++) {
+      for (let index = 0; index * tileWidth < hashesAtLevel(size, level); index++) found.push(...await this.compareTile(db, logId, level, index, size));
+    }
+    return found;
+  }
+
+  private async compareTile(db: Db, logId: number, level: number, index: number, size: number): Promise<Finding[]> {
+    const width = widthIn(size, level, index);
+    const published = await this.site.tiles.readTile(level, index, width);
+    const stored = await storedTile(db, logId, level, index);
+    if (stored && Buffer.compare(stored.subarray(0, published.length), published) === 0) return [];
+    const path = level === 0 ? entriesPath(index, width) : tilePath({ level, index, width });
+    return [{ code: 'tile-differs', detail: `The stored tile ${level}/${index} is not the published ${path}.`, index: index * tileWidth ** (level + 1) }];
+  }
+
+  /** Takes in what was recorded since, and says which numbers stay missing. */
+  async follow(db: Db): Promise<boolean> {
+    const { logId, size } = await committedHead(db, this.config.logOrigin);
+    if (size < this.followed) return false; // Set back; the patrol says so, and going on would hide it.
+    const end = Math.min(size, this.followed + entriesPerRound);
+    const now = this.clock.now().getTime();
+    for (const { leaf, token } of (await storedEntries(db, logId, this.followed, end)).values()) {
+      this.counters.take(parseLeaf(leaf), now);
+      if (token) this.active.set(token, now);
+    }
+    this.followed = end;
+    this.findings.replace('counters', [...this.counters.gaps(now), ...await this.silent(db, logId, now)]);
+    await this.checkOrdinals(db, logId, now);
+    return end < size;
+  }
+
+  /** Tokens are checked when nothing came for a while, because their events overtake one another. */
+  private async checkOrdinals(db: Db, logId: number, now: number): Promise<void> {
+    const settledMs = now - this.config.auditGraceSeconds * 1_000;
+    const due = [...this.active].filter(([, at]) => at <= settledMs).slice(0, tokensAtOnce).map(([token]) => token);
+    if (due.length === 0) return;
+    for (const token of due) this.active.delete(token);
+    const broken = await brokenOrdinals(db, logId, due, new Date(settledMs));
+    this.findings.add('ordinals', broken.map(({ last, detail }) => ({ code: 'ordinal-gap', detail, index: last })));
+  }
+
+  private async silent(db: Db, logId: number, now: number): Promise<Finding[]> {
+    if (now - this.started < silentAfterMs) return [];
+    const heard = new Map((await lastSignsOfLife(db, logId)).map(({ service, at }) => [service, at.getTime()]));
+    return services.filter((service) => now - (heard.get(service) ?? 0) > silentAfterMs)
+      .map((service) => ({ code: 'service-silent', detail: `Nothing was heard of ${service} for ${silentAfterMs / 60_000} minutes.` }));
+  }
+
+  /** A finding is itself an entry, so that it cannot be taken back. Where the log takes none, its own log has it. */
+  private async record({ code, detail, index }: Finding): Promise<void> {
+    // Derived, so that the replicas record it together once.
+    const id = deriveId('evt', 0, this.config.logOrigin, code, String(index ?? detail));
+    const leaf = ownLeaf(id, 'audit.finding', this.clock.now(), { code, detail, ...(index !== undefined && { entry: index }) });
+    await this.transactions.run((tx) => this.log.append(tx.db, [leaf])).catch(() => undefined);
+  }
+}

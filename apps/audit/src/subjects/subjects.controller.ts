@@ -1,0 +1,45 @@
+import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { EraseSubject, type EraseAnswer } from '@writ/contracts';
+import { Transactions } from '@writ/messaging';
+import { AllowAfterStepUp, bodyOf, CallerOf, Clock, notFound, principalOf, type Caller } from '@writ/service';
+import { AppendStore } from '../entries/append.store.js';
+import { ownLeaf, personOf } from '../entries/candidate.js';
+import { disclose, saltBytes } from '../entries/disclosure.js';
+import { placesPerLeaf, rangesOf } from './erase.js';
+import { randomSource } from './random.store.js';
+import { SubjectStore } from './subject.store.js';
+
+/** Forgets people without breaking a proof: their keys and disclosures go, the leaves stay, and a leaf says so. */
+@Controller('v1/subjects')
+export class SubjectsController {
+  private readonly salt = randomSource(saltBytes);
+
+  constructor(
+    private readonly transactions: Transactions<'audit'>,
+    private readonly log: AppendStore,
+    private readonly subjects: SubjectStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /** `id` is a person's subject, or the id of one token or request. A person takes their requests and tokens along. */
+  @Post(':id/erase')
+  @HttpCode(200)
+  @AllowAfterStepUp('admin')
+  erase(@Param('id') id: string, @Body(bodyOf(EraseSubject)) { basis }: EraseSubject, @CallerOf() caller: Caller): Promise<EraseAnswer> {
+    return this.transactions.run(async (tx) => {
+      const { logId } = await this.log.lock(tx.db);
+      const indices = await this.subjects.erase(tx.db, logId, [personOf(id), id]);
+      if (!indices) throw notFound('subject');
+      const events: string[] = [];
+      const leaves = [];
+      for (let at = 0; at === 0 || at < indices.length; at += placesPerLeaf) {
+        const event = this.clock.newId('evt');
+        events.push(event);
+        const by = { subject: personOf(caller.sub), disclosure: disclose(this.salt(), 'by', principalOf(caller)) };
+        leaves.push(ownLeaf(event, 'pii.erased', this.clock.now(), { basis, entries: rangesOf(indices.slice(at, at + placesPerLeaf)) }, [by]));
+      }
+      await this.log.append(tx.db, leaves);
+      return { entries: indices.length, events };
+    });
+  }
+}

@@ -1,0 +1,26 @@
+import { Body, Controller, Post, Res, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { NoReplay, notFound, Public } from '@writ/service';
+import { Witness } from './witness.store.js';
+
+/** Other logs submit their checkpoints here; the signature of the log is what admits them (C2SP tlog-witness). */
+@Controller('witness')
+export class WitnessController implements OnModuleInit {
+  constructor(private readonly witness: Witness, private readonly host: HttpAdapterHost) {}
+
+  /** Logs send no media type that JSON routes know; JSON itself is parsed as before. */
+  onModuleInit(): void {
+    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    if (!fastify.hasContentTypeParser('*')) fastify.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  }
+
+  @Post('add-checkpoint')
+  @Public()
+  @NoReplay()
+  async addCheckpoint(@Body() body: unknown, @Res() reply: FastifyReply): Promise<void> {
+    const answer = await this.witness.addCheckpoint(typeof body === 'string' ? body : '');
+    if (!answer) throw notFound('witness');
+    void reply.status(answer.status).header('content-type', answer.contentType).send(answer.body);
+  }
+}
