@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import type { ServiceName } from '@writ/contracts';
+import { exchanges, type ServiceName } from '@writ/contracts';
 import type { Broker } from './broker.js';
 import { Db } from './database.js';
 import type { Log } from './log.js';
@@ -12,6 +12,8 @@ const idleMs = 250;
 const troubleMs = 1_000;
 /** An event that no queue wanted this often waits for an operator: nobody is bound to hear it. */
 const maxAttempts = 12;
+/** An upstream that listens to none of its outcomes is given this long to bind a queue; then it has to ask again. */
+const unheardOutcomeKept = '5 seconds';
 
 /**
  * Publishes what transactions left in the outbox. Any number of replicas may relay: SKIP LOCKED gives each row to one.
@@ -104,7 +106,17 @@ export class Relay {
     const idsOf = (result: string) => rows.filter((_, i) => results[i] === result).map((row) => row.id);
     const stored = idsOf('stored');
     if (stored.length > 0) await db.query('UPDATE outbox SET sent_at = now() WHERE id = ANY($1)', [stored]);
-    const unroutable = idsOf('unroutable');
+    const isOutcome = new Set(rows.filter(({ exchange }) => exchange === exchanges.outcomes).map(({ id }) => id));
+    const unheard = idsOf('unroutable').filter((id) => isOutcome.has(id));
+    if (unheard.length > 0) {
+      await db.query(
+        `UPDATE outbox SET attempts = attempts + 1, last_error = 'unroutable', next_at = created_at + $2::interval,
+           sent_at = CASE WHEN now() >= created_at + $2::interval THEN now() END
+         WHERE id = ANY($1)`,
+        [unheard, unheardOutcomeKept],
+      );
+    }
+    const unroutable = idsOf('unroutable').filter((id) => !isOutcome.has(id));
     if (unroutable.length > 0) {
       this.log.warn({ events: unroutable.length }, 'no queue is bound for some events');
       await db.query(
