@@ -1,20 +1,38 @@
 import { randomUUID } from 'node:crypto';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
 import { digestOf, digestOfText, idPattern, requestStatuses, type RequestAnswer, type RequestDetails, type RequestStatus } from '@writ/contracts';
-import { Transactions } from '@writ/messaging';
+import { maxSubmissionBytes, Transactions } from '@writ/messaging';
 import { Allow, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
-import { Intake, type Taken } from './intake.js';
+import { Intake, type Ask, type Taken } from './intake.js';
 import { answerOf, detailsOf } from './outcome.js';
 import { isRefusal, type Refusal } from './refusal.js';
 import { listRequests, requestById, type RequestRow } from './request.store.js';
+import { readBytes, Unreadable } from './unreadable.js';
 
 const defaultLimit = 50;
 const maxLimit = 200;
+const submissionPath = '/v1/requests';
+/** Up to this size a refused body is still read, to name it by its digest; a larger one is cut off with 413 and leaves no record. */
+const maxReadBytes = 1_048_576;
 
 /** People and machines ask for tokens here, and see what became of it. */
 @Controller('v1/requests')
-export class RequestsController {
-  constructor(private readonly transactions: Transactions<'request'>, private readonly intake: Intake) {}
+export class RequestsController implements OnModuleInit {
+  constructor(private readonly transactions: Transactions<'request'>, private readonly intake: Intake, private readonly host: HttpAdapterHost) {}
+
+  /** Has this route judge even what is no JSON: after the caller is known, and with a record. Other routes stay strict. */
+  onModuleInit(): void {
+    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    const parse = fastify.getDefaultJsonParser('error', 'error');
+    fastify.removeContentTypeParser('application/json');
+    fastify.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer', bodyLimit: maxReadBytes }, (request, bytes, done) => {
+      if (request.method === 'POST' && request.routeOptions.url === submissionPath) return done(null, readBytes(bytes));
+      if (bytes.length > maxSubmissionBytes) return done(Object.assign(new Error('The body is too large.'), { statusCode: 413 }));
+      return parse(request, bytes.toString(), done);
+    });
+  }
 
   /** Takes a submission's `data`. The same Idempotency-Key of the same caller is the same submission, for ever. */
   @Post()
@@ -24,7 +42,7 @@ export class RequestsController {
     const principal = principalOf(caller);
     const submissionId = key === undefined ? randomUUID() : digestOf([principal.iss, principal.sub, key]);
     const result = await this.transactions.run((tx) => this.intake.take(tx, {
-      source: 'http', asker: { ...principal, team: caller.team }, submitter: principal, submissionId, bodyDigest: digestOfText(JSON.stringify(body) ?? ''), data: body,
+      source: 'http', asker: { ...principal, team: caller.team }, submitter: principal, submissionId, ...contentOf(body),
     }));
     if (isRefusal(result)) throw problemOf(result);
     return result;
@@ -75,6 +93,11 @@ export class RequestsController {
   }
 }
 
+function contentOf(body: unknown): Pick<Ask, 'bodyDigest' | 'data' | 'fault'> {
+  if (body instanceof Unreadable) return { data: undefined, fault: body.fault, bodyDigest: body.bodyDigest };
+  return { data: body, bodyDigest: digestOfText(JSON.stringify(body) ?? '') };
+}
+
 function isOwn({ iss, sub }: Caller, { accepted: { requester, claimant, submitter } }: RequestRow): boolean {
   return requester.id === sub || [claimant, submitter].some((principal) => principal.iss === iss && principal.sub === sub);
 }
@@ -87,7 +110,9 @@ function maySee(caller: Caller, row: RequestRow): boolean {
   return seesAll(caller) || isOwn(caller, row);
 }
 
-const statusByCode: Record<string, number> = { 'id-reused': 409, 'requester-not-allowed': 403, 'team-mismatch': 403, 'team-unknown': 403, 'environment-not-allowed': 403 };
+const statusByCode: Record<string, number> = {
+  'too-large': 413, 'id-reused': 409, 'requester-not-allowed': 403, 'team-mismatch': 403, 'team-unknown': 403, 'environment-not-allowed': 403,
+};
 
 function problemOf({ code, detail, problems }: Refusal): Problem {
   return new Problem({ status: statusByCode[code] ?? 400, code, detail, remedy: 'Correct it and send a new request.', errors: problems });

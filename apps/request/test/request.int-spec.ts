@@ -57,7 +57,7 @@ beforeAll(async () => {
   const env = await bench.env('request', migrations);
   [service, second] = await Promise.all([1, 2].map(() => startService({ name: 'request', module: RequestModule, config: RequestConfig, env }))) as [Service, Service];
   events = await bench.bus.tap();
-  outcomes = await bench.bus.tap('writ.outcomes');
+  outcomes = await bench.bus.tap('writ.outcomes', `${upstream}.#`);
   await bench.bus.addUpstream(upstream);
   tokens.admin = await bench.identity.token({ sub: 'ada', groups: ['admins'], team: 'platform' });
   tokens.alice = await bench.identity.token({ sub: 'alice', groups: ['requesters'], team: 'orders' });
@@ -134,6 +134,7 @@ describe('a submission over AMQP', () => {
     const before = outcomes.ofType('request.refused').length;
     const bad = make();
     await publish(bad);
+    await until(() => outcomes.ofType('request.refused').length >= before + 1, 'the refusal to be told');
     await publish(bad);
     await until(() => outcomes.ofType('request.refused').length >= before + 2, 'two refusals to be told');
     const told = outcomes.ofType('request.refused').slice(before);
@@ -147,10 +148,11 @@ describe('a submission over AMQP', () => {
 
   it('of an upstream that nobody registered is refused (G10)', async () => {
     const stranger = `stranger-${process.pid}`;
+    const itsOutcomes = await bench.bus.tap('writ.outcomes', `${stranger}.#`);
     await bench.bus.addUpstream(stranger);
     const sent = envelope(body(), nextId(), { source: `urn:writ:upstream:${stranger}` });
     await bench.bus.publish(stranger, 'writ.requests', 'token.request', Buffer.from(JSON.stringify(sent)));
-    const refused = await outcomes.next('request.refused', ({ submissionId }) => submissionId === sent.id);
+    const refused = await itsOutcomes.next('request.refused', ({ submissionId }) => submissionId === sent.id);
     expect(refused.envelope.data.code).toBe('upstream-unknown');
     expect(refused.routingKey).toBe(`${stranger}.request.refused`);
   });
@@ -173,6 +175,15 @@ describe('a submission over AMQP', () => {
     await Promise.all(ids.map((id, i) => publish(envelope(body(i % 10 === 0 ? { reason: '\u0000' } : {}), id))));
     await until(() => ids.every((id, i) => (i % 10 === 0 ? outcomes.ofType('request.refused') : events.ofType('request.submitted')).some(({ envelope: { data } }) => data.submissionId === id)), 'all answers', 20_000);
   });
+});
+
+it('an upstream that does not listen holds nothing up: its outcomes are kept for seconds, and told again when it asks again (G11)', async () => {
+  const deaf = `deaf-${process.pid}`;
+  await bench.bus.addUpstream(deaf);
+  await bench.bus.publish(deaf, 'writ.requests', 'token.request', Buffer.from('{'));
+  const unsent = () => bench.database('request').query('SELECT sent_at IS NULL AS waits, attempts FROM outbox WHERE routing_key = $1', [`${deaf}.request.refused`]);
+  await until(async () => (await unsent()).some(({ waits, attempts }) => waits && attempts === 1), 'the first attempt');
+  await until(async () => (await unsent()).every(({ waits, attempts }) => !waits && attempts === 2), 'the last attempt');
 });
 
 describe('a request', () => {
@@ -265,8 +276,16 @@ describe('a request over HTTP', () => {
     expect(refused).toMatchObject({ status: 400, body: { code: 'invalid-body' } });
     expect(refused.headers.get('content-type')).toContain('application/problem+json');
     expect(refused.headers.get('x-audit-receipt')).toMatch(/^evt_/);
-    expect((await call('POST', '/v1/requests', 'alice', '{ not json')).status).toBe(400);
-    expect((await call('POST', '/v1/requests', 'alice', mine({ reason: 'x'.repeat(70_000) }))).status).toBe(413);
+    const recorded = async (code: string) => (await events.next('request.refused', (data) => data.code === code && data.source === 'http')).envelope.data.submitter;
+    expect(await call('POST', '/v1/requests', 'alice', '{ not json')).toMatchObject({ status: 400, body: { code: 'malformed-json' } });
+    expect(await recorded('malformed-json')).toEqual({ iss: bench.identity.issuer, sub: 'alice' });
+    expect(await call('POST', '/v1/requests', 'alice', mine({ reason: 'x'.repeat(70_000) }))).toMatchObject({ status: 413, body: { code: 'too-large' } });
+    expect(await recorded('too-large')).toMatchObject({ sub: 'alice' });
+    expect((await call('POST', '/v1/requests', 'alice', JSON.stringify(mine()).replace('{', '{"__proto__":{},'))).body.code).toBe('invalid-body');
+    expect((await call('POST', '/v1/requests', 'alice', 'x'.repeat(1_100_000))).status).toBe(413);
+    expect((await call('POST', '/v1/upstreams', 'admin', { name: 'x'.repeat(70_000) })).status).toBe(413);
+    expect((await call('POST', '/v1/upstreams', 'admin', '{ not json')).body.code).toBe('malformed-request');
+    expect((await call('POST', '/v1/requests', undefined, '{ not json')).status).toBe(401);
   });
 
   it('needs a sign-in, and the registry an admin (G10)', async () => {
