@@ -1,4 +1,4 @@
-import type { VerifyAnswer, VerifyCode } from './answers.js';
+import type { TokenFacts, VerifyAnswer, VerifyCode } from './answers.js';
 import { inNetworks } from './networks.js';
 import type { Grant } from './token-cache.js';
 import type { VerifierState } from './verifier-state.js';
@@ -15,7 +15,7 @@ export interface Wanted {
 }
 
 /** An answer from memory. The end is written out when asked for: formatting it would cost more than all the rest. */
-class MemoryAnswer implements VerifyAnswer {
+class MemoryAnswer implements VerifyAnswer, TokenFacts {
   readonly valid: boolean;
   readonly scopes: readonly string[];
   readonly audience: string;
@@ -43,9 +43,9 @@ class MemoryAnswer implements VerifyAnswer {
     return new Date(this.expiresAtMs).toISOString();
   }
 
-  toJSON(): VerifyAnswer {
-    const { expiresAtMs, ...rest } = this;
-    return { ...rest, expiresAt: this.expiresAt };
+  toJSON(): VerifyAnswer & TokenFacts {
+    const { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks } = this;
+    return { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks };
   }
 }
 
@@ -54,21 +54,33 @@ class MemoryAnswer implements VerifyAnswer {
  * or no lease. Synchronous on purpose: the clocks were read after the call began, and nothing may come
  * between looking at the lease and answering.
  */
-export function answerFromMemory(state: VerifierState, digest: string, wanted: Wanted, mono: number, wall: number, audience = wanted.audience): VerifyAnswer | undefined {
-  if (!state.mayAnswer(mono, wall)) return undefined;
+export function answerFromMemory(state: VerifierState, digest: string, wanted: Wanted, mono: number, wall: number): VerifyAnswer | undefined {
+  const slot = slotFor(state, digest, wanted, mono, wall);
+  return slot < 0 ? undefined : answerAt(state, slot, wanted, wanted.audience, mono, wall);
+}
+
+/** The slot to answer from at this instant, or -1 when a read must decide. */
+export function slotFor(state: VerifierState, digest: string, { minSeq }: Wanted, mono: number, wall: number): number {
+  if (!state.mayAnswer(mono, wall)) return -1;
+  const slot = state.cache.find(digest);
+  return slot < 0 || (minSeq !== undefined && minSeq > seqOf(state, slot)) ? -1 : slot;
+}
+
+/** The answer from a slot that `slotFor` has just allowed, at the same clocks. */
+export function answerAt(state: VerifierState, slot: number, wanted: Wanted, audience: string | undefined, mono: number, wall: number): VerifyAnswer & TokenFacts {
   const { cache } = state;
-  const slot = cache.find(digest);
-  if (slot < 0) return undefined;
-  // A token read later than the lease is as of its own read; everything else is as of what was applied.
-  const seq = Math.max(state.appliedSeq, cache.asOf(slot));
-  if (wanted.minSeq !== undefined && wanted.minSeq > seq) return undefined;
   const grant = cache.grant(slot);
   const expiresAtMs = cache.expiresAtMs(slot);
   const known = cache.state(slot);
   const code = known !== 'VALID' ? known
     : state.databaseNowMs(mono, wall) >= expiresAtMs ? 'EXPIRED'
     : codeFor(grant, wanted, audience);
-  return new MemoryAnswer(code, state.asOf, seq, state.stalenessMs(mono, wall), cache.tokenId(slot), cache.owner(slot), expiresAtMs, grant);
+  return new MemoryAnswer(code, state.asOf, seqOf(state, slot), state.stalenessMs(mono, wall), cache.tokenId(slot), cache.owner(slot), expiresAtMs, grant);
+}
+
+// A token read later than the lease is as of its own read; everything else is as of what was applied.
+function seqOf(state: VerifierState, slot: number): number {
+  return Math.max(state.appliedSeq, state.cache.asOf(slot));
 }
 
 function codeFor(grant: Grant, wanted: Wanted, audience: string | undefined): VerifyCode {

@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { innerDigestLatin1, parse } from '@writ/token';
-import { answerFromMemory, type Wanted } from './answer.js';
-import type { VerifyAnswer, VerifyCode } from './answers.js';
+import { answerAt, slotFor, type Wanted } from './answer.js';
+import type { TokenFacts, VerifyAnswer, VerifyCode } from './answers.js';
 import { FleetConnection } from './fleet-connection.js';
 import { IssuerClient, type IssuerError } from './issuer-client.js';
 import { TokenReader } from './token-reader.js';
-import { UsageBook, type Caller } from './usage-book.js';
+import { UsageBook } from './usage-book.js';
 import { UsageUploader } from './usage-uploader.js';
 import { VerifierState } from './verifier-state.js';
 
@@ -47,6 +47,9 @@ export interface GatewayStatus {
 
 /** A secret is at most this long; what is longer is refused unread. */
 const maxTokenLength = 71;
+// Cheap look at the fifth character, `writ_`: most junk is not worth a hash.
+const prefixEnd = 4;
+const underscore = 0x5f;
 const never = '1970-01-01T00:00:00.000Z';
 const nothingWanted: VerifyOptions = {};
 const maxUsageRecords = 100_000;
@@ -68,6 +71,8 @@ export class Gateway {
   readonly #leaseWaiters = new Set<() => void>();
   #lastError: IssuerError | undefined;
   #closed = false;
+  #malformed: VerifyAnswer;
+  #malformedPromise: Promise<VerifyAnswer>;
 
   constructor(options: GatewayOptions) {
     const { issuerUrl, clientId, clientSecret, audience, cacheTokens = 100_000, timeoutMs = 1000, leaseMs = 800, usageIntervalMs = 1000 } = options;
@@ -83,6 +88,8 @@ export class Gateway {
     this.#reader = new TokenReader(this.#client, this.#state, timeoutMs, failed);
     this.#uploader = new UsageUploader(this.#client, this.#state, this.#usage, failed);
     this.#fleet = new FleetConnection(this.#client, this.#state, options.name ?? `${hostname()}/${process.pid}`, leaseMs, { leased: () => this.#leased(), failed });
+    this.#malformed = Object.freeze(this.#refusal('MALFORMED'));
+    this.#malformedPromise = Promise.resolve(this.#malformed);
     this.#fleet.start();
     this.#uploader.start(usageIntervalMs);
   }
@@ -93,17 +100,20 @@ export class Gateway {
    */
   verify(token: string, options: VerifyOptions = nothingWanted): Promise<VerifyAnswer> {
     const answer = this.verifyFromMemory(token, options);
-    return answer ? Promise.resolve(answer) : this.#read(innerDigestLatin1(token), options);
+    if (!answer) return this.#read(innerDigestLatin1(token), options);
+    return answer === this.#malformed ? this.#malformedPromise : Promise.resolve(answer);
   }
 
   /** The same without waiting: undefined when only a read could tell. */
   verifyFromMemory(token: string, options: VerifyOptions = nothingWanted): VerifyAnswer | undefined {
     const mono = performance.now();
     const wall = Date.now();
-    if (typeof token !== 'string' || token.length > maxTokenLength) return this.#refusal('MALFORMED');
-    const answer = answerFromMemory(this.#state, innerDigestLatin1(token), options, mono, wall, options.audience ?? this.#audience);
-    if (!answer) return parse(token).ok ? undefined : this.#refusal('MALFORMED');
-    this.#record(answer, options, mono);
+    if (typeof token !== 'string' || token.length > maxTokenLength || token.charCodeAt(prefixEnd) !== underscore) return this.#refuseMalformed();
+    const slot = slotFor(this.#state, innerDigestLatin1(token), options, mono, wall);
+    if (slot < 0) return parse(token).ok ? undefined : this.#refuseMalformed();
+    const answer = answerAt(this.#state, slot, options, options.audience ?? this.#audience, mono, wall);
+    const { cache } = this.#state;
+    cache.setMark(slot, this.#record(cache.mark(slot), answer, options, mono));
     return answer;
   }
 
@@ -111,14 +121,22 @@ export class Gateway {
     if (this.#closed) return this.#refusal('UNAVAILABLE');
     const answer = await this.#reader.read(digest, { ...options, audience: options.audience ?? this.#audience });
     if (!answer) return this.#refusal('UNAVAILABLE');
-    this.#record(answer, options, performance.now());
+    if (isKnown(answer)) this.#record(0, answer, options, performance.now());
     return answer;
   }
 
-  #record(answer: VerifyAnswer, { scopes, address, agent }: VerifyOptions, mono: number): void {
-    if (answer.tokenId === undefined) return;
-    const caller: Caller | undefined = address === undefined && agent === undefined ? undefined : { address, agent };
-    this.#usage.record(answer.tokenId, answer.code, scopes, answer.scopes, caller, mono);
+  #record(mark: number, answer: VerifyAnswer & TokenFacts, { scopes, address, agent }: VerifyOptions, mono: number): number {
+    return this.#usage.record(mark, answer.tokenId, answer.code, scopes, answer.scopes, address, agent, mono);
+  }
+
+  // One object for a flood of junk, made anew when there is something newer to be fresh as of.
+  #refuseMalformed(): VerifyAnswer {
+    const { asOf, appliedSeq } = this.#state;
+    if (this.#malformed.seq !== appliedSeq || (this.#malformed.asOf !== asOf && asOf !== '')) {
+      this.#malformed = Object.freeze(this.#refusal('MALFORMED'));
+      this.#malformedPromise = Promise.resolve(this.#malformed);
+    }
+    return this.#malformed;
   }
 
   // The form of a token never changes, so MALFORMED is as fresh as can be; nothing is known behind UNAVAILABLE.
@@ -159,6 +177,10 @@ export class Gateway {
     this.#reader.close();
     this.#client.close();
   }
+}
+
+function isKnown(answer: VerifyAnswer): answer is VerifyAnswer & TokenFacts {
+  return answer.tokenId !== undefined;
 }
 
 /** Starts a verifier in this process. It registers and asks for its first lease in the background. */

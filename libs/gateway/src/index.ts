@@ -12,7 +12,7 @@ export { answerFromMemory, type Wanted } from './answer.js';
 export { inNetworks } from './networks.js';
 export { ReadQueue } from './read-queue.js';
 export { TokenCache, type CachedState, type CachedToken, type Grant } from './token-cache.js';
-export { networkOf, UsageBook, type Caller } from './usage-book.js';
+export { networkOf, UsageBook } from './usage-book.js';
 export { clockDrift, clockToleranceMs, VerifierState, type Clocks, type ReadResult } from './verifier-state.js';
 export {
   expressMiddleware, fastifyHook, nestGuard, refusalFor, RefusedError, tokenOf,

@@ -26,8 +26,14 @@ const digestLength = 32;
 const stateBits = 3;
 const referenced = 4;
 
+// One entry is one cache line of 64 bytes: digest (32), asOf, expiresAt (8 each), owner, grant, mark, flags (4 each).
+const bytesPerSlot = 64;
+const [doubles, words] = [bytesPerSlot / 8, bytesPerSlot / 4];
+const [asOfAt, expiresAtAt] = [4, 5];
+const [ownerAt, grantAt, markAt, flagsAt] = [12, 13, 14, 15];
+
 /**
- * A bounded map from inner digest to token facts in flat arrays, about 130 bytes each: a million
+ * A bounded map from inner digest to token facts in flat arrays, about 140 bytes each: a million
  * objects would cost several times that, and every collection would walk them. When full, the entry
  * not used for longest (second chance) makes room.
  *
@@ -37,14 +43,11 @@ const referenced = 4;
  * and for a million.
  */
 export class TokenCache {
-  readonly #digests: Uint8Array;
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
   readonly #table: Int32Array;
   readonly #mask: number;
-  readonly #flags: Uint8Array;
-  readonly #asOf: Float64Array;
-  readonly #expiresAt: Float64Array;
-  readonly #ownerOf: Int32Array;
-  readonly #grantOf: Int32Array;
   readonly #tokenIds: string[] = [];
   readonly #byTokenId: TokenIdIndex;
   #owners = new InternTable<{ readonly id: string; floor: number }>();
@@ -59,12 +62,10 @@ export class TokenCache {
     const size = 2 ** Math.ceil(Math.log2(capacity * 1.5));
     this.#mask = size - 1;
     this.#table = new Int32Array(size);
-    this.#digests = new Uint8Array(capacity * digestLength);
-    this.#flags = new Uint8Array(capacity);
-    this.#asOf = new Float64Array(capacity);
-    this.#expiresAt = new Float64Array(capacity);
-    this.#ownerOf = new Int32Array(capacity);
-    this.#grantOf = new Int32Array(capacity);
+    const memory = new ArrayBuffer(capacity * bytesPerSlot);
+    this.#bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory);
+    this.#doubles = new Float64Array(memory);
     this.#byTokenId = new TokenIdIndex(capacity);
   }
 
@@ -79,14 +80,15 @@ export class TokenCache {
       const slot = table[place]! - 1;
       if (slot < 0) return -1;
       if (!this.#holds(slot, digest)) continue;
-      if (this.#asOf[slot]! < this.#floor || this.#asOf[slot]! < this.#owners.at(this.#ownerOf[slot]!).floor) return -1;
-      this.#flags[slot]! |= referenced;
+      const asOf = this.#doubles[slot * doubles + asOfAt]!;
+      if (asOf < this.#floor || asOf < this.#owners.at(this.#words[slot * words + ownerAt]!).floor) return -1;
+      this.#words[slot * words + flagsAt]! |= referenced;
       return slot;
     }
   }
 
   state(slot: number): CachedState {
-    return states[this.#flags[slot]! & stateBits]!;
+    return states[this.#words[slot * words + flagsAt]! & stateBits]!;
   }
 
   tokenId(slot: number): string {
@@ -94,36 +96,47 @@ export class TokenCache {
   }
 
   owner(slot: number): string {
-    return this.#owners.at(this.#ownerOf[slot]!).id;
+    return this.#owners.at(this.#words[slot * words + ownerAt]!).id;
   }
 
   grant(slot: number): Grant {
-    return this.#grants.at(this.#grantOf[slot]!);
+    return this.#grants.at(this.#words[slot * words + grantAt]!);
   }
 
   expiresAtMs(slot: number): number {
-    return this.#expiresAt[slot]!;
+    return this.#doubles[slot * doubles + expiresAtAt]!;
   }
 
   asOf(slot: number): number {
-    return this.#asOf[slot]!;
+    return this.#doubles[slot * doubles + asOfAt]!;
+  }
+
+  /** A number that the user of the cache keeps with the entry, 0 at first. */
+  mark(slot: number): number {
+    return this.#words[slot * words + markAt]!;
+  }
+
+  setMark(slot: number, mark: number): void {
+    this.#words[slot * words + markAt] = mark;
   }
 
   /** Keeps what was read as of `seq`, unless something read later is here already. */
   put(digest: string, token: CachedToken, seq: number): void {
     const old = this.#locate(digest);
     if (old >= 0) {
-      if (this.#asOf[old]! > seq) return;
+      if (this.asOf(old) > seq) return;
       this.#remove(old);
     }
     const slot = this.#claimSlot();
-    for (let i = 0; i < digestLength; i++) this.#digests[slot * digestLength + i] = digest.charCodeAt(i);
-    this.#flags[slot] = states.indexOf(token.state);
-    this.#asOf[slot] = seq;
-    this.#expiresAt[slot] = token.expiresAtMs;
-    this.#ownerOf[slot] = this.#owners.take(token.owner, () => ({ id: token.owner, floor: 0 }));
+    for (let i = 0; i < digestLength; i++) this.#bytes[slot * bytesPerSlot + i] = digest.charCodeAt(i);
+    this.#doubles[slot * doubles + asOfAt] = seq;
+    this.#doubles[slot * doubles + expiresAtAt] = token.expiresAtMs;
     const { audience, environment, scopes, networks } = token.grant;
-    this.#grantOf[slot] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks]), () => token.grant);
+    const word = slot * words;
+    this.#words[word + ownerAt] = this.#owners.take(token.owner, () => ({ id: token.owner, floor: 0 }));
+    this.#words[word + grantAt] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks]), () => token.grant);
+    this.#words[word + markAt] = 0;
+    this.#words[word + flagsAt] = states.indexOf(token.state);
     this.#tokenIds[slot] = token.tokenId;
     this.#byTokenId.add(slot, token.tokenId);
     let place = hashOf(digest) & this.#mask;
@@ -143,7 +156,7 @@ export class TokenCache {
     }
     if (entry.tokenId === undefined) return;
     for (const slot of this.#byTokenId.slots(entry.tokenId, this.#tokenIds)) {
-      if (this.#asOf[slot]! >= entry.seq) continue;
+      if (this.asOf(slot) >= entry.seq) continue;
       // Stopping all of a token is known in full; anything else (one secret's end, a resume) is read anew.
       if (entry.kind === 'revoke' && entry.generation === undefined) this.#setState(slot, 'REVOKED');
       else if (entry.kind === 'suspend' && entry.generation === undefined && this.state(slot) !== 'REVOKED') this.#setState(slot, 'SUSPENDED');
@@ -163,12 +176,13 @@ export class TokenCache {
   }
 
   #setState(slot: number, state: CachedState): void {
-    this.#flags[slot] = (this.#flags[slot]! & ~stateBits) | states.indexOf(state);
+    const at = slot * words + flagsAt;
+    this.#words[at] = (this.#words[at]! & ~stateBits) | states.indexOf(state);
   }
 
   #holds(slot: number, digest: string): boolean {
-    const digests = this.#digests;
-    for (let i = 0, at = slot * digestLength; i < digestLength; i++) if (digests[at + i] !== digest.charCodeAt(i)) return false;
+    const bytes = this.#bytes;
+    for (let i = 0, at = slot * bytesPerSlot; i < digestLength; i++) if (bytes[at + i] !== digest.charCodeAt(i)) return false;
     return true;
   }
 
@@ -183,8 +197,8 @@ export class TokenCache {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#used < this.capacity) return this.#used++;
-    while (this.#flags[this.#hand]! & referenced) {
-      this.#flags[this.#hand]! &= ~referenced;
+    while (this.#words[this.#hand * words + flagsAt]! & referenced) {
+      this.#words[this.#hand * words + flagsAt]! &= ~referenced;
       this.#hand = (this.#hand + 1) % this.capacity;
     }
     const victim = this.#hand;
@@ -195,10 +209,10 @@ export class TokenCache {
 
   #remove(slot: number): void {
     this.#byTokenId.remove(slot, this.#tokenIds[slot]!);
-    this.#owners.release(this.#ownerOf[slot]!);
-    this.#grants.release(this.#grantOf[slot]!);
+    this.#owners.release(this.#words[slot * words + ownerAt]!);
+    this.#grants.release(this.#words[slot * words + grantAt]!);
     this.#tokenIds[slot] = '';
-    this.#flags[slot] = 0;
+    this.#words[slot * words + flagsAt] = 0;
     this.#unlink(slot);
     this.#free.push(slot);
   }
@@ -217,9 +231,9 @@ export class TokenCache {
   }
 
   #home(slot: number): number {
-    const at = slot * digestLength;
-    const d = this.#digests;
-    return (d[at]! | (d[at + 1]! << 8) | (d[at + 2]! << 16) | (d[at + 3]! << 24)) & this.#mask;
+    const at = slot * bytesPerSlot;
+    const bytes = this.#bytes;
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) & this.#mask;
   }
 }
 

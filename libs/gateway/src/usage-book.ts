@@ -1,12 +1,7 @@
 import type { UsageRecord } from './fleet-messages.js';
 
-/** What a gateway may tell about the caller; enough to name who still uses an old secret. */
-export interface Caller {
-  readonly address?: string;
-  readonly agent?: string;
-}
-
 interface Use {
+  readonly place: number;
   readonly tokenId: string;
   readonly code: string;
   readonly scopes: readonly string[] | undefined;
@@ -15,7 +10,7 @@ interface Use {
   readonly agent: string | undefined;
   count: number;
   lastMono: number;
-  next: Use | undefined;
+  readonly next: Use | undefined;
 }
 
 const maxAgentLength = 200;
@@ -26,44 +21,54 @@ const maxAgentLength = 200;
  * issuer, so that "nobody used it" is never concluded from a book that was full.
  */
 export class UsageBook {
-  #byToken = new Map<string, Use>();
-  #size = 0;
+  #first = new Map<string, Use>();
+  // Place 0 stays empty: it is the mark of those who have none.
+  #uses: (Use | undefined)[] = [undefined];
   #lost = 0;
 
   constructor(private readonly limit: number) {}
 
   get size(): number {
-    return this.#size;
+    return this.#uses.length - 1;
   }
 
-  record(tokenId: string, code: string, scopes: readonly string[] | undefined, granted: readonly string[] | undefined, caller: Caller | undefined, mono: number): void {
-    const first = this.#byToken.get(tokenId);
-    const address = caller?.address;
-    const agent = caller?.agent;
-    for (let use = first; use !== undefined; use = use.next) {
-      if (use.code === code && use.address === address && use.agent === agent && sameScopes(use.scopes, scopes)) {
-        use.count++;
-        use.lastMono = mono;
-        return;
+  /**
+   * Counts one use. `mark` is what the last record of this token returned, or 0: it finds a use like
+   * the last one without a look-up. Marks need no care: one that is out of date is only slower.
+   */
+  record(mark: number, tokenId: string, code: string, scopes: readonly string[] | undefined, granted: readonly string[] | undefined, address: string | undefined, agent: string | undefined, mono: number): number {
+    let use = this.#uses[mark];
+    if (use === undefined || use.tokenId !== tokenId || !isLike(use, code, scopes, address, agent)) {
+      use = this.#first.get(tokenId);
+      while (use !== undefined && !isLike(use, code, scopes, address, agent)) use = use.next;
+    }
+    if (use === undefined) {
+      if (this.size >= this.limit) {
+        this.#lost++;
+        return 0;
       }
+      use = { place: this.#uses.length, tokenId, code, scopes: scopes && [...scopes], granted, address, agent, count: 0, lastMono: mono, next: this.#first.get(tokenId) };
+      this.#uses.push(use);
+      this.#first.set(tokenId, use);
     }
-    if (this.#size >= this.limit) {
-      this.#lost++;
-      return;
-    }
-    this.#size++;
-    this.#byToken.set(tokenId, { tokenId, code, scopes: scopes && [...scopes], granted, address, agent, count: 1, lastMono: mono, next: first });
+    use.count++;
+    use.lastMono = mono;
+    return use.place;
   }
 
   /** Empties the book. `timeOf` turns the monotonic time of a use into database time, RFC 3339. */
   take(timeOf: (mono: number) => string): { readonly records: UsageRecord[]; readonly lost: number } {
     const lost = this.#lost;
-    const records: UsageRecord[] = [];
-    for (const first of this.#byToken.values()) for (let use: Use | undefined = first; use !== undefined; use = use.next) records.push(recordOf(use, timeOf));
-    this.#byToken = new Map();
-    this.#size = this.#lost = 0;
+    const records = this.#uses.flatMap((use) => (use ? [recordOf(use, timeOf)] : []));
+    this.#first = new Map();
+    this.#uses = [undefined];
+    this.#lost = 0;
     return { records, lost };
   }
+}
+
+function isLike(use: Use, code: string, scopes: readonly string[] | undefined, address: string | undefined, agent: string | undefined): boolean {
+  return use.code === code && use.address === address && use.agent === agent && sameScopes(use.scopes, scopes);
 }
 
 function sameScopes(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {

@@ -21,9 +21,9 @@ class StepCommand implements fc.Command<object, FleetSimulation> {
 }
 
 const weights: Readonly<Record<string, number>> = {
-  tick: 9, sleep: 2, 'step-wall-clock': 1, pause: 1, continue: 2, join: 1, ask: 4, apply: 1, restart: 1, leave: 1, retire: 1,
-  call: 8, 'send-reads': 4, deliver: 9, 'deliver-all': 4, drop: 1, repeat: 2, tear: 1, revoke: 3, suspend: 2, resume: 1,
-  'owner-epoch': 1, 'mass-epoch': 1, reissue: 3, 'restart-issuer': 1, 'new-incarnation': 1, 'reads-arrive': 4, 'facts-arrive': 2, 'sync-all': 3, 'sync-others': 2, sync: 6, warm: 6,
+  tick: 8, sleep: 2, 'step-wall-clock': 1, pause: 1, continue: 2, join: 1, ask: 4, apply: 1, restart: 1, leave: 1, retire: 2,
+  call: 8, 'send-reads': 4, deliver: 6, 'deliver-all': 3, drop: 1, repeat: 2, tear: 1, revoke: 6, suspend: 2, resume: 1,
+  'owner-epoch': 1, 'mass-epoch': 1, reissue: 5, 'restart-issuer': 1, 'new-incarnation': 1, 'read-under-way': 5, 'facts-arrive': 5, 'grant-under-way': 4, 'grants-arrive': 4, 'sync-all': 5, 'sync-others': 4, sync: 6, warm: 6,
 };
 // One verifier and one token get most of the attention: what breaks needs several steps about the same pair.
 const command = fc.record({
@@ -73,7 +73,7 @@ describe('the fleet protocol, through drift, sleep, pauses, restarts and a hosti
     ['G4', 'trusts-one-clock'], ['G5', 'trusts-one-clock'], ['G6', 'wall-clock-expiry'], ['G4', 'lists-before-commit'], ['G4', 'forgets-retired'],
     ['G4', 'keeps-cache-over-joins'], ['G4', 'acknowledges-for-silent'], ['G5', 'keeps-old-read'], ['G5', 'skips-gap'],
   ])('%s notices the seeded bug: %s', (guarantee, ...bugs) => {
-    const details = check(bugs, [guarantee], 20_000, 42);
+    const details = check(bugs, [guarantee], 20_000, 3);
     expect({ bugs, failed: details.failed }).toEqual({ bugs, failed: true });
   });
 });

@@ -30,6 +30,8 @@ export interface Coverage {
  */
 export class FleetSimulation implements World {
   now = 5000;
+  /** Counts steps: what happens in the same millisecond still has an order. */
+  #moment = 0;
   readonly coverage: Coverage = { valid: 0, refusedAfterReturn: 0, fenced: 0, acknowledged: 0 };
   readonly #issuer: IssuerNode;
   readonly #nodes: VerifierNode[];
@@ -46,46 +48,81 @@ export class FleetSimulation implements World {
     this.#network.push(message);
   }
 
-  perform({ op, node: nodeIndex, token: tokenIndex, pick, ms, flag }: Step): void {
-    const node = this.#nodes[nodeIndex]!;
-    const token = this.#issuer.tokens[tokenIndex]!;
-    const awake = !node.paused;
-    switch (op) {
-      case 'tick': this.#elapse(ms); break;
-      case 'sleep': this.#elapse(ms === 1 ? 40 : 2000, node); break;
-      case 'step-wall-clock': node.wall += flag ? 60_000 : -60_000; break;
-      case 'pause': node.paused = true; break;
-      case 'continue': node.paused = false; break;
-      case 'join': if (awake) node.join(); break;
-      case 'ask': if (awake) node.ask(); break;
-      case 'apply': if (awake) node.applyPostponed(); break;
-      case 'restart': node.restart(); node.join(); break;
-      case 'leave': if (awake) node.leave(); break;
-      case 'retire': this.#issuer.retire(node.state.verifierId); break;
-      case 'call': if (awake) this.#call(node, token, flag); break;
-      case 'send-reads': if (awake) node.sendReads(); break;
-      case 'deliver': this.#deliver(pick % Math.max(1, this.#network.length)); break;
-      case 'deliver-all': this.#deliverAll(); break;
-      case 'drop': this.#network.splice(pick % Math.max(1, this.#network.length), 1); break;
-      case 'repeat': this.#network.push(...this.#network.slice(pick % Math.max(1, this.#network.length)).slice(0, 1)); break;
-      case 'tear': this.#tear(pick); break;
-      case 'revoke': this.#issuer.stop('revoke', [token], this.now, { tokenId: token.tokenId }, flag && pick % 4 === 0); break;
-      case 'suspend': this.#issuer.stop('suspend', [token], this.now, { tokenId: token.tokenId }, false); break;
-      case 'resume': this.#issuer.resume(token, this.now); break;
-      case 'owner-epoch': this.#issuer.stop('epoch', this.#issuer.tokens.filter(({ owner }) => owner === token.owner), this.now, { ownerId: token.owner, epoch: 1 }, false); break;
-      case 'mass-epoch': this.#issuer.stop('epoch', [...this.#issuer.tokens], this.now, { epoch: 1 }, false); break;
-      case 'reissue': this.#issuer.issue(tokenIndex, token.owner, flag ? never : databaseEpochMs + this.now + 900, this.now); break;
-      case 'restart-issuer': this.#issuer.restart(); break;
-      case 'new-incarnation': this.#issuer.newIncarnation(); break;
-      case 'sync': if (awake) { node.ask(); this.#deliverAll((message) => message.kind !== 'read' && message.kind !== 'facts'); } break;
-case 'sync-others': for (const other of [0, 1, 2]) if (other !== nodeIndex) this.perform({ op: 'sync', node: other, token: 0, pick: 0, ms: 0, flag: false }); break;
-      case 'sync-all': for (const each of [0, 1, 2]) this.perform({ op: 'sync', node: each, token: 0, pick: 0, ms: 0, flag: false }); break;
-      case 'facts-arrive': this.#deliverAll((message) => message.kind === 'facts'); break;
-      case 'reads-arrive': this.#deliverAll((message) => message.kind === 'read'); break;
-      case 'warm': if (awake) { this.#call(node, token, false); node.sendReads(); this.#deliverAll(); } break;
-      default: throw new Error(`no such step: ${op}`);
-    }
-    this.#issuer.settle(this.now);
+  /** What only a running process does. */
+  readonly #byProcess: Readonly<Record<string, (node: VerifierNode, token: TruthToken, step: Step) => void>> = {
+    join: (node) => node.join(),
+    ask: (node) => node.ask(),
+    apply: (node) => node.applyPostponed(),
+    leave: (node) => node.leave(),
+    call: (node, token, { flag }) => this.#call(node, token, flag),
+    'send-reads': (node) => node.sendReads(),
+    sync: (node) => this.#sync(node),
+    'read-under-way': (node, token) => {
+      this.#call(node, token, false);
+      node.sendReads();
+      this.#deliverAll(({ kind }) => kind === 'read');
+    },
+    'grant-under-way': (node) => {
+      node.ask();
+      this.#deliverAll(({ kind }) => kind === 'ask');
+    },
+    warm: (node, token) => {
+      this.#call(node, token, false);
+      node.sendReads();
+      this.#deliverAll();
+    },
+  };
+
+  /** What happens to processes, clocks, network and issuer. */
+  readonly #fromOutside: Readonly<Record<string, (node: VerifierNode, token: TruthToken, step: Step) => void>> = {
+    tick: (_node, _token, { ms }) => this.#elapse(ms),
+    sleep: (node, _token, { ms }) => this.#elapse(ms === 1 ? 40 : 2000, node),
+    'step-wall-clock': (node, _token, { flag }) => { node.wall += flag ? 60_000 : -60_000; },
+    pause: (node) => { node.paused = true; },
+    continue: (node) => { node.paused = false; },
+    restart: (node) => {
+      node.restart();
+      node.join();
+    },
+    retire: (node) => this.#issuer.retire(node.state.verifierId),
+    'sync-others': (node) => this.#nodes.filter((other) => other !== node && !other.paused).forEach((other) => this.#sync(other)),
+    'sync-all': () => this.#nodes.filter(({ paused }) => !paused).forEach((each) => this.#sync(each)),
+    deliver: (_node, _token, { pick }) => this.#deliver(this.#picked(pick)),
+    'deliver-all': () => this.#deliverAll(),
+    'grants-arrive': () => this.#deliverAll(({ kind }) => kind === 'grant'),
+    'facts-arrive': () => this.#deliverAll(({ kind }) => kind === 'facts'),
+    drop: (_node, _token, { pick }) => this.#network.splice(this.#picked(pick), 1),
+    repeat: (_node, _token, { pick }) => this.#network.push(...this.#network.slice(this.#picked(pick)).slice(0, 1)),
+    tear: (_node, _token, { pick }) => this.#tear(pick),
+    revoke: (_node, token, { flag, pick }) => this.#issuer.stop('revoke', [token], this.now, { tokenId: token.tokenId }, flag && pick % 4 === 0),
+    suspend: (_node, token) => this.#issuer.stop('suspend', [token], this.now, { tokenId: token.tokenId }, false),
+    resume: (_node, token) => this.#issuer.resume(token, this.now),
+    'owner-epoch': (_node, { owner }) => this.#issuer.stop('epoch', this.#issuer.tokens.filter((one) => one.owner === owner), this.now, { ownerId: owner, epoch: 1 }, false),
+    'mass-epoch': () => this.#issuer.stop('epoch', [...this.#issuer.tokens], this.now, { epoch: 1 }, false),
+    reissue: (_node, { owner }, { token, flag }) => this.#issuer.issue(token, owner, flag ? never : databaseEpochMs + this.now + 900, this.now),
+    'restart-issuer': () => this.#issuer.restart(),
+    'new-incarnation': () => this.#issuer.newIncarnation(),
+  };
+
+  perform(step: Step): void {
+    this.#moment++;
+    const node = this.#nodes[step.node]!;
+    const token = this.#issuer.tokens[step.token]!;
+    const byProcess = this.#byProcess[step.op];
+    if (!byProcess) this.#fromOutside[step.op]!(node, token, step);
+    else if (!node.paused) byProcess(node, token, step);
+    this.#issuer.settle(this.#moment);
+  }
+
+  /** One ask and its answer, while reads stay under way. */
+  #sync(node: VerifierNode): void {
+    node.ask();
+    this.#deliverAll(({ kind }) => kind !== 'read' && kind !== 'facts');
+    this.#issuer.settle(this.#moment);
+  }
+
+  #picked(pick: number): number {
+    return pick % Math.max(1, this.#network.length);
   }
 
   #elapse(ms: number, asleep?: VerifierNode): void {
@@ -100,7 +137,7 @@ case 'sync-others': for (const other of [0, 1, 2]) if (other !== nodeIndex) this
   }
 
   #call(node: VerifierNode, token: TruthToken, fresh: boolean): void {
-    node.call({ token, beganAt: this.now, minSeq: fresh ? this.#issuer.head : undefined });
+    node.call({ token, beganAt: this.#moment, minSeq: fresh ? this.#issuer.head : undefined });
   }
 
   #deliverAll(which: (message: Message) => boolean = () => true): void {
@@ -142,12 +179,12 @@ case 'sync-others': for (const other of [0, 1, 2]) if (other !== nodeIndex) this
 
   answered(node: VerifierNode, call: Call, answer: VerifyAnswer | { readonly code: string; readonly valid: boolean }): void {
     const { token } = call;
-    const stop = this.#issuer.returned.find((one) => one.token === token && one.returnedAt <= call.beganAt && !this.#resumedSince(token, one.order));
+    const stop = this.#issuer.returned.find((one) => one.token === token && one.returnedAt < call.beganAt && !this.#resumedSince(token, one.order));
     if (stop && !answer.valid) this.coverage.refusedAfterReturn++;
     this.coverage.fenced = this.#issuer.receipts.filter(({ outcome }) => outcome === 'fenced').length;
     this.coverage.acknowledged = this.#issuer.receipts.length - this.coverage.fenced;
     if (answer.valid) this.coverage.valid++;
-    if (stop && answer.valid) this.#broken('G4', `${node.name} said VALID of ${token.tokenId} at ${this.now}, whose stop had returned at ${stop.returnedAt}, before the call at ${call.beganAt}`);
+    if (stop && answer.valid) this.#broken('G4', `${node.name} said VALID of ${token.tokenId} in step ${this.#moment}, whose stop had returned in step ${stop.returnedAt}, before the call of step ${call.beganAt}`);
     if (!('seq' in answer)) return;
     if (answer.valid && databaseEpochMs + this.now >= token.expiresAtMs) this.#broken('G6', `${node.name} said VALID of ${token.tokenId} after its end`);
     this.#checkFreshness(node, call, answer);
@@ -163,7 +200,7 @@ case 'sync-others': for (const other of [0, 1, 2]) if (other !== nodeIndex) this
 
   #checkFreshness(node: VerifierNode, { token, minSeq, beganAt }: Call, answer: VerifyAnswer): void {
     const incarnation = node.state.incarnation;
-    const fail = (why: string): void => this.#broken('G5', `${node.name} at ${this.now}: ${why}; answer ${JSON.stringify(answer)}, call of ${beganAt}`);
+    const fail = (why: string): void => this.#broken('G5', `${node.name} at ${this.now}: ${why}; answer ${JSON.stringify(answer)}, call of step ${beganAt}`);
     const told = token.history.filter((one) => one.incarnation === incarnation && one.seq <= answer.seq).at(-1);
     if (told && answer.code !== 'EXPIRED' && told.state !== answer.code) fail(`truth at seq ${answer.seq} is ${told.state}`);
     if (answer.valid && minSeq !== undefined && this.#issuer.incarnation === incarnation && answer.seq < minSeq) fail(`less fresh than asked, ${minSeq}`);

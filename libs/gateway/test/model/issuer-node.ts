@@ -158,12 +158,12 @@ export class IssuerNode {
   }
 
   /** Lets every revoke call return whose fence is complete. */
-  settle(now: number): void {
+  settle(moment: number): void {
     this.#fences = this.#fences.filter((fence) => {
       const state = fenceOf({ ...fence, acknowledgements: this.#acknowledgements }, this.mono);
       const silentCounts = this.bugs.has('acknowledges-for-silent') && this.mono > fence.committedBy + 5;
       if (!state.done && !silentCounts) return true;
-      for (const token of fence.stopped) this.returned.push({ token, order: fence.order, returnedAt: now });
+      for (const token of fence.stopped) this.returned.push({ token, order: fence.order, returnedAt: moment });
       for (const receipt of state.receipts) this.receipts.push({ ...receipt, incarnation: fence.incarnation });
       return false;
     });
