@@ -48,8 +48,13 @@ export function rotateAt(life: Life, since: Date, terms: Terms): Date | undefine
  */
 export function spanOf(life: Life, cause: RotationCause, start: Date, terms: Terms): Span {
   const claimBefore = earlier(plus(start, windowSeconds(life, terms)), life.expiresAt);
-  if (cause === 'emergency' || cause === 'leak') return { deadlineAt: start, claimBefore };
+  if (isUrgent(cause)) return { deadlineAt: start, claimBefore };
   return { deadlineAt: earlier(plus(start, windowSeconds(life, terms) + graceSeconds(life, terms)), life.expiresAt), claimBefore };
+}
+
+/** The old secret is out: it dies first, and its successor is claimed afterwards. */
+export function isUrgent(cause: RotationCause): boolean {
+  return cause === 'emergency' || cause === 'leak';
 }
 
 /** When a successor that nobody claimed is offered again: soon at first, then ever less often, while the token lives. */

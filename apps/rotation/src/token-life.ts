@@ -3,7 +3,7 @@ import { durationSeconds, type EventData, type RotationId } from '@writ/contract
 import type { Tx } from '@writ/messaging';
 import { isOpen } from './advance.js';
 import { RotationConfig } from './config.js';
-import { noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
+import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
 import { openRotation, rotationById, type RotationRow } from './rotation.store.js';
 import { endTokens, lifeOf, tokenById, type TokenRow } from './token.store.js';
 
@@ -73,7 +73,8 @@ export class TokenLife {
     }
     const at = token.now;
     const change = {
-      claimable: { generation, claimable_at: at },
+      // In an emergency the old secret is dead before there is a new one.
+      claimable: { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}) },
       delivered: { generation, delivered_at: at },
       // First use only shortens the deadline; whichever straggler is left is named soon.
       used: { generation, used_at: at, deadline_at: deadlineAt, watch_at: isOpen(rotation.state) ? at : null },
@@ -87,7 +88,7 @@ export class TokenLife {
   private adopt(tx: RotationTx, token: TokenRow, { rotationId, generation, deadlineAt }: EventData<'token.rotated'>): void {
     tx.db.insert('rotation', {
       rotation_id: rotationId, token_id: token.token_id, cause: 'leak', started_at: token.now, deadline_at: deadlineAt, claim_before: token.expires_at,
-      generation, claimable_at: token.now, nudges: 0,
+      generation, claimable_at: token.now, retired_at: token.now, nudges: 0,
     });
     tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
   }
@@ -110,7 +111,7 @@ export class TokenLife {
   private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow): void {
     tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { lapsed_at: token.now, watch_at: null });
     if (!isOpen(rotation.state) || token.ended_at) return;
-    const wanted = token.rotate_seconds !== null || rotation.cause === 'emergency' || rotation.cause === 'leak';
+    const wanted = token.rotate_seconds !== null || isUrgent(rotation.cause);
     const again = wanted ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
     tx.db.update('token', { token_id: token.token_id }, { attempts: token.attempts + 1, rotate_at: token.suspended ? null : (again ?? null) });
   }
