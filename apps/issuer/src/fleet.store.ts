@@ -1,11 +1,11 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { FleetReceipt } from '@writ/contracts';
 import {
   fenceOf, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
   type RegisterAsk, type Registration,
 } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import { Clock } from '@writ/service';
+import { Clock, later } from '@writ/service';
 import { Hints } from './hints.store.js';
 import { Replica } from './replica.job.js';
 import { entryOf, type LogRow } from './state-log.store.js';
@@ -22,10 +22,12 @@ const grantSql = `
 
 /** The issuer's side of the fleet protocol: who verifies from memory, under which lease, and what they have applied. */
 @Injectable()
-export class Fleet implements OnModuleInit {
+export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   // The newest acknowledgement of each verifier; a fence that begins after it need not wait for another.
   private readonly acknowledged = new Map<string, Acknowledgement>();
   private readonly owners = new Map<string, string>();
+  private readonly held = new Set<() => void>();
+  private isClosing = false;
   private readonly listeners = new Set<(ack: Acknowledgement) => void>();
 
   constructor(
@@ -44,6 +46,12 @@ export class Fleet implements OnModuleInit {
       if ('ack' in hint) this.heard(hint.ack, false);
       else if (hint.head > this.replica.headSeq) void this.replica.poll().catch(() => undefined); // The next poll says what is wrong.
     });
+  }
+
+  /** Asks that are held are let go, to be asked of another replica. */
+  beforeApplicationShutdown(): void {
+    this.isClosing = true;
+    for (const letGo of [...this.held]) letGo();
   }
 
   /** Registers durably, then reads the head: whoever revokes afterwards finds the registration. */
@@ -66,6 +74,7 @@ export class Fleet implements OnModuleInit {
     if (this.replica.inDoubt) return 'ahead';
     if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
     if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.headSeq) await this.news(Math.min(ask.holdMs, maxLeaseMs));
+    if (this.isClosing) throw later('This replica is stopping.');
     const rows = await this.transactions.read((db) => db.query<GrantRow>(grantSql, [ask.appliedSeq, ask.verifierId, clientId]));
     const head = rows[0] as GrantRow;
     if (head.registered) this.own(ask.verifierId, clientId);
@@ -150,8 +159,10 @@ export class Fleet implements OnModuleInit {
       const end = () => {
         clearTimeout(timer);
         stop();
+        this.held.delete(end);
         resolve();
       };
+      this.held.add(end);
       const timer = setTimeout(end, timeoutMs);
       const stop = this.replica.onNews(end);
     });

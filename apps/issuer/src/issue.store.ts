@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import DataLoader from 'dataloader';
 import { deriveId, type TokenId } from '@writ/contracts';
-import { lookup, type Tx } from '@writ/messaging';
+import { toJson, type Db, type Tx } from '@writ/messaging';
 import type { KeyProvider } from '@writ/token';
 import { KEYS } from './keys.store.js';
 import type { Approval, Refusal, Right, SignedRequest } from './may-issue.js';
@@ -9,7 +10,7 @@ import { sealOf, type TokenRow } from './token.row.js';
 
 export interface RequestRow {
   request_id: string;
-  state: 'submitted' | 'approved' | 'cancelled' | 'issued' | 'refused';
+  state: 'open' | 'cancelled' | 'issued' | 'refused';
   facts: SignedRequest | null;
   approval: Approval | null;
   token_id: TokenId | null;
@@ -17,17 +18,27 @@ export interface RequestRow {
   now: Date;
 }
 
-const requestById = lookup<RequestRow>(
-  'SELECT request_id, state, facts, approval, token_id, now() FROM request WHERE request_id = ANY($1) ORDER BY request_id FOR UPDATE', (row) => row.request_id,
-);
+/** What one message adds to a request. */
+type Part = { requestId: string; facts?: SignedRequest; approval?: Approval; cancelled?: boolean };
 
 /** Turns a verdict into rows and events, for a batch of requests with a handful of statements. */
 @Injectable()
 export class Issues {
+  private readonly meeting = new WeakMap<Db, DataLoader<Part, RequestRow>>();
+
   constructor(@Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog) {}
 
-  find(tx: Tx<'issuer'>, requestId: string): Promise<RequestRow | undefined> {
-    return tx.db.one(requestById, requestId);
+  /**
+   * Adds what a message says to what is known of its request, whichever came first and whichever replica has the
+   * others. Messages of one turn go to the database together. @returns everything known now, locked
+   */
+  meet(tx: Tx<'issuer'>, part: Part): Promise<RequestRow> {
+    let loader = this.meeting.get(tx.db);
+    if (!loader) {
+      loader = new DataLoader((parts) => merge(tx.db, parts), { cache: false });
+      this.meeting.set(tx.db, loader);
+    }
+    return loader.load(part);
   }
 
   refuse(tx: Tx<'issuer'>, row: RequestRow, { code, detail }: Refusal): void {
@@ -79,4 +90,20 @@ export class Issues {
       mac_kid: kid,
     };
   }
+}
+
+/** What is there stays: a request's facts and its first approval never change. Sorted, so that replicas lock in one order. */
+async function merge(db: Db, parts: readonly Part[]): Promise<RequestRow[]> {
+  const rows = parts.map(({ requestId, facts, approval, cancelled }) => ({ request_id: requestId, state: cancelled ? 'cancelled' : 'open', facts, approval }))
+    .sort((a, b) => (a.request_id < b.request_id ? -1 : 1));
+  const merged = await db.query<RequestRow>(
+    `INSERT INTO request AS r (request_id, state, facts, approval)
+     SELECT request_id, state, facts, approval FROM json_to_recordset($1::json) AS p(request_id text, state text, facts jsonb, approval jsonb)
+     ON CONFLICT (request_id) DO UPDATE SET facts = coalesce(r.facts, excluded.facts), approval = coalesce(r.approval, excluded.approval),
+       state = CASE WHEN r.state = 'open' THEN excluded.state ELSE r.state END
+     RETURNING request_id, state, facts, approval, token_id, now()`,
+    [toJson(rows)],
+  );
+  const byId = new Map(merged.map((row) => [row.request_id, row]));
+  return parts.map(({ requestId }) => byId.get(requestId) as RequestRow);
 }

@@ -18,6 +18,7 @@ import { OnIncident } from './on-incident.js';
 import { OnPolicy } from './on-policy.js';
 import { OnRequest } from './on-request.js';
 import { OnRotation } from './on-rotation.js';
+import { OnRpc } from './on-rpc.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Reader } from './reader.store.js';
 import { Replica } from './replica.job.js';
@@ -40,7 +41,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ExpireJob, RetireJob, BurnJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, OnRpc, ExpireJob, RetireJob, BurnJob,
   ],
   exports: [GatewayRegister],
 })

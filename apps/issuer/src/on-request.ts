@@ -3,7 +3,7 @@ import type { Message, RequestSubmitted, Trust } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { IssuerConfig } from './config.js';
 import { Issues, type RequestRow } from './issue.store.js';
-import { mayIssue, type Approval, type SignedRequest } from './may-issue.js';
+import { mayIssue, type SignedRequest } from './may-issue.js';
 import { TRUST } from './trust.store.js';
 import { Stops } from './stop.store.js';
 
@@ -16,36 +16,30 @@ export class OnRequest {
 
   @On('request.submitted')
   async submitted({ data }: Message<'request.submitted'>, tx: Tx<'issuer'>): Promise<void> {
-    const row = await this.issues.find(tx, data.requestId);
-    const facts = factsOf(data);
-    if (!row) return tx.db.insert('request', { request_id: data.requestId, state: 'submitted', facts });
-    if (row.facts !== null || row.state !== 'approved') return;
-    tx.db.update('request', { request_id: data.requestId }, { facts });
-    await this.decide(tx, row, facts, row.approval as Approval);
+    await this.decide(tx, await this.issues.meet(tx, { requestId: data.requestId, facts: factsOf(data) }));
   }
 
   @On('request.approved')
   async approved({ data }: Message<'request.approved'>, tx: Tx<'issuer'>): Promise<void> {
-    const row = await this.issues.find(tx, data.requestId);
     const { requestId, requestDigest, policyDigest, grant, require, statement, votes } = data;
     const approval = { requestId, requestDigest, policyDigest, grant, require, statement, votes };
-    if (!row) return tx.db.insert('request', { request_id: requestId, state: 'approved', approval });
-    if (row.state === 'cancelled') return this.issues.refuse(tx, row, { code: 'request-cancelled', detail: 'The request was withdrawn before it was approved.' });
-    if (row.state !== 'submitted') return; // Issued or refused before: a request is used once, for ever.
-    await this.decide(tx, row, row.facts as SignedRequest, approval);
+    await this.decide(tx, await this.issues.meet(tx, { requestId, approval }));
   }
 
   @On('request.cancelled')
   async cancelled({ data }: Message<'request.cancelled'>, tx: Tx<'issuer'>): Promise<void> {
-    const row = await this.issues.find(tx, data.requestId);
-    if (!row) return tx.db.insert('request', { request_id: data.requestId, state: 'cancelled' });
-    if (row.state === 'submitted' || row.state === 'approved') return tx.db.update('request', { request_id: data.requestId, state: row.state }, { state: 'cancelled' });
+    const row = await this.issues.meet(tx, { requestId: data.requestId, cancelled: true });
     // Withdrawn while it was being issued: a token that nobody has claimed yet goes too.
     if (row.token_id) await this.stops.revokeUnclaimed(tx, row.token_id, { kind: 'person', principal: data.by }, 'request-cancelled');
+    else await this.decide(tx, row);
   }
 
-  private async decide(tx: Tx<'issuer'>, row: RequestRow, facts: SignedRequest, approval: Approval): Promise<void> {
-    const verdict = mayIssue(facts, approval, this.trust, this.config, row.now);
+  /** Issued or refused before: a request is used once, for ever. */
+  private async decide(tx: Tx<'issuer'>, row: RequestRow): Promise<void> {
+    const { state, facts, approval, now } = row;
+    if (approval && state === 'cancelled') return this.issues.refuse(tx, row, { code: 'request-cancelled', detail: 'The request was withdrawn before a token was issued.' });
+    if (!facts || !approval || state !== 'open') return;
+    const verdict = mayIssue(facts, approval, this.trust, this.config, now);
     if ('refusal' in verdict) this.issues.refuse(tx, row, verdict.refusal);
     else await this.issues.issue(tx, row, facts, verdict.right, this.config.claimSeconds);
   }

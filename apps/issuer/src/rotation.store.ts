@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationDue, RotationId } from '@writ/contracts';
-import type { Tx } from '@writ/messaging';
+import { ConcurrentChange, type Tx } from '@writ/messaging';
 import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import type { GenerationRow, TokenRow } from './token.row.js';
 
+/** The lock keeps other transactions out; the version also another message of the same batch. */
+type HeldToken = TokenRow & { saved_version: number };
+
 /** A token whose row is locked, with its secrets that have not ended. */
 export interface Held {
-  token: TokenRow;
+  token: HeldToken;
   living: GenerationRow[];
   now: Date;
 }
@@ -18,7 +21,8 @@ export class Rotations {
   constructor(private readonly log: StateLog, private readonly stops: Stops) {}
 
   async hold(tx: Tx<'issuer'>, tokenId: string): Promise<Held | undefined> {
-    const token = await this.stops.locked(tx.db, tokenId);
+    const row = await this.stops.locked(tx.db, tokenId);
+    const token = row && { ...row, saved_version: row.version };
     if (!token || token.state === 'revoked' || token.state === 'expired') return undefined;
     const living = await tx.db.query<GenerationRow & { now: Date }>(
       `SELECT *, now() FROM generation WHERE token_id = $1 AND state <> 'retired' ORDER BY generation`, [tokenId],
@@ -90,12 +94,12 @@ export class Rotations {
   }
 
   /** The successor dies and the old secret lives on as if nothing had begun. */
-  private async abandon(tx: Tx<'issuer'>, token: TokenRow, row: GenerationRow, code: string): Promise<void> {
+  private async abandon(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string): Promise<void> {
     await this.retire(tx, token, row, code);
     await tx.db.query(`UPDATE generation SET retires_at = NULL WHERE token_id = $1 AND generation < $2 AND state <> 'retired'`, [token.token_id, row.generation]);
   }
 
-  private async retire(tx: Tx<'issuer'>, token: TokenRow, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
+  private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
     const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId: token.token_id, generation: row.generation });
     await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = $1 AND generation = $2`, [token.token_id, row.generation]);
     this.stops.say(tx, token, 'token.retired', {
@@ -111,8 +115,11 @@ export class Rotations {
     );
   }
 
-  private async save(tx: Tx<'issuer'>, { token_id, version, generation }: TokenRow): Promise<void> {
-    await tx.db.query('UPDATE token SET version = $2, generation = $3 WHERE token_id = $1', [token_id, version, generation]);
+  private async save(tx: Tx<'issuer'>, token: HeldToken): Promise<void> {
+    const { token_id, version, generation, saved_version } = token;
+    const saved = await tx.db.query('UPDATE token SET version = $2, generation = $3 WHERE token_id = $1 AND version = $4 RETURNING 1', [token_id, version, generation, saved_version]);
+    if (saved.length !== 1) throw new ConcurrentChange('token', 1, 0);
+    token.saved_version = version;
   }
 }
 

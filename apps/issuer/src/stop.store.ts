@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor, EventData, TokenId, TokenState } from '@writ/contracts';
-import { lookup, toJson, type Db, type Tx } from '@writ/messaging';
+import { ConcurrentChange, lookup, toJson, type Db, type Tx } from '@writ/messaging';
 import { nextState, type StopKind } from './next-state.js';
 import { StateLog } from './state-log.store.js';
 import type { TokenRow } from './token.row.js';
@@ -43,11 +43,13 @@ export class Stops {
       return { token, state, seq };
     }));
     const by = stop.kind === 'resume' ? null : stop.by;
-    await tx.db.query(
+    const saved = await tx.db.query(
       `UPDATE token t SET state = c.state, version = t.version + 1, stopped_by = $2
-       FROM json_to_recordset($1::json) AS c(token_id text, state text) WHERE t.token_id = c.token_id`,
-      [toJson(changed.map(({ token, state }) => ({ token_id: token.token_id, state }))), by && JSON.stringify(by)],
+       FROM json_to_recordset($1::json) AS c(token_id text, state text, version int) WHERE t.token_id = c.token_id AND t.version = c.version RETURNING 1`,
+      [toJson(changed.map(({ token, state }) => ({ token_id: token.token_id, state, version: token.version }))), by && JSON.stringify(by)],
     );
+    // The lock keeps other transactions out, not another message of this batch about the same token.
+    if (saved.length !== changed.length) throw new ConcurrentChange('token', changed.length, saved.length);
     if (stop.kind === 'revoke' || stop.kind === 'expire') {
       await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = ANY($1) AND state <> 'retired'`, [changed.map(({ token }) => token.token_id)]);
     }

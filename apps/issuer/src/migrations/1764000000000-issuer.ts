@@ -4,7 +4,7 @@ const statements = [
   // Requests and approvals meet here, whichever comes first. The row outlives the token: a request is used once, for ever.
   `CREATE TABLE request (
     request_id text PRIMARY KEY,
-    state text NOT NULL CHECK (state IN ('submitted', 'approved', 'cancelled', 'issued', 'refused')),
+    state text NOT NULL CHECK (state IN ('open', 'cancelled', 'issued', 'refused')),
     facts jsonb,
     approval jsonb,
     token_id text,

@@ -1,0 +1,125 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { createGateway, type Gateway } from '@writ/gateway';
+import type { Service } from '@writ/service';
+import { until } from '@writ/testing';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuers: Service[];
+let credentials: { clientId: string; clientSecret: string };
+let gateways: Gateway[] = [];
+let child: ChildProcess | undefined;
+
+const monotonicMs = () => Number(process.hrtime.bigint() / 1000n) / 1000;
+const revoke = async (tokenId: string, service = issuers[0] as Service) =>
+  issuing.post(service, `/v1/tokens/${tokenId}/revoke?wait=fleet`, { reason: 'x' }, await issuing.bearer('alice'));
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuers = [await issuing.start(), await issuing.start()];
+  const { authorization } = await issuing.registerGateway(issuers[0] as Service, 'orders-api', ['orders']);
+  const [clientId, clientSecret] = Buffer.from((authorization as string).slice(6), 'base64').toString().split(':');
+  credentials = { clientId: clientId as string, clientSecret: clientSecret as string };
+  gateways = Array.from({ length: 4 }, (_, i) => createGateway({ issuerUrl: (issuers[i % 2] as Service).url, ...credentials, audience: 'orders', name: `gateway-${i}` }));
+  expect(await Promise.all(gateways.map((gateway) => gateway.ready()))).toEqual([true, true, true, true]);
+});
+afterAll(async () => {
+  child?.kill('SIGKILL');
+  await Promise.all(gateways.map((gateway) => gateway.close()));
+  await issuing?.drop();
+});
+
+describe('a fleet of verifiers', () => {
+  it('never says VALID in a call that began after a fleet-wide revoke returned (G4)', async () => {
+    const tokens = await Promise.all(Array.from({ length: 4 }, () => issuing.claimed(issuers[0] as Service)));
+    for (const [round, { tokenId, secret }] of tokens.entries()) {
+      for (const gateway of gateways) expect((await gateway.verify(secret)).code).toBe('VALID');
+      let returned = false;
+      const racing = gateways.map(async (gateway) => {
+        let stale = 0;
+        for (let after = 0; after < 50;) {
+          const began = returned;
+          const { valid } = await gateway.verify(secret);
+          if (began) after += 1;
+          if (began && valid) stale += 1;
+          if (after === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+        return stale;
+      });
+      const { body } = await revoke(tokenId, issuers[round % 2]);
+      returned = true;
+      expect(await Promise.all(racing)).toEqual([0, 0, 0, 0]);
+      expect(body.receipts.filter(({ outcome }: { outcome: string }) => outcome === 'acknowledged').length).toBeGreaterThan(3);
+    }
+  });
+
+  it('acknowledges a revocation within milliseconds, each with its receipt', async () => {
+    const latencies: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const { tokenId } = await issuing.claimed(issuers[0] as Service);
+      const { body } = await revoke(tokenId);
+      latencies.push(...body.receipts.map(({ latencyMs }: { latencyMs: number }) => latencyMs));
+    }
+    expect(latencies.sort((a, b) => a - b)[Math.floor(latencies.length / 2)]).toBeLessThan(100);
+  });
+
+  it('states how fresh each answer is, and that is true (G5)', async () => {
+    const { secret } = await issuing.claimed(issuers[0] as Service);
+    const gateway = gateways[1] as Gateway;
+    await gateway.verify(secret);
+    const answer = await gateway.verify(secret);
+    expect(answer.maxStalenessMs).toBeLessThanOrEqual(800);
+    const [head] = await issuing.bench.database('issuer').query<{ seq: string }>('SELECT seq FROM state_head');
+    expect(answer.seq).toBeLessThanOrEqual(Number(head!.seq));
+    expect((await gateway.verify(secret, { minSeq: Number(head!.seq) + 1 })).code).toBe('STALE');
+  });
+
+  it('waits for a stopped verifier no longer than its lease, and that one refuses when it goes on (G4)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuers[0] as Service);
+    child = fork(fileURLToPath(new URL('./verifier-process.mjs', import.meta.url)), [(issuers[0] as Service).url, credentials.clientId, credentials.clientSecret], { execArgv: ['--conditions=default'] });
+    await once(child, 'message');
+    child.send({ watch: [secret] });
+    const lastValid = async () => {
+      child!.send({ report: true });
+      const [{ lastValid: seen }] = (await once(child!, 'message')) as [{ lastValid: [string, number][] }];
+      return new Map(seen).get(secret);
+    };
+    await until(lastValid, 'the first VALID');
+    child.kill('SIGSTOP');
+    const begun = performance.now();
+    const { body } = await revoke(tokenId);
+    const returnedAt = monotonicMs();
+    expect(performance.now() - begun).toBeLessThan(1_200);
+    const receipt = body.receipts.find(({ name }: { name: string }) => name === 'child');
+    expect(receipt.outcome).toBe('fenced');
+    child.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(await lastValid()).toBeLessThan(returnedAt);
+    child.kill('SIGKILL');
+    // Whoever was waited for in vain has to register anew, and is not waited for again.
+    const left = await issuing.bench.database('issuer').query(`SELECT 1 FROM verifier WHERE name = 'child' AND retired_at IS NULL AND verifier_id = $1`, [receipt.verifierId]);
+    expect(left).toEqual([]);
+  });
+
+  it('hears a suspension lifted', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuers[0] as Service);
+    const gateway = gateways[0] as Gateway;
+    expect((await gateway.verify(secret)).code).toBe('VALID');
+    const alice = await issuing.bearer('alice');
+    await issuing.post(issuers[1] as Service, `/v1/tokens/${tokenId}/suspend?wait=fleet`, { reason: 'x' }, alice);
+    expect((await gateway.verify(secret)).code).toBe('SUSPENDED');
+    await issuing.post(issuers[1] as Service, `/v1/tokens/${tokenId}/resume`, { reason: 'x' }, alice);
+    await until(async () => (await gateway.verify(secret)).code === 'VALID', 'the resume', 2_000);
+  });
+
+  it('uploads its uses, which are told on as they are', async () => {
+    const tap = await issuing.bench.bus.tap();
+    const { tokenId, secret } = await issuing.claimed(issuers[0] as Service);
+    for (let i = 0; i < 7; i++) await (gateways[0] as Gateway).verify(secret, { address: '198.51.100.9', agent: 'python-requests/2' });
+    const { verifierId } = (gateways[0] as Gateway).status();
+    const said = await tap.next('usage.recorded', (data) => data.verifierId === verifierId && (data.records as { tokenId: string }[]).some((one) => one.tokenId === tokenId));
+    expect(said.envelope.data.records).toContainEqual(expect.objectContaining({ tokenId, code: 'VALID', gateway: 'orders-api', network: '198.51.100.0/24', agent: 'python-requests', count: 7 }));
+  });
+});

@@ -1,0 +1,158 @@
+import { makeId, signStatement, type MisuseAction } from '@writ/contracts';
+import type { Service } from '@writ/service';
+import { until, type Tap } from '@writ/testing';
+import { innerDigest } from '@writ/token';
+import { randomBytes } from 'node:crypto';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let gateway: Record<string, string>;
+let tap: Tap;
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuer = await issuing.start();
+  gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+  tap = await issuing.bench.bus.tap();
+});
+afterAll(async () => {
+  await issuing?.drop();
+});
+
+const codeOf = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body.code as string;
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+const claim = async (tokenId: string, body: object) => issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, body, await issuing.bearer('alice'));
+
+async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'; deadlineMs?: number; claimMs?: number } = {}): Promise<string> {
+  const rotationId = makeId('rot', Date.now(), randomBytes(10));
+  const { cause = 'scheduled', deadlineMs = 60_000, claimMs = 60_000 } = more;
+  await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause, deadlineAt: inMs(deadlineMs), claimBefore: inMs(claimMs) });
+  await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'claimable');
+  return rotationId;
+}
+
+describe('a rotation', () => {
+  it('keeps the old secret alive until the new one has been used, and then for the grace (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId, { deadlineMs: 4_000 });
+    const { status, body } = await claim(tokenId, { rotationId });
+    expect(status).toBe(201);
+    expect(body.generation).toBe(2);
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'delivered');
+    expect(await codeOf(secret)).toBe('VALID');
+    expect(await codeOf(body.secret)).toBe('VALID');
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'used');
+    const retired = await tap.next('token.retired', (data) => data.tokenId === tokenId);
+    expect(retired.envelope.data).toMatchObject({ generation: 1, rotationId, code: 'deadline' });
+    await until(async () => (await codeOf(secret)) === 'REVOKED', 'the end of the old secret', 2_000);
+    expect(await codeOf(body.secret)).toBe('VALID');
+    const ordinals = tap.heard.filter(({ envelope }) => envelope.data.tokenId === tokenId && envelope.source === 'urn:writ:service:issuer').map(({ envelope }) => Number(envelope.aggregateversion)).sort((a, b) => a - b);
+    expect(ordinals).toEqual(ordinals.map((_, i) => i + 1));
+  });
+
+  it('whose successor nobody claims lapses, and the old secret lives on (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId, { claimMs: 500, deadlineMs: 1_500 });
+    const retired = await tap.next('token.retired', (data) => data.rotationId === rotationId);
+    expect(retired.envelope.data).toMatchObject({ generation: 2, code: 'unclaimed' });
+    expect((await claim(tokenId, { rotationId })).body.code).toBe('secret-retired');
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(await codeOf(secret)).toBe('VALID');
+  });
+
+  it('in an emergency ends the old secret at once', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId, { cause: 'emergency' });
+    await until(async () => (await codeOf(secret)) === 'REVOKED', 'the end of the old secret', 1_000);
+    const { body } = await claim(tokenId, { rotationId });
+    expect(await codeOf(body.secret)).toBe('VALID');
+  });
+
+  it('that comes twice, or beside another one, leaves one successor (G7)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const first = await rotate(tokenId);
+    const second = await rotate(tokenId);
+    expect((await claim(tokenId, { rotationId: first })).body.code).toBe('secret-retired');
+    expect((await claim(tokenId, { rotationId: second })).status).toBe(201);
+  });
+
+  it('is ended by a revocation, its pending secret too', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId);
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
+    expect((await claim(tokenId, { rotationId })).body.code).toBe('token-ended');
+  });
+
+  it('can be stopped, and forced', async () => {
+    const stopped = await issuing.claimed(issuer);
+    const first = await rotate(stopped.tokenId);
+    const by = issuing.person('root');
+    await issuing.bench.bus.say('rotation', 'rotation.steered', { tokenId: stopped.tokenId as never, rotationId: first as never, command: 'stop', by, reason: 'x' });
+    expect((await tap.next('token.retired', (data) => data.rotationId === first)).envelope.data).toMatchObject({ generation: 2, code: 'stopped' });
+    expect(await codeOf(stopped.secret)).toBe('VALID');
+    const forced = await issuing.claimed(issuer);
+    const second = await rotate(forced.tokenId);
+    const { body } = await claim(forced.tokenId, { rotationId: second });
+    await issuing.bench.bus.say('rotation', 'rotation.steered', { tokenId: forced.tokenId as never, rotationId: second as never, command: 'force', by, reason: 'x' });
+    expect((await tap.next('token.retired', (data) => data.rotationId === second)).envelope.data).toMatchObject({ generation: 1, code: 'forced' });
+    await until(async () => (await codeOf(forced.secret)) === 'REVOKED', 'the end of the old secret', 1_000);
+    expect(await codeOf(body.secret)).toBe('VALID');
+  });
+});
+
+describe('an incident', () => {
+  const proposal = (tokenId: string, action: MisuseAction, more: object = {}) => {
+    const alertId = makeId('alr', Date.now(), randomBytes(10));
+    const now = Math.floor(Date.now() / 1000);
+    return {
+      alertId, tokenId: tokenId as never, detector: 'burst', action, explanation: 'x', observedAt: inMs(0),
+      statement: signStatement(issuing.bench.signingKey('monitor'), 'proposal', { iat: now, exp: now + 60, alertId, tokenId, action, ...more }),
+    };
+  };
+  const used = async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    await codeOf(secret);
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM token WHERE token_id = $1 AND last_used_at IS NOT NULL', [tokenId])).length > 0, 'its use to be known');
+    return { tokenId, secret };
+  };
+
+  it('that the monitor proposes suspends a token that was used, and nothing that was not (G10)', async () => {
+    const { tokenId, secret } = await used();
+    const idle = await issuing.claimed(issuer);
+    await issuing.bench.bus.say('monitor', 'misuse.detected', proposal(idle.tokenId, 'suspend'));
+    await issuing.bench.bus.say('monitor', 'misuse.detected', proposal(tokenId, 'suspend'));
+    expect((await tap.next('token.suspended', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'burst', by: { kind: 'monitor' } });
+    await until(async () => (await codeOf(secret)) === 'SUSPENDED', 'the refusal', 1_000);
+    expect(await codeOf(idle.secret)).toBe('VALID');
+  });
+
+  it('that nobody signed as it is suspends nothing (G10)', async () => {
+    const { tokenId, secret } = await used();
+    await issuing.bench.bus.say('monitor', 'misuse.detected', { ...proposal(tokenId, 'note'), action: 'suspend' });
+    await until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM inbox_waiting WHERE last_error LIKE '%something else%'`)).length > 0, 'the refusal to be stored');
+    expect(await codeOf(secret)).toBe('VALID');
+    await issuing.bench.database('issuer').query('DELETE FROM inbox_waiting');
+  });
+
+  it('of which there are too many at once stops at the owner’s breaker (G10)', async () => {
+    const tokens = [];
+    for (let i = 0; i < 7; i++) tokens.push(await issuing.claimed(issuer, { requester: 'busy' }));
+    for (const { secret } of tokens) await codeOf(secret);
+    await until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM token WHERE owner_id = 'busy' AND last_used_at IS NOT NULL`)).length === 7, 'their uses to be known');
+    for (const { tokenId } of tokens) await issuing.bench.bus.say('monitor', 'misuse.detected', proposal(tokenId, 'suspend'));
+    await until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM automatic_stop WHERE owner_id = 'busy'`)).length === 7, 'all proposals');
+    const states = await issuing.bench.database('issuer').query<{ state: string }>(`SELECT state FROM token WHERE owner_id = 'busy' AND state = 'suspended'`);
+    expect(states).toHaveLength(5);
+  });
+
+  it('of a leak revokes by the inner digest', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const reportId = makeId('rep', Date.now(), randomBytes(10));
+    const digest = innerDigest(secret).toString('base64url');
+    const statement = signStatement(issuing.bench.signingKey('monitor'), 'leak', { iat: Math.floor(Date.now() / 1000), reportId, innerDigest: digest });
+    await issuing.bench.bus.say('monitor', 'leak.reported', { reportId, innerDigest: digest, channel: 'github', reportedAt: inMs(0), statement });
+    expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'leaked', by: { kind: 'leak' } });
+    await until(async () => (await codeOf(secret)) === 'REVOKED', 'the refusal', 1_000);
+  });
+});

@@ -1,0 +1,52 @@
+import { firstValueFrom } from 'rxjs';
+import { ClientProxyFactory, RmqRecordBuilder, Transport, type ClientProxy } from '@nestjs/microservices';
+import { connect } from 'amqplib';
+import { queues } from '@writ/contracts';
+import type { Service } from '@writ/service';
+import { backingUrls } from '@writ/testing';
+import { innerDigest } from '@writ/token';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let client: ClientProxy;
+let user: string;
+
+const ask = (pattern: string, data: object, userId: string | undefined = user) =>
+  firstValueFrom(client.send<Record<string, any>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  const url = issuing.bench.bus.adminUrl();
+  user = new URL(backingUrls().amqp).username;
+  const broker = await connect(url);
+  const channel = await broker.createChannel();
+  await channel.assertQueue(queues.rpc, { durable: false, arguments: { 'x-queue-type': 'classic', 'x-message-ttl': 5_000 } });
+  await broker.close();
+  issuer = await issuing.start({ WRIT_RPC_BROKER_URL: url });
+  await issuing.post(issuer, '/v1/gateways', { name: 'amqp-api', audiences: ['orders'], brokerUser: user }, await issuing.bearer('root', ['admins']));
+  client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { urls: [url], queue: queues.rpc, noAssert: true } });
+});
+afterAll(async () => {
+  await client?.close();
+  await issuing?.drop();
+});
+
+describe('verification over AMQP', () => {
+  it('answers a plain Nest ClientProxy as HTTP answers', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    expect(await ask('token.verify', { token: secret, scopes: ['orders:read'] })).toMatchObject({ valid: true, code: 'VALID', tokenId, asOf: expect.any(String), seq: expect.any(Number) });
+    const batch = await ask('token.verify-batch', { tokens: [{ digest: innerDigest(secret).toString('base64url') }, { token: 'junk' }] });
+    expect(batch.results.map(({ code }: { code: string }) => code)).toEqual(['VALID', 'MALFORMED']);
+  });
+
+  it('refuses whoever does not carry a broker user that is a gateway’s, without an echo (G10)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const nobody = firstValueFrom(client.send('token.verify', { token: secret }));
+    await expect(nobody).rejects.toMatchObject({ code: 'not-authenticated' });
+    await expect(ask('token.mint', {})).rejects.toMatchObject({ code: 'not-found' });
+    const wrong = await ask('token.verify', { token: secret, more: 1 }).catch((error: unknown) => error);
+    expect(wrong).toMatchObject({ code: 'invalid-body' });
+    expect(JSON.stringify(wrong)).not.toContain(secret.slice(10, 30));
+  });
+});

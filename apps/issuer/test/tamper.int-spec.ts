@@ -1,0 +1,90 @@
+import type { Service } from '@writ/service';
+import { until } from '@writ/testing';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let gateway: Record<string, string>;
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuer = await issuing.start();
+  gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+});
+afterAll(async () => {
+  await issuing?.drop();
+});
+
+const sql = (text: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(text, values);
+const codeOf = async (token: string, more: object = {}, service = issuer) => (await issuing.post(service, '/v1/tokens/verify', { token, ...more }, gateway)).body.code as string;
+const revoke = async (tokenId: string) => issuing.post(issuer, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
+/** Past every memory: a replica that starts now has read nothing. */
+const afresh = async (work: (service: Service) => Promise<void>) => {
+  const service = await issuing.start();
+  await work(service);
+  await issuing.stop(service);
+};
+
+describe('an insider with the database', () => {
+  it('gets nothing from a row that was edited (G1)', async () => {
+    const edits = [
+      `UPDATE token SET scopes = '{orders:admin}' WHERE token_id = $1`, `UPDATE token SET expires_at = expires_at + interval '1 year' WHERE token_id = $1`,
+      `UPDATE token SET audience = 'billing' WHERE token_id = $1`, `UPDATE token SET owner_id = 'mallory' WHERE token_id = $1`, `UPDATE secret SET generation = 7 WHERE token_id = $1`,
+    ];
+    for (const edit of edits) {
+      const { tokenId, secret } = await issuing.claimed(issuer);
+      await sql(edit, [tokenId]);
+      expect(await codeOf(secret)).toBe('NOT_FOUND');
+    }
+  });
+
+  it('brings no token back by putting its rows back (G4)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const [before] = await sql('SELECT to_jsonb(t) AS row FROM token t WHERE token_id = $1', [tokenId]);
+    await revoke(tokenId);
+    await sql(`UPDATE token t SET state = r.state, version = r.version FROM jsonb_populate_record(NULL::token, $2) r WHERE t.token_id = $1`, [tokenId, JSON.stringify(before!.row)]);
+    await afresh(async (service) => expect(await codeOf(secret, {}, service)).toBe('REVOKED'));
+  });
+
+  it('claims nothing of a token whose scopes were widened before the claim (G1)', async () => {
+    const { tokenId } = await issuing.issued();
+    await sql(`UPDATE token SET scopes = '{orders:admin}' WHERE token_id = $1`, [tokenId]);
+    expect((await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('alice'))).status).toBe(500);
+    expect(await sql('SELECT 1 FROM secret WHERE token_id = $1', [tokenId])).toEqual([]);
+  });
+
+  it('gets no gateway by writing one into the table, nor an audience (G10)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const own = await issuing.registerGateway(issuer, 'mallory-api', ['mallory']);
+    await sql(`UPDATE gateway SET audiences = '{orders}' WHERE client_id = 'mallory-api'`);
+    expect((await issuing.post(issuer, '/v1/tokens/verify', { token: secret }, own)).status).toBe(401);
+  });
+
+  it('who takes an entry of the state log away, or edits one, stops every yes until an operator looks (G4, G9)', async () => {
+    const keep = await issuing.claimed(issuer);
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const { body } = await revoke(tokenId);
+    expect(await codeOf(keep.secret)).toBe('VALID');
+    await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
+    const [entry] = await sql('SELECT to_jsonb(l) AS row FROM state_log l WHERE seq = $1', [body.seq]);
+    await sql('DELETE FROM state_log WHERE seq = $1', [body.seq]);
+    await until(async () => (await codeOf(keep.secret)) === 'STALE', 'the hole to be noticed', 5_000);
+    expect(await codeOf(secret)).toBe('STALE');
+    expect((await issuing.get(issuer, '/health/ready')).status).toBe(503);
+    await sql('INSERT INTO state_log SELECT * FROM jsonb_populate_record(NULL::state_log, $1)', [JSON.stringify(entry!.row)]);
+    expect(await codeOf(keep.secret)).toBe('STALE');
+  });
+
+  it('who sets the whole database back is found out at the next start (G4, G9)', async () => {
+    const service = await issuing.start();
+    const { tokenId, secret } = await issuing.claimed(service);
+    expect(await codeOf(secret, {}, service)).toBe('VALID');
+    const [head] = await sql('SELECT seq, chain FROM state_head');
+    await issuing.post(service, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
+    await issuing.stop(service);
+    await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
+    await sql('DELETE FROM state_log WHERE seq > $1', [head!.seq]);
+    await sql('UPDATE state_head SET seq = $1, chain = $2', [head!.seq, head!.chain]);
+    await afresh(async (late) => expect(await codeOf(secret, {}, late)).toBe('STALE'));
+  });
+});
