@@ -107,6 +107,6 @@ export function processes(): { name: string; pid: number }[] {
 /** Every entry of the audit log of one type. */
 export async function entriesOf(query: Record<string, string>): Promise<{ index: number; type: string; tokenId?: string; eventId: string }[]> {
   const found = [];
-  for await (const entry of as('auditor').audit.pages<{ index: number; type: string; tokenId?: string; eventId: string }>('/v1/entries', { ...query, limit: 500 })) found.push(entry);
+  for await (const entry of as('auditor').audit.pages<{ index: number; type: string; tokenId?: string; eventId: string }>('/v1/entries', { ...query, limit: 200 })) found.push(entry);
   return found;
 }

@@ -120,7 +120,7 @@ async function revoke(tokenId) {
 async function prove(tokenId) {
   const types = await until('the log to hold the revocation', async () => {
     const found = [];
-    for await (const entry of auditor.audit.pages('/v1/entries', { token: tokenId })) found.push(entry.type);
+    for await (const entry of auditor.audit.pages('/v1/entries', { token: tokenId })) found.unshift(entry.type); // newest first, as the search answers
     return found.includes('token.revoked') && found;
   });
   say(`the audit log tells this token’s life: ${types.join(', ')}`);
