@@ -93,7 +93,8 @@ async function useGiven(name, log) {
 
 async function startLocal({ names, dir, log, record, state, ports, passwords }) {
   const absent = () => names.filter((name) => finders[name]() === undefined);
-  if (absent().length > 0 && !(await installPackages({ dir, log }) && absent().length === 0)) throw missingPrograms(absent(), dir);
+  if (absent().length > 0) await installPackages({ dir, log });
+  if (absent().length > 0) throw missingPrograms(absent(), dir);
   const remember = (server) => record({ processes: [...state.processes, server] });
   const data = names.includes('postgres') ? dataFolder(dir) : undefined;
   record({ postgresData: data });
@@ -120,10 +121,13 @@ async function startOne(name, starter, log) {
   throw new Problem(`${titles[name]} ${what}.`, `Read ${logFile}, which ends:\n${tailOf(logFile).replace(/^/gm, '    ')}`);
 }
 
-const missingPrograms = (absent, dir) => new Problem(
-  `${absent.map((name) => titles[name]).join(', ')} cannot be found on this machine, and no Docker engine answers.`,
-  `Install the packages rabbitmq-server, postgresql and redis-server, start Docker, or name running servers in ${absent.map((name) => given[name]).join(', ')}. (Log of an attempted installation: ${join(dir, 'apt.log')})`,
-);
+function missingPrograms(absent, dir) {
+  const attempt = tailOf(join(dir, 'apt.log'), 3);
+  return new Problem(
+    `${absent.map((name) => titles[name]).join(' and ')} cannot be found on this machine, and no Docker engine answers.`,
+    `Install the packages rabbitmq-server, postgresql and redis-server, start Docker, or name running servers in ${absent.map((name) => given[name]).join(', ')}.${attempt && `\nInstalling them failed:\n${attempt.replace(/^/gm, '    ')}`}`,
+  );
+}
 
 /** The ports of the last run are taken again where they are free, so that what was noted down keeps working. */
 async function choosePorts(last) {

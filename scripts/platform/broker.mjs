@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions } from '@writ/messaging';
 import { vhosts } from '@writ/contracts';
+import { connect } from 'amqplib';
 import { Problem } from '../backing/problem.mjs';
 import { askManagement } from '../backing/rabbitmq.mjs';
 
@@ -74,4 +75,22 @@ export function brokerCommands(plan) {
       bindings: topology.bindings.map((each) => ({ ...each, vhost })),
     })} | rabbitmqctl import_definitions`),
   ];
+}
+
+/** Whether every account of the plan may enter: somebody else, who may administer the broker, has followed it. */
+export async function isProvisioned(brokerUrl, plan) {
+  const entered = await Promise.all(plan.permissions.map(({ user, vhost }) => mayEnter(brokerUrl, vhost, plan.users.find(({ name }) => name === user))));
+  return entered.every(Boolean);
+}
+
+async function mayEnter(brokerUrl, vhost, { name, password }) {
+  const url = new URL(brokerUrl);
+  Object.assign(url, { username: name, password, pathname: `/${encoded(vhost)}` });
+  try {
+    const connection = await connect(url.href, { timeout: 5_000 });
+    await connection.close();
+    return true;
+  } catch {
+    return false;
+  }
 }

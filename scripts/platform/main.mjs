@@ -1,3 +1,4 @@
+import { Problem } from '../backing/problem.mjs';
 import { errorText } from './terminal.mjs';
 
 /** Each command loads only what it needs. */
@@ -17,6 +18,7 @@ process.stdout.on('error', (error) => { if (error.code !== 'EPIPE') throw error;
 
 const [name, ...args] = process.argv.slice(2);
 try {
+  if (!Object.hasOwn(commands, name ?? '')) throw new Problem('There is no such command.', `There are: ${Object.keys(commands).join(', ')}.`);
   const command = await commands[name]();
   process.exitCode = await command.run({ name, args }) ?? 0;
 } catch (error) {

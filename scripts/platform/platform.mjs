@@ -42,7 +42,7 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
     const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info' });
     const logKey = await provision({ layout, facts, backing, reporter });
     supervisor = createSupervisor({ layout, facts, log: reporter.line });
-    await startProcesses(supervisor, { reporter, moved, ports, replicas });
+    await startProcesses(supervisor, { reporter, moved: wellKnown ? moved : [], ports, replicas });
     const env = await reporter.step('development data', async () => {
       const seeded = await seed({ urls: urlsOf(facts), tokens: JSON.parse(readFileSync(layout.tokensFile, 'utf8')), gatewayFile: layout.gatewayFile });
       const variables = environmentFor(facts, { ...seeded, logKey });
@@ -74,9 +74,12 @@ function refuseSecond(layout) {
 async function provision({ layout, facts, backing, reporter }) {
   const passwords = passwordsOf(layout);
   await reporter.step('broker', async () => {
-    const { brokerCommands, brokerPlan, provisionBroker } = await import('./broker.mjs');
+    const { brokerCommands, brokerPlan, isProvisioned, provisionBroker } = await import('./broker.mjs');
     const plan = brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway] });
-    if (backing.amqpManagementUrl === undefined) return leaveToOperator(brokerCommands(plan), layout);
+    if (backing.amqpManagementUrl === undefined) {
+      if (await isProvisioned(backing.amqpUrl, plan)) return 'already provisioned by its operator';
+      throw leftToOperator(brokerCommands(plan), layout);
+    }
     await provisionBroker(backing.amqpManagementUrl, plan);
     return `${plan.users.length} users, each with its own rights`;
   });
@@ -104,10 +107,10 @@ export async function migrate(service, url) {
   if (code !== 0) throw new Problem(`The database of ${service} could not be migrated.`, `It said:\n${output.trim().replace(/^/gm, '    ')}`);
 }
 
-function leaveToOperator(commands, layout) {
+function leftToOperator(commands, layout) {
   const file = join(layout.dir, 'broker-commands.sh');
   writeFileSync(file, `#!/bin/sh\nset -eu\n${commands.join('\n')}\n`, { mode: 0o700 });
-  return `no management credentials: have the broker's operator run ${file}`;
+  return new Problem('The given broker does not have the users and queues yet, and there are no management credentials to make them with.', `Set WRIT_BACKING_AMQP_MANAGEMENT_URL, or have the broker's operator run ${file}; then start again.`);
 }
 
 async function startProcesses(supervisor, { reporter, moved, ports, replicas }) {
@@ -122,7 +125,7 @@ async function startProcesses(supervisor, { reporter, moved, ports, replicas }) 
     }
     return `${supervisor.names().length} processes ready`;
   });
-  if (moved.length > 0 && moved.length < processes.length) reporter.line(`    usual ports were taken, so elsewhere: ${moved.map((name) => `${name} ${ports[name]}`).join(', ')}`);
+  if (moved.length > 0) reporter.line(`    the usual ports were taken, so these listen elsewhere: ${moved.map((name) => `${name} ${ports[name]}`).join(', ')}`);
 }
 
 /** Waits for every one, also after a failure: only then does nothing start any more while the rest is being ended. */

@@ -32,11 +32,23 @@ const registerUpstream = (request, admin) => post(`${request}/v1/upstreams`, adm
   subject: 'dev-requester',
 }, { existing: 409 });
 
+/** The secret is shown once, so it is kept; where the issuer's database is another one by now, the gateway is registered there. */
 async function registerGateway(issuer, admin, gatewayFile) {
-  if (existsSync(gatewayFile)) return JSON.parse(readFileSync(gatewayFile, 'utf8'));
+  const kept = existsSync(gatewayFile) ? JSON.parse(readFileSync(gatewayFile, 'utf8')) : undefined;
+  if (kept !== undefined && await isKnown(issuer, kept)) return kept;
   const { clientId, clientSecret } = await post(`${issuer}/v1/gateways`, admin, { name: developmentGateway, audiences: ['orders', 'billing'], brokerUser: developmentGateway });
   writePrivately(gatewayFile, JSON.stringify({ clientId, clientSecret }));
   return { clientId, clientSecret };
+}
+
+async function isKnown(issuer, { clientId, clientSecret }) {
+  const answer = await fetch(`${issuer}/v1/tokens/verify`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`).toString('base64')}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ token: 'writ_dev_none' }),
+    signal: AbortSignal.timeout(answerWithinMs),
+  });
+  return answer.status !== 401;
 }
 
 /** Every file of a policy set by its path within the set. */

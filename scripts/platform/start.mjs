@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { Problem } from '../backing/problem.mjs';
 import { watchSources } from './dev.mjs';
 import { layoutOf, makeFolders, root } from './installation.mjs';
-import { startPlatform } from './platform.mjs';
+import { startPlatform, stopPlatform } from './platform.mjs';
 import { createReporter, createTerminal, errorText } from './terminal.mjs';
 import { runWalk } from './walk.mjs';
 
@@ -43,14 +43,19 @@ async function bringUp(name, options, reporter) {
         asked = true;
         resolve();
         // Before everything runs there is nobody to hand over to: what was recorded ends, and so do we.
-        if (platform === undefined) void import('./platform.mjs').then(({ stopPlatform }) => stopPlatform(dir)).finally(() => process.exit(130));
+        if (platform === undefined) void stopPlatform(dir).then(() => reporter.line('\n  Interrupted; nothing is left running.')).finally(() => process.exit(130));
       });
     }
   });
   platform = await startPlatform({ dir, name: 'local', reporter, wellKnown: true });
-  const stopDev = name === 'dev' ? watchSources(platform.supervisor, reporter) : () => {};
   void platform.supervisor.watch();
-  if (name !== 'dev' && !options['no-walk']) await runWalk(platform, reporter);
+  try {
+    if (name !== 'dev' && !options['no-walk']) await runWalk(platform, reporter);
+  } catch (error) {
+    await platform.stop();
+    throw error;
+  }
+  const stopDev = name === 'dev' ? watchSources(platform.supervisor, reporter) : () => {};
   closingWords(platform, reporter, options);
   const watching = stopAsked.then(async () => {
     reporter.line('');
