@@ -3,6 +3,7 @@ import {
   type RequestDenied, type RequestHeld, type SigningKey,
 } from '@writ/contracts';
 import type { Decision } from '@writ/policy';
+import { alikeKey } from './alike.js';
 import { grantOf } from './grant.js';
 import { quorumsOf } from './settle.js';
 
@@ -14,7 +15,7 @@ export interface DigestedRequest extends AcceptedRequest {
 /** What is said of a decision. */
 export type Answer =
   | { type: 'request.approved'; state: 'approved'; data: RequestApproved }
-  | { type: 'request.held'; state: 'held'; data: RequestHeld }
+  | { type: 'request.held'; state: 'held'; data: RequestHeld; alikeKey: string }
   | { type: 'request.denied'; state: 'denied'; data: RequestDenied };
 
 export interface Lifetimes {
@@ -58,6 +59,7 @@ function held(request: DigestedRequest, decision: Decision, key: SigningKey, lif
   return {
     type: 'request.held',
     state: 'held',
+    alikeKey: alikeKey(request, decision.code, require),
     data: {
       ...common(request, decision, decision.code), require, ...nearestOf(decision), lapsesAt: new Date(now.getTime() + waitSeconds * 1000).toISOString(),
       statement: signStatement(key, 'decision', claimsOf(request, decision, 'hold', require, now, waitSeconds)),

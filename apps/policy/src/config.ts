@@ -1,6 +1,7 @@
-import { Type } from 'class-transformer';
-import { IsInt, IsString, Max, Min } from 'class-validator';
-import { ServiceConfig } from '@writ/service';
+import { Transform, Type } from 'class-transformer';
+import { ArrayUnique, IsArray, IsInt, IsOptional, IsString, Max, Min, ValidateNested } from 'class-validator';
+import { IsAddress, ServiceConfig } from '@writ/service';
+import { endpointsFrom, type WebhookEndpoint } from './webhook-endpoint.js';
 
 const daySeconds = 86_400;
 
@@ -13,4 +14,9 @@ export class PolicyConfig extends ServiceConfig {
   @IsInt() @Min(1) @Type(() => Number) reviewSeconds: number = daySeconds;
   /** How long an approval may wait for the issuer before it counts for nothing. */
   @IsInt() @Min(60) @Max(30 * daySeconds) @Type(() => Number) decisionSeconds: number = 7 * daySeconds;
+  /** Where people find the console; notices link there. */
+  @IsOptional() @IsAddress('http', 'https') consoleUrl?: string;
+  /** Whom to tell of reviews: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
+  @IsArray() @ArrayUnique(({ name }: WebhookEndpoint) => name) @ValidateNested({ each: true }) @Transform(({ value }) => endpointsFrom(value))
+  webhooks: WebhookEndpoint[] = [];
 }

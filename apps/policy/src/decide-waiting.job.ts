@@ -3,6 +3,7 @@ import { Transactions } from '@writ/messaging';
 import { Jobs } from '@writ/service';
 import { ActiveSets } from './active-set.store.js';
 import { Decisions } from './decisions.store.js';
+import { Notices } from './notice.store.js';
 import { answerWaiting, takeWaiting } from './request.store.js';
 import { say } from './say.js';
 
@@ -14,6 +15,7 @@ const atOnce = 200;
 export class DecideWaiting {
   constructor(
     jobs: Jobs, private readonly transactions: Transactions<'policy'>, private readonly sets: ActiveSets, private readonly decisions: Decisions,
+    private readonly notices: Notices,
   ) {
     jobs.every(everyMs, 'decide-waiting', () => this.round());
   }
@@ -27,6 +29,7 @@ export class DecideWaiting {
         const { decision, answer, now } = await this.decisions.answer(tx.db, set, request);
         answerWaiting(tx.db, request, answer, decision, set, now);
         say(tx, answer);
+        if (answer.type === 'request.held') await this.notices.opened(tx.db, request, answer);
       }));
       return requests.length === atOnce;
     });

@@ -5,6 +5,7 @@ import { ActiveSets } from './active-set.store.js';
 import { PolicyConfig } from './config.js';
 import { Decisions } from './decisions.store.js';
 import { doubtAbout } from './may-decide.js';
+import { Notices } from './notice.store.js';
 import { keepAnswer, keepWaiting, stateOf } from './request.store.js';
 import { say } from './say.js';
 
@@ -16,7 +17,10 @@ import { say } from './say.js';
 export class OnRequestSubmitted {
   private readonly trust: Trust;
 
-  constructor(config: PolicyConfig, private readonly sets: ActiveSets, private readonly decisions: Decisions, private readonly clock: Clock) {
+  constructor(
+    config: PolicyConfig, private readonly sets: ActiveSets, private readonly decisions: Decisions, private readonly notices: Notices,
+    private readonly clock: Clock,
+  ) {
     this.trust = loadTrust(config.trustFile);
   }
 
@@ -30,5 +34,6 @@ export class OnRequestSubmitted {
     const { decision, answer, now } = await this.decisions.answer(tx.db, set, request);
     keepAnswer(tx.db, request, answer, decision, set, now);
     say(tx, answer);
+    if (answer.type === 'request.held') await this.notices.opened(tx.db, request, answer);
   }
 }

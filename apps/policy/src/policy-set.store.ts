@@ -1,4 +1,4 @@
-import type { ActivePolicySet, Digest, PolicySetAnswer, Principal } from '@writ/contracts';
+import type { ActivePolicySet, Digest, PolicyCheck, PolicySetAnswer, Principal } from '@writ/contracts';
 import type { Db } from '@writ/messaging';
 import type { PolicyFiles } from '@writ/policy';
 
@@ -39,17 +39,19 @@ export interface StoredSet {
   files: PolicyFiles;
   /** The engine under which the set passed its checks. */
   checkedBy: string;
+  /** What they said. */
+  report: PolicyCheck;
 }
 
 export async function storedSet(db: Db, digest: string): Promise<StoredSet | undefined> {
-  return (await db.query<StoredSet>('SELECT files, engine_version AS "checkedBy" FROM policy_set WHERE digest = $1', [digest]))[0];
+  return (await db.query<StoredSet>('SELECT files, engine_version AS "checkedBy", report FROM policy_set WHERE digest = $1', [digest]))[0];
 }
 
 /** Keeps a set for ever; one that is there already stays as it is. */
-export async function addSet(db: Db, digest: string, { files, checkedBy }: StoredSet, by: Principal): Promise<void> {
+export async function addSet(db: Db, digest: string, { files, checkedBy, report }: StoredSet, by: Principal): Promise<void> {
   await db.query(
-    'INSERT INTO policy_set (digest, files, engine_version, created_by) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING',
-    [digest, JSON.stringify(files), checkedBy, JSON.stringify(by)],
+    'INSERT INTO policy_set (digest, files, engine_version, report, created_by) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (digest) DO NOTHING',
+    [digest, JSON.stringify(files), checkedBy, JSON.stringify(report), JSON.stringify(by)],
   );
 }
 

@@ -4,12 +4,14 @@ import {
   PolicySetBody, type ActivationAnswer, type ActivePolicySet, type Digest, type Loosened, type PolicyCheck, type PolicySetAnswer,
 } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { engine } from '@writ/policy';
+import { digestOf, engine, type PolicyFiles } from '@writ/policy';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, conflict, notFound, principalOf, type Caller } from '@writ/service';
 import { Activations } from './activations.store.js';
 import { pageOf } from './page.js';
 import { addSet, filesOf, findSet, listSets, newestActivation, readHead, storedSet, type StoredSet } from './policy-set.store.js';
-import { SetChecks } from './set-checks.store.js';
+import { isWellFormed, SetChecks } from './set-checks.store.js';
+
+const unchanged: Loosened = { loosened: false, statement: 'The set is active already.' };
 
 /** Policy sets: checked, kept for ever under their digest, activated by one person or two. */
 @Controller('v1/policy-sets')
@@ -31,11 +33,13 @@ export class PolicySetsController {
   @HttpCode(200)
   @Allow('policy-admin')
   async add(@CallerOf() caller: Caller, @Body(bodyOf(PolicySetBody)) { files }: PolicySetBody, @Res({ passthrough: true }) reply: FastifyReply): Promise<PolicyCheck> {
-    const check = await this.checks.check(files);
-    if (!check.valid) return check;
-    await this.transactions.run((tx) => addSet(tx.db, check.digest, { files, checkedBy: engine.version }, principalOf(caller)));
+    const known = await this.known(files);
+    if (known) return known;
+    const report = await this.checks.check(files);
+    if (!report.valid) return report;
+    await this.transactions.run((tx) => addSet(tx.db, report.digest, { files, checkedBy: engine.version, report }, principalOf(caller)));
     void reply.status(201);
-    return check;
+    return report;
   }
 
   @Get()
@@ -79,9 +83,16 @@ export class PolicySetsController {
       return { head: now, draft: await storedSet(db, digest), active: await storedSet(db, now.policy_digest ?? '') };
     });
     if (!draft) throw notFound('policy set');
-    const answer = await this.activations.activate(digest as Digest, head, await this.judged(draft, active), caller);
+    const answer = await this.activations.activate(digest as Digest, head, head.policy_digest === digest ? unchanged : await this.judged(draft, active), caller);
     if (answer.state === 'needs-second-person') void reply.status(202);
     return answer;
+  }
+
+  /** What the checks said of the very same set before, under this engine. */
+  private async known(files: PolicyFiles): Promise<PolicyCheck | undefined> {
+    if (!isWellFormed(files)) return undefined;
+    const stored = await this.transactions.read((db) => storedSet(db, digestOf(files)));
+    return stored?.checkedBy === engine.version ? stored.report : undefined;
   }
 
   private async judged(draft: StoredSet, active: StoredSet | undefined): Promise<Loosened> {

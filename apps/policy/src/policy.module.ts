@@ -6,13 +6,19 @@ import { ActiveSets } from './active-set.store.js';
 import { DecideWaiting } from './decide-waiting.job.js';
 import { DecisionsController } from './decisions.controller.js';
 import { Decisions } from './decisions.store.js';
+import { DeliverNotices } from './deliver-notices.job.js';
 import { LapseReviews } from './lapse-reviews.job.js';
+import { Notices } from './notice.store.js';
 import { OnRequestCancelled } from './on-request-cancelled.js';
 import { OnRequestSubmitted } from './on-request-submitted.js';
 import { OnTrustChanged } from './on-trust-changed.js';
 import { PolicySetsController } from './policy-sets.controller.js';
 import { ReviewsController } from './reviews.controller.js';
+import { RemindReviewers } from './remind-reviewers.job.js';
+import { RunSimulations } from './run-simulations.job.js';
 import { SetChecks } from './set-checks.store.js';
+import { SimulationsController } from './simulations.controller.js';
+import { Voting } from './voting.store.js';
 import { WatchActivation } from './watch-activation.job.js';
 
 /** A policy set may have 1 MiB, and JSON escapes some of it; every other body keeps the usual limit. */
@@ -20,8 +26,11 @@ const setBodyLimit = 3 * 1024 * 1024;
 const setRoutes = ['/v1/policy-sets', '/v1/policy-sets/validate'];
 
 @Module({
-  controllers: [OnRequestSubmitted, OnRequestCancelled, OnTrustChanged, PolicySetsController, ReviewsController, DecisionsController],
-  providers: [ActiveSets, Decisions, Activations, SetChecks, WatchActivation, DecideWaiting, LapseReviews],
+  controllers: [OnRequestSubmitted, OnRequestCancelled, OnTrustChanged, PolicySetsController, ReviewsController, DecisionsController, SimulationsController],
+  providers: [
+    ActiveSets, Decisions, Activations, SetChecks, Voting, Notices,
+    WatchActivation, DecideWaiting, LapseReviews, RemindReviewers, RunSimulations, DeliverNotices,
+  ],
 })
 export class PolicyModule {
   constructor({ httpAdapter }: HttpAdapterHost) {

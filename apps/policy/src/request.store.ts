@@ -1,4 +1,4 @@
-import type { Digest, RequestId, RequestSubmitted } from '@writ/contracts';
+import type { Digest, Quorum, RequestId, RequestSubmitted } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
 import type { Decision } from '@writ/policy';
 import type { ActiveSet } from './active-set.store.js';
@@ -54,6 +54,7 @@ function columnsOf(request: DigestedRequest, answer: Answer, now: Date) {
     submission: held ? request : null,
     require: held?.require ?? null,
     lapses_at: held?.lapsesAt ?? null,
+    alike_key: answer.type === 'request.held' ? answer.alikeKey : null,
     closed_at: held ? null : now.toISOString(),
   };
 }
@@ -76,12 +77,21 @@ export async function takeWaiting(db: Db, limit: number): Promise<DigestedReques
   return rows.map(({ submission }) => submission);
 }
 
+export interface Lapsed {
+  request_id: RequestId;
+  request_digest: Digest;
+  lapsed_at: Date;
+  submission: DigestedRequest;
+  require: Quorum[];
+  lapses_at: Date;
+}
+
 /** Ends held requests whose time has passed by the database's clock. */
-export async function lapseDue(db: Db, limit: number): Promise<{ request_id: RequestId; request_digest: Digest; lapsed_at: Date }[]> {
+export async function lapseDue(db: Db, limit: number): Promise<Lapsed[]> {
   return db.query(
     `UPDATE request SET state = 'lapsed', closed_at = now() WHERE request_id IN (
        SELECT request_id FROM request WHERE state = 'held' AND lapses_at <= now() ORDER BY lapses_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-     RETURNING request_id, request_digest, closed_at AS lapsed_at`, [limit],
+     RETURNING request_id, request_digest, closed_at AS lapsed_at, submission, require, lapses_at`, [limit],
   );
 }
 

@@ -2,6 +2,7 @@ import type { Digest, Narrowing, Quorum, RequestId } from '@writ/contracts';
 import type { Db } from '@writ/messaging';
 import type { Decision } from '@writ/policy';
 import type { DigestedRequest } from './answer.js';
+import type { Subject } from './notice.store.js';
 import type { RequestState } from './request.store.js';
 import type { CastVote } from './settle.js';
 
@@ -15,6 +16,7 @@ export interface Review {
   openedAt: Date;
   lapsesAt: Date;
   closedAt: Date | null;
+  alikeKey: string | null;
   /** By the database's clock. */
   overdue: boolean;
   /** Why it was held. */
@@ -29,7 +31,7 @@ export interface StoredVote extends CastVote {
 }
 
 const columns = `r.request_id AS "requestId", r.request_digest AS "requestDigest", r.state, r.submission AS request, r.require,
-  r.opened_at AS "openedAt", r.lapses_at AS "lapsesAt", r.closed_at AS "closedAt", r.lapses_at <= now() AS overdue, d.record AS decision`;
+  r.opened_at AS "openedAt", r.lapses_at AS "lapsesAt", r.closed_at AS "closedAt", r.alike_key AS "alikeKey", r.lapses_at <= now() AS overdue, d.record AS decision`;
 const tables = 'request r JOIN decision d ON d.request_id = r.request_id AND d.ordinal = 1';
 
 type ReviewRow = Omit<Review, 'decision'> & { decision: string };
@@ -49,19 +51,49 @@ export async function lockReview(db: Db, requestId: string): Promise<Review | un
   return row && reviewOf(row);
 }
 
+export function subjectOf({ request, require, decision, lapsesAt }: Review): Subject {
+  return { request, require, because: decision.because, lapsesAt: lapsesAt.toISOString() };
+}
+
+/** Open reviews of which this share of their time has passed, each once. */
+export async function nearingEnd(db: Db, mark: 'reminded_at' | 'escalated_at', share: number, limit: number): Promise<Review[]> {
+  const rows = await db.query<ReviewRow>(
+    `WITH due AS (
+       UPDATE request SET ${mark} = now() WHERE request_id IN (
+         SELECT request_id FROM request WHERE state = 'held' AND ${mark} IS NULL AND lapses_at > now()
+           AND opened_at + (lapses_at - opened_at) * $1::float8 <= now()
+         ORDER BY lapses_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+       RETURNING request_id)
+     SELECT ${columns} FROM ${tables} WHERE r.request_id IN (SELECT request_id FROM due)`, [share, limit],
+  );
+  return rows.map(reviewOf);
+}
+
+/** Open reviews that share a key with one of these, oldest first. */
+export async function alikeTo(db: Db, keys: readonly string[]): Promise<Review[]> {
+  const rows = await db.query<ReviewRow>(
+    `SELECT ${columns} FROM ${tables} WHERE r.state = 'held' AND r.alike_key = ANY($1) ORDER BY r.request_id LIMIT 1000`, [keys],
+  );
+  return rows.map(reviewOf);
+}
+
 export interface Page {
   states: readonly RequestState[];
+  /** Of reviews that are alike only the newest. */
+  collapse?: boolean;
   limit: number;
   /** Only reviews older than this. */
   before: string | undefined;
 }
 
 /** The newest first. */
-export async function listReviews(db: Db, { states, limit, before }: Page): Promise<Review[]> {
+export async function listReviews(db: Db, { states, limit, before, collapse = false }: Page): Promise<Review[]> {
   const rows = await db.query<ReviewRow>(
     `SELECT ${columns} FROM ${tables}
-     WHERE r.require IS NOT NULL AND r.state = ANY($1) AND ($3::text IS NULL OR r.request_id < $3) ORDER BY r.request_id DESC LIMIT $2`,
-    [states, limit, before ?? null],
+     WHERE r.require IS NOT NULL AND r.state = ANY($1) AND ($3::text IS NULL OR r.request_id < $3)
+       AND NOT ($4 AND EXISTS (SELECT 1 FROM request n WHERE n.state = 'held' AND n.alike_key = r.alike_key AND n.request_id > r.request_id))
+     ORDER BY r.request_id DESC LIMIT $2`,
+    [states, limit, before ?? null, collapse],
   );
   return rows.map(reviewOf);
 }

@@ -69,6 +69,9 @@ async function checked(files: PolicyFiles): Promise<PolicyCheck> {
 
 /** Files that are no well-formed Unicode have no digest; they are told apart all the same. */
 function keyOf(files: PolicyFiles): string {
-  const isWellFormed = Object.entries(files).every(([path, text]) => path.isWellFormed() && text.isWellFormed());
-  return isWellFormed ? digestOf(files) : JSON.stringify(files);
+  return isWellFormed(files) ? digestOf(files) : JSON.stringify(files);
+}
+
+export function isWellFormed(files: PolicyFiles): boolean {
+  return Object.entries(files).every(([path, text]) => path.isWellFormed() && text.isWellFormed());
 }

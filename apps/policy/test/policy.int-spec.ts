@@ -108,7 +108,7 @@ describe('a decision', () => {
     const request = await world.submit(prodWrite);
     await tap.next('request.held', of(request));
     const { body } = await world.call('auditor', 'GET', `/v1/decisions/${request.requestId}`);
-    expect(body.items[0].record).toMatchObject({ outcome: 'hold', engineVersion: expect.stringMatching(/^cedar /), input: { resource: 'orders' }, inputDigest: expect.stringMatching(/^sha256:/) });
+    expect(body.items[0]!.record).toMatchObject({ outcome: 'hold', engineVersion: expect.stringMatching(/^cedar /), input: { resource: 'orders' }, inputDigest: expect.stringMatching(/^sha256:/) });
     expect((await world.call('auditor', 'GET', `/v1/decisions/${request.requestId}/replay`)).body).toEqual({ same: true, differences: [] });
     await expect(world.rows('UPDATE decision SET outcome = $1 WHERE request_id = $2', ['approve', request.requestId])).rejects.toThrow(/append-only/);
     await expect(world.rows('DELETE FROM vote')).rejects.toThrow(/append-only/);
@@ -205,7 +205,7 @@ describe('a review', () => {
     expect((await world.call({ bearer: stranger }, 'GET', path)).status).toBe(404);
     const open = await world.call('reviewer', 'GET', '/v1/reviews?status=open&limit=1');
     expect(open.body.items).toHaveLength(1);
-    expect(open.body.next).toBe(open.body.items[0].requestId);
+    expect(open.body.next).toBe(open.body.items[0]!.requestId);
   });
 
   it('lapses when nobody decides in time, is still there to be read, and takes no vote any more', async () => {

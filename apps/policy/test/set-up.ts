@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import {
   makeId, requestDigest, signStatement, type ActivationAnswer, type ActivePolicySet, type StoredDecision, type Digest,
-  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestSubmitted, type ReviewAnswer, type SigningKey,
+  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestSubmitted, type ReviewAnswer, type SigningKey, type SimulationAnswer,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench } from '@writ/testing';
@@ -54,7 +54,7 @@ const groupsOf: Record<Person, string[]> = {
 };
 
 /** Whatever a route of this service may answer; tests read the fields of theirs. */
-export type Body = ReviewAnswer & ActivationAnswer & PolicyCheck & ReplayAnswer & ActivePolicySet
+export type Body = ReviewAnswer & Omit<ActivationAnswer, 'state'> & PolicyCheck & ReplayAnswer & ActivePolicySet & Omit<SimulationAnswer, 'state'> & { state: string }
   & { items: (ReviewAnswer & StoredDecision & PolicySetAnswer)[]; next: string | null };
 
 /** A policy service on real servers, and people who call it. */
@@ -63,9 +63,9 @@ export class World {
 
   private constructor(readonly bench: TestBench) {}
 
-  static async create(): Promise<World> {
+  static async create(more: Record<string, string> = {}): Promise<World> {
     const world = new World(await TestBench.create());
-    await world.start();
+    await world.start(more);
     return world;
   }
 

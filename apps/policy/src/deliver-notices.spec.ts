@@ -1,0 +1,11 @@
+import { isPublicAddress } from './deliver-notices.job.js';
+
+describe('where notices may go', () => {
+  it.each([
+    '127.0.0.1', '127.255.255.254', '0.0.0.0', '10.1.2.3', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254', '100.64.0.1', '198.18.0.1',
+    '224.0.0.1', '255.255.255.255', '::', '::1', 'fe80::1', 'fc00::1', 'fd12::1', 'ff02::1', '::ffff:127.0.0.1', '::ffff:10.0.0.1', '::127.0.0.1', '64:ff9b::7f00:1',
+    '2002:7f00:1::', '2001:db8::1', '2001::1', '3fff::1', 'localhost', '', '1.2.3',
+  ])('is never %s', (address) => expect(isPublicAddress(address)).toBe(false));
+
+  it.each(['1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])('may be %s', (address) => expect(isPublicAddress(address)).toBe(true));
+});
