@@ -39,7 +39,7 @@ const names = ['principal.id', 'context.submitter'];
 
 /** Reads the parsed rules for every fact, number, text and entity they mention. */
 export function mentionsOf(rules: Iterable<Rule>): Mentions {
-  const paths = new Map<string, ReadonlySet<Path>>();
+  const paths = new Map<string, Set<Path>>();
   const opaque = new Map<string, string>();
   const integers = new Map<Path, Set<number>>();
   const texts = new Map<Path, Pattern[]>();
@@ -52,6 +52,10 @@ export function mentionsOf(rules: Iterable<Rule>): Mentions {
     reader.read(rule);
     paths.set(rule.id, reader.paths);
     if (reader.opaque !== undefined) opaque.set(rule.id, reader.opaque);
+  }
+  // Where no rule names a requester, who it is matters only by its team.
+  if (!entities.some(({ type }) => type === 'Requester')) {
+    for (const its of paths.values()) if (its.delete('principal')) its.add('principal.team');
   }
   return { paths, integers, texts, entities, opaque };
 }

@@ -46,7 +46,7 @@ function strandedBy(catalog: Catalog, { members }: Group, approvers: number): st
 /** Whether the rule could concern a request of this requester. */
 function concerns(set: PolicySet, mentions: Mentions, boundaries: Boundaries, rule: Rule, requester: string): boolean {
   const paths = mentions.paths.get(rule.id)!;
-  if (!paths.has('principal') && !paths.has('principal.id')) return true;
+  if (!['principal', 'principal.id', 'principal.team', 'principal.knownTeam'].some((path) => paths.has(path))) return true;
   const team = set.catalog.requesters.get(requester)?.team;
   const teams = team === undefined ? boundaries.teams : new Map([...boundaries.teams.keys()].map((id) => [id, [team]]));
   const requests = points(set.catalog, { ...boundaries, requesters: [requester], teams });

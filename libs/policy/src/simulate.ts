@@ -1,9 +1,12 @@
 import { decideCanonical } from './decide.js';
 import type { Decision, Outcome } from './decision.js';
-import { canonicalFacts } from './facts.js';
+import { canonicalFacts, malformed, unknownTo } from './facts.js';
 import type { CanonicalFacts, PolicyFacts } from './facts.js';
 import { DecisionMemo } from './memo.js';
+import { mentionsOf } from './mentions.js';
+import type { Path } from './mentions.js';
 import type { PolicySet } from './policy-set.js';
+import { factAt } from './projection.js';
 
 /** A request of the past, as it was decided then. */
 export interface StoredRequest {
@@ -52,7 +55,11 @@ const rank = { deny: 0, hold: 1, approve: 2 } as const;
 
 /** Decides requests of the past under two sets and counts what differs; takes them in pieces of any size. */
 export class Simulation {
-  private readonly memo = new DecisionMemo<{ before: Decision; after: Decision }>(50_000);
+  /** By what the rules of either set look at: requests that agree in it are decided alike. */
+  private readonly memo = new DecisionMemo<Both>(50_000);
+  private readonly paths: readonly Path[];
+  /** Lifetimes that rules compare with, in order; undefined when a rule does more with a lifetime than compare it. */
+  private readonly lifetimes: readonly number[] | undefined;
   private readonly matrix: Record<string, number> = {};
   private readonly flips: Flip[] = [];
   private readonly tokens = { checked: 0, denied: [] as string[], deniedCount: 0, held: [] as string[], heldCount: 0 };
@@ -64,18 +71,22 @@ export class Simulation {
   private loosened = false;
 
   constructor(private readonly active: PolicySet, private readonly draft: PolicySet, private readonly minutesPerVote = 10) {
+    const mentions = [active, draft].map(({ rules }) => mentionsOf(rules.values()));
+    this.paths = [...new Set(mentions.flatMap(({ paths }) => [...paths.values()].flatMap((its) => [...its])))];
+    const compared = mentions.flatMap(({ integers }) => [...(integers.get('context.ttlSeconds') ?? [])]);
+    this.lifetimes = mentions.some(({ opaque }) => opaque.size > 0) ? undefined : [...new Set(compared)].sort((one, other) => one - other);
     for (const before of Object.keys(rank)) for (const after of Object.keys(rank)) this.matrix[`${before}→${after}`] = 0;
   }
 
   /** Adds requests and answers how many were added so far. */
   addRequests(requests: Iterable<StoredRequest>): number {
-    for (const { requestId, facts } of requests) this.add(requestId, this.bothOf(facts));
+    for (const { requestId, facts } of requests) this.add(requestId, canonical(facts));
     return this.requests;
   }
 
   addTokens(tokens: Iterable<LiveToken>): void {
     for (const { tokenId, facts } of tokens) {
-      const { outcome } = this.bothOf(facts).after;
+      const { outcome } = this.bothOf(canonical(facts)).after;
       this.tokens.checked++;
       if (outcome === 'approve') continue;
       const [list, count] = outcome === 'deny' ? (['denied', 'deniedCount'] as const) : (['held', 'heldCount'] as const);
@@ -95,7 +106,8 @@ export class Simulation {
     };
   }
 
-  private add(requestId: string, { before, after }: { before: Decision; after: Decision }): void {
+  private add(requestId: string, facts: CanonicalFacts): void {
+    const { before, after } = this.bothOf(facts);
     this.requests++;
     this.matrix[`${before.outcome}→${after.outcome}`]!++;
     this.votesSaved += votesOf(before) - votesOf(after);
@@ -105,21 +117,39 @@ export class Simulation {
     this.loosened ||= fewer || rank[after.outcome] > rank[before.outcome];
     if (before.outcome === after.outcome) return;
     this.flipped++;
-    const newlyAutomaticSensitive = after.outcome === 'approve' && isSensitive(this.draft, after.input!);
+    const newlyAutomaticSensitive = after.outcome === 'approve' && isSensitive(this.draft, facts);
     if (newlyAutomaticSensitive) this.sensitive++;
     if (this.flips.length < maxListed) this.flips.push({ requestId, before: before.outcome, after: after.outcome, newlyAutomaticSensitive, rules: after.because.map(({ id }) => id) });
   }
 
-  private bothOf(facts: PolicyFacts | CanonicalFacts): { before: Decision; after: Decision } {
-    const key = DecisionMemo.keyOf(facts);
-    if (key === undefined) throw new RangeError('a stored request holds malformed facts');
-    const known = this.memo.get(key);
-    if (known) return known;
-    const input = canonicalFacts(facts);
-    const both = { before: decideCanonical(this.active, input), after: decideCanonical(this.draft, input) };
+  private bothOf(facts: CanonicalFacts): Both {
+    const decided = (): Both => ({ before: decideCanonical(this.active, facts), after: decideCanonical(this.draft, facts) });
+    // What a catalog does not know is denied without asking a rule, and has no facts that rules could look at.
+    if (unknownTo(this.active.catalog, facts) ?? unknownTo(this.draft.catalog, facts)) return decided();
+    const key = [this.active, this.draft].flatMap(({ catalog }) => this.paths.map((path) => (
+      path === 'context.ttlSeconds' ? this.stretchOf(facts.ttlSeconds) : factAt(catalog, path, facts)
+    ))).join('\u0000');
+    const both = this.memo.get(key) ?? decided();
     this.memo.set(key, both);
     return both;
   }
+
+  /** Between two numbers that rules compare with, no rule tells one lifetime from another. */
+  private stretchOf(ttlSeconds: number): string {
+    if (!this.lifetimes) return String(ttlSeconds);
+    const at = this.lifetimes.findIndex((lifetime) => ttlSeconds <= lifetime);
+    return this.lifetimes[at] === ttlSeconds ? `${at}` : `below ${at}`;
+  }
+}
+
+interface Both {
+  readonly before: Decision;
+  readonly after: Decision;
+}
+
+function canonical(facts: PolicyFacts | CanonicalFacts): CanonicalFacts {
+  if (malformed(facts)) throw new RangeError('a stored request holds malformed facts');
+  return canonicalFacts(facts);
 }
 
 /** Simulates a draft over requests held in memory. See `simulateOnThread` for many. */
