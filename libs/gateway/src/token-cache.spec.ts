@@ -59,8 +59,9 @@ describe('TokenCache', () => {
           cache.clear();
           plain.tokens.clear();
         } else if (op === 'put') {
-          // Reads may arrive out of order, but never from before a change that has been applied to them.
-          const asOf = plain.tokens.get(digestOf(n))?.asOf === seq ? seq - age : seq;
+          // What is put is never older than the last change applied; only what is held already may meet an older read.
+          const slot = cache.find(digestOf(n));
+          const asOf = slot >= 0 && cache.asOf(slot) === seq ? seq - age : seq;
           cache.put(digestOf(n), tokenOf(n), asOf);
           plain.put(n, asOf);
         } else {

@@ -120,7 +120,10 @@ export class TokenCache {
     this.#words[slot * words + markAt] = mark;
   }
 
-  /** Keeps what was read as of `seq`, unless something read later is here already. */
+  /**
+   * Keeps what was read as of `seq`, unless something read later is here already. The caller has made
+   * sure that no entry applied before concerns it: entries are not applied to what was not here.
+   */
   put(digest: string, token: CachedToken, seq: number): void {
     const old = this.#locate(digest);
     if (old >= 0) {
