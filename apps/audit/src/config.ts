@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Matches, Min, MinLength } from 'class-validator';
+import { IsInt, IsNumber, IsOptional, IsString, Matches, Min, MinLength } from 'class-validator';
 import { IsAddress, ServiceConfig } from '@writ/service';
 
 /** What the audit service is told beyond what every service is told. */
@@ -15,7 +15,7 @@ export class AuditConfig extends ServiceConfig {
   /** Events overtake one another; a number that is missing for longer is a gap. */
   @IsInt() @Min(1) @Type(() => Number) auditGraceSeconds: number = 45;
   /** The pause between two comparisons of the whole log with its published files. */
-  @IsInt() @Min(1) @Type(() => Number) auditPatrolSeconds: number = 10;
+  @IsNumber() @Min(0.1) @Type(() => Number) auditPatrolSeconds: number = 10;
   /** Whose signatures make a checkpoint acceptable (C2SP tlog-policy). Its witnesses with a URL are asked to cosign. */
   @IsOptional() @IsString() auditPolicyFile?: string;
   /** Makes this service a witness of other logs: its key, `PRIVATE+KEY+…` of type 0x04. */

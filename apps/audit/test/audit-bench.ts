@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startService, type Service } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
@@ -42,6 +43,13 @@ export class AuditBench {
       const [row] = await this.query<{ size: string | null }>('SELECT max(size) AS size FROM checkpoint');
       return row?.size !== null && Number(row?.size) >= size - 1 ? Number(row?.size) : undefined;
     }, `a checkpoint of ${size} entries`);
+  }
+
+  /** Writes a policy file. @returns its path */
+  policyFile(text: string): string {
+    const path = join(this.bench.dir, `policy-${this.services.length}`);
+    writeFileSync(path, text);
+    return path;
   }
 
   auditor(): Promise<string> {

@@ -16,6 +16,10 @@ export class LogTampered extends Unavailable {
   override readonly name = 'LogTampered';
 }
 
+export function setBack(size: number, signed: number): LogTampered {
+  return new LogTampered(`The log has ${size} entries, but ${signed} were signed: it was set back, and must be recovered from its published files.`);
+}
+
 export interface LogHead {
   logId: number;
   size: number;
@@ -76,7 +80,7 @@ export class AppendStore {
     );
     if (!row) throw new LogTampered(`The log ${this.config.logOrigin} has no row.`);
     const size = Number(row.size);
-    if (size < this.signedSize) throw new LogTampered(`The log has ${size} entries, but ${this.signedSize} were signed: it was set back, and must be recovered from its published files.`);
+    if (size < this.signedSize) throw setBack(size, this.signedSize);
     return { logId: row.log_id, size, root: row.root, recordedAt: new Date(row.recorded_at) };
   }
 
@@ -174,6 +178,9 @@ async function writeEntries(db: Db, { logId }: LogHead, entries: readonly Entry[
   const rows = entries.map(({ seq, candidate: { id, type, token, request, k } }, i) => ({
     seq, event_id: id, type, token_id: token, request_id: request, k, at: leaves.places[i]!.at, length: leaves.places[i]!.length, d: i * 32 + 1,
   }));
+  // An entry beyond the head would make the insert fail like a fault of the message, which it is not.
+  const [beyond] = await db.query('SELECT 1 FROM tlog_entry WHERE log_id = $1 AND seq >= $2 LIMIT 1', [logId, entries[0]!.seq]);
+  if (beyond) throw new LogTampered('There are entries beyond the head of the log.');
   await db.query(
     `INSERT INTO tlog_entry (log_id, seq, event_id, digest, type, token_id, request_id, k, recorded_at, leaf)
      SELECT $1, seq, event_id, substr($3::bytea, d, 32), type, token_id, request_id, k, $4, substr($2::bytea, at, length)

@@ -12,32 +12,37 @@ const texts = ['token', 'request', 'actor', 'type', 'event'] as const;
 /** Reads a search's parameters. Throws the problem `invalid-body` naming all that are wrong. */
 export function filterOf(query: EntryQuery): EntryFilter {
   const problems: FieldProblem[] = [];
-  const filter: EntryFilter = { limit: defaultItems };
-  const bad = (name: string, message: string) => problems.push({ pointer: `/${name}`, message });
-  for (const name of texts) {
-    const value = query[name];
-    if (value === undefined || value === '') continue;
-    if (typeof value === 'string' && value.length <= 256 && !value.includes('\u0000')) filter[name] = value;
-    else bad(name, `${name} is one text of at most 256 characters`);
-  }
-  for (const name of ['from', 'to'] as const) {
-    const value = query[name];
-    if (value === undefined || value === '') continue;
-    const time = typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value) : undefined;
-    if (time && !Number.isNaN(time.getTime())) filter[name] = time;
-    else bad(name, `${name} is a time such as 2026-01-31T12:00:00Z`);
-  }
-  if (query.cursor !== undefined && query.cursor !== '') {
-    filter.before = indexOf(query.cursor);
-    if (filter.before === undefined) bad('cursor', 'cursor is the next of an earlier answer');
-  }
-  if (query.limit !== undefined && query.limit !== '') {
-    const limit = indexOf(query.limit);
-    if (limit !== undefined && limit >= 1 && limit <= mostItems) filter.limit = limit;
-    else bad('limit', `limit is 1 to ${mostItems}`);
-  }
+  /** The value of a parameter that is there, or a problem where it cannot be read. */
+  const read = <Value>(name: keyof EntryQuery, reader: (given: unknown) => Value | undefined, rule: string): Value | undefined => {
+    const given = query[name];
+    if (given === undefined || given === '') return undefined;
+    const value = reader(given);
+    if (value === undefined) problems.push({ pointer: `/${name}`, message: `${name} is ${rule}` });
+    return value;
+  };
+  const filter: EntryFilter = {
+    ...Object.fromEntries(texts.map((name) => [name, read(name, textOf, 'one text of at most 256 characters')])),
+    from: read('from', timeOf, 'a time such as 2026-01-31T12:00:00Z'),
+    to: read('to', timeOf, 'a time such as 2026-01-31T12:00:00Z'),
+    before: read('cursor', indexOf, 'the next of an earlier answer'),
+    limit: read('limit', limitOf, `1 to ${mostItems}`) ?? defaultItems,
+  };
   if (problems.length > 0) throw invalid(problems);
   return filter;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value.length <= 256 && !value.includes('\u0000') ? value : undefined;
+}
+
+function timeOf(value: unknown): Date | undefined {
+  const time = typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value) : undefined;
+  return time && !Number.isNaN(time.getTime()) ? time : undefined;
+}
+
+function limitOf(value: unknown): number | undefined {
+  const limit = indexOf(value);
+  return limit !== undefined && limit >= 1 && limit <= mostItems ? limit : undefined;
 }
 
 /** A place in the log, as decimal text. */

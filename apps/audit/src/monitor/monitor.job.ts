@@ -15,10 +15,11 @@ import { Findings } from './findings.store.js';
 import { compareColumns, compareLeaves, compareOpenings } from './inspect.js';
 import { brokenOrdinals, goneOpenings, lastSignsOfLife, openings, storedEntries, storedTile } from './monitor.store.js';
 
-const patrolEveryMs = 1_000;
-const followEveryMs = 1_000;
-const bundlesPerRound = 16;
-const entriesPerRound = bundlesPerRound * tileWidth;
+const patrolEveryMs = 250;
+const followEveryMs = 500;
+/** A few percent of a core, whatever the size of the log; a cycle over a million entries takes five minutes. */
+const entriesPerPatrol = 4 * tileWidth;
+const entriesPerFollow = 16 * tileWidth;
 const tokensAtOnce = 1_000;
 const silentAfterMs = 180_000;
 
@@ -62,7 +63,7 @@ export class MonitorJob implements OnModuleInit {
     const { logId, size } = await committedHead(db, this.config.logOrigin);
     const published = await this.site.head();
     this.findings.replace('heads', size < published.size ? [{ code: 'rolled-back', detail: `The log has ${size} entries, but ${published.size} were published.` }] : []);
-    const end = Math.min(published.size, this.patrolled + entriesPerRound);
+    const end = Math.min(published.size, this.patrolled + entriesPerPatrol);
     const found = await this.compare(db, logId, this.patrolled, end, published);
     this.findings.add('patrol', found);
     this.patrolFindings.push(...found);
@@ -115,7 +116,7 @@ export class MonitorJob implements OnModuleInit {
   async follow(db: Db): Promise<boolean> {
     const { logId, size } = await committedHead(db, this.config.logOrigin);
     if (size < this.followed) return false; // Set back; the patrol says so, and going on would hide it.
-    const end = Math.min(size, this.followed + entriesPerRound);
+    const end = Math.min(size, this.followed + entriesPerFollow);
     const now = this.clock.now().getTime();
     for (const { leaf, token } of (await storedEntries(db, logId, this.followed, end)).values()) {
       this.counters.take(parseLeaf(leaf), now);

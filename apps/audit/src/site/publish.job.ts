@@ -4,7 +4,7 @@ import { encodeBase64, openCheckpoint, proveConsistency, sameHash } from '@writ/
 import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs } from '@writ/service';
 import { AuditConfig } from '../config.js';
-import { AppendStore, LogTampered } from '../entries/append.store.js';
+import { AppendStore, LogTampered, setBack } from '../entries/append.store.js';
 import { Cosigners } from '../witness/cosigners.client.js';
 import { committedHead, hasNews, leavesOf, newestCheckpoint, type CheckpointRow, type CommittedHead } from './log.store.js';
 import { Signer, type TreeHead } from './signer.client.js';
@@ -56,7 +56,9 @@ export class PublishJob implements OnModuleInit {
   async round(): Promise<void> {
     try {
       const { head, newest } = await this.transactions.read((db) => this.state(db));
-      if (newest && newest.size > (await this.site.head()).size) await this.follow(head, newest);
+      const published = await this.site.head();
+      if (head.size < published.size) throw setBack(head.size, published.size);
+      if (newest && newest.size > published.size) await this.follow(head, newest);
       if (await this.isDue(head, newest)) await this.alone(() => this.publish());
       this.trouble = undefined;
     } catch (error) {
@@ -78,7 +80,7 @@ export class PublishJob implements OnModuleInit {
 
   private async isDue(head: CommittedHead, newest?: CheckpointRow): Promise<boolean> {
     const since = newest?.size ?? 0;
-    if (head.size < since) throw new LogTampered(`The log has ${head.size} entries, but a checkpoint of ${since} was published.`);
+    if (head.size < since) throw setBack(head.size, since);
     if (head.size === since) return false;
     const age = this.clock.now().getTime() - (newest?.publishedAt.getTime() ?? 0);
     if (age < betweenCheckpointsMs) return false;
@@ -92,9 +94,7 @@ export class PublishJob implements OnModuleInit {
     const signed = await this.signer.head();
     const published = await this.site.head();
     this.log.signedUpTo(Math.max(signed.size, published.size));
-    if (signed.size > head.size || published.size > head.size) {
-      throw new LogTampered(`The log has ${head.size} entries, but ${Math.max(signed.size, published.size)} were signed: it was set back, and must be recovered from its published files.`);
-    }
+    if (signed.size > head.size || published.size > head.size) throw setBack(head.size, Math.max(signed.size, published.size));
     await this.extend(head, published);
     const proof = await this.proofFrom(signed, head);
     const signedNote = await this.signer.sign(head, proof);
