@@ -76,7 +76,8 @@ export class Alerts {
   /** Gives alerts their owner that came before the token's issue was heard. */
   async adopt(tx: Tx<'monitor'>): Promise<void> {
     const adopted = await tx.db.query<AlertRow>(
-      'UPDATE alert a SET owner_id = t.owner_id, team = t.team FROM token t WHERE a.owner_id IS NULL AND t.token_id = a.token_id RETURNING a.*',
+      `UPDATE alert a SET owner_id = t.owner_id, team = t.team FROM token t
+       WHERE a.owner_id IS NULL AND a.detector <> 'honeytoken' AND t.token_id = a.token_id RETURNING a.*`,
     );
     for (const { owner_id, team, action, state } of adopted) {
       if (owner_id && team && isIncident(action) && state === 'open') await this.changeTrust(tx, { ownerId: owner_id, team, by: 1, code: 'incident-opened' });
@@ -112,7 +113,7 @@ export interface AlertFilter {
 
 export function listAlerts(db: Db, { of, tokenId, state, actions, before, limit }: AlertFilter): Promise<AlertRow[]> {
   return db.query<AlertRow>(
-    `SELECT * FROM alert WHERE ($1::text IS NULL OR owner_id = $1 OR team = $2) AND ($3::text IS NULL OR token_id = $3)
+    `SELECT * FROM alert WHERE ($1::text IS NULL OR ((owner_id = $1 OR team = $2) AND detector <> 'honeytoken')) AND ($3::text IS NULL OR token_id = $3)
        AND ($4::text IS NULL OR state = $4) AND ($5::text[] IS NULL OR action = ANY($5)) AND ($6::text IS NULL OR alert_id < $6) ORDER BY alert_id DESC LIMIT $7`,
     [of?.sub ?? null, of?.team ?? null, tokenId ?? null, state ?? null, actions ?? null, before ?? null, limit],
   );

@@ -13,6 +13,7 @@ const scriptSha = createHash('sha1').update(baselineScript).digest('hex');
 const tokensPerCall = 128;
 const timeoutMs = 5_000;
 const spreadSeconds = 3_600;
+const baitedSeconds = 86_400;
 
 const keyOf = (tokenId: string) => `wm:${tokenId.slice('tok_'.length)}`;
 
@@ -28,6 +29,8 @@ export interface Spread {
   tokensOfNetwork: number;
   tokensOfCaller: number;
   tokensOfAgent: number;
+  /** A honeytoken was used from the network within the last day. */
+  baited: boolean;
 }
 
 /** Baselines in Redis: fast, shared by the replicas, and allowed to be lost. */
@@ -68,9 +71,15 @@ export class Baselines implements OnApplicationShutdown {
     await this.pipeline(keyed.flatMap(({ tokenId, key }) => [['zadd', key, nowSeconds, tokenId], ['expire', key, spreadSeconds]]));
     const keys = [...new Set(keyed.map(({ key }) => key))];
     const counts = (await this.pipeline(keys.map((key) => ['zcount', key, nowSeconds - spreadSeconds, '+inf']))) as number[];
+    const baited = await this.pipeline(novelties.map(({ network }) => ['exists', `wb:${network ?? ''}`]));
     const countOf = new Map(keys.map((key, i) => [key, counts[i] ?? 0]));
     const count = (key?: string) => (key === undefined ? 0 : (countOf.get(key) ?? 0));
-    return seen.map(({ keys: [network, caller, agent] }) => ({ tokensOfNetwork: count(network), tokensOfCaller: count(caller), tokensOfAgent: count(agent) }));
+    return seen.map(({ keys: [network, caller, agent] }, i) => ({ tokensOfNetwork: count(network), tokensOfCaller: count(caller), tokensOfAgent: count(agent), baited: baited[i] === 1 }));
+  }
+
+  /** Remembers for a day where a honeytoken was used from. */
+  async bait(networks: readonly string[]): Promise<void> {
+    await this.pipeline(networks.map((network) => ['setex', `wb:${network}`, baitedSeconds, 1]));
   }
 
   /** "It was us": everything seen so far is known from now on, its level is the usual one, and for a while nothing stops. */
@@ -84,11 +93,6 @@ export class Baselines implements OnApplicationShutdown {
     const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, value.replace(/^\d+/, (first) => (Number(first) < Number(long) ? first : long))]);
     await this.guarded(() => this.redis.hset(key, ...known, 'h', lesson.highMinute, 'hh', lesson.highHour, 'dh', lesson.highDenied, 'q', nowSeconds + quietSeconds));
     return lesson;
-  }
-
-  /** Forgets tokens that have ended. */
-  async forget(tokenIds: readonly string[]): Promise<void> {
-    if (tokenIds.length > 0) await this.guarded(() => this.redis.unlink(...tokenIds.map(keyOf)));
   }
 
   onApplicationShutdown(): void {

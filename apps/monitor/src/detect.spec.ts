@@ -1,4 +1,4 @@
-import { detect, mayMatter, verdictOf, type Surroundings } from './detect.js';
+import { detect, limited, mayMatter, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 
 const now = 1_790_000_000;
@@ -9,7 +9,7 @@ const usual: Features = {
   agent: 'cccc', agentAge: 20 * 86_400, agentsKnown: 1, agentChurn: 0.2, denied: 0, deniedNew: 0, highDenied: 0, awakeFor: -1, sleptDays: 0, deadCalls: 0, deadKnownCalls: 0,
   quietUntil: 0, learningUntil: 0,
 };
-const around: Surroundings = { network: '203.0.113.0/24', agent: 'curl', tokensOfNetwork: 1, tokensOfCaller: 1, tokensOfAgent: 1, tokensOfTeam: 20, retired: false };
+const around: Surroundings = { network: '203.0.113.0/24', agent: 'curl', tokensOfNetwork: 1, tokensOfCaller: 1, tokensOfAgent: 1, tokensOfTeam: 20, retired: false, baited: false };
 const newNetwork = { networkAge: 60, networkLead: 20 * 86_400, networkCalls: 10, networkChurn: 1.2 };
 const newAgent = { agentAge: 60, agentChurn: 1.2 };
 const young = { firstUsedAt: now - 300, calls: 850, highMinute: 0, minutesSeen: 0 };
@@ -34,6 +34,8 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
   ['the same on most tokens of the team', { ...newNetwork, ...newAgent }, { tokensOfAgent: 15 }, 'new-network note'],
   ['a crawler that always brings new agents', { ...newNetwork, ...newAgent, agentChurn: 9 }, {}, 'new-network note'],
   ['one new caller on three tokens', { ...newNetwork, ...newAgent, agentChurn: 9 }, { tokensOfCaller: 3, tokensOfNetwork: 3 }, 'one-source-many-tokens notify'],
+  ['a new network where bait was taken', newNetwork, { baited: true }, 'honeytoken-source suspend'],
+  ['a known network where bait was taken', {}, { baited: true }, undefined],
   ['awake again where it slept', { awakeFor: 5, sleptDays: 40 }, {}, 'awakening note'],
   ['awake again elsewhere', { awakeFor: 5, sleptDays: 40, ...newNetwork }, {}, 'awakening notify'],
   ['three refused scopes', { denied: 3, deniedNew: 3 }, {}, undefined],
@@ -51,7 +53,7 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
 
 describe('a verdict', () => {
   it.each(judged)('on %s', (_what, features, more, verdict) => {
-    const found = verdictOf(detect({ ...usual, ...features }, { ...around, ...more }));
+    const [found] = detect({ ...usual, ...features }, { ...around, ...more });
     expect(found && `${found.detector} ${found.action}`).toBe(verdict);
   });
 
@@ -62,6 +64,13 @@ describe('a verdict', () => {
   it('says in words what was seen, where, and what was usual', () => {
     const [finding] = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
     expect(finding?.explanation).toBe('900 calls within 2 min from 203.0.113.0/24, a network not seen before; the busiest minute so far had 20.');
+  });
+
+  it('goes no further than an operator lets its detector go, and lets others speak', () => {
+    const findings = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
+    const under = (most: 'off' | 'note') => limited(findings, new Map([['burst-from-new-network', most]])).map(({ detector, action }) => `${detector} ${action}`);
+    expect(under('off')).toEqual(['rate notify', 'new-network note']);
+    expect(under('note')).toEqual(['rate notify', 'burst-from-new-network note', 'new-network note']);
   });
 
   it('never stops a token without a VALID use from the new network (G10)', () => {

@@ -2,7 +2,7 @@ import type { MisuseAction } from '@writ/contracts';
 import type { Features } from './features.js';
 
 export const detectors = [
-  'honeytoken', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens',
+  'honeytoken', 'honeytoken-source', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens',
 ] as const;
 export type Detector = (typeof detectors)[number];
 
@@ -20,6 +20,8 @@ export interface Surroundings {
   tokensOfTeam: number;
   /** Whether the dead secret is one that was replaced, its token living on. */
   retired: boolean;
+  /** A honeytoken was used from the new network within the last day. */
+  baited: boolean;
 }
 
 export interface Finding {
@@ -43,7 +45,7 @@ const deployShare = 0.5;
  * that honest moves do not show; everything weaker tells the owner, or is only noted.
  */
 export function detect(features: Features, around: Surroundings): Finding[] {
-  const findings = [burst, rate, deniedScopes, oneSource, awakening, deadSecret, newCaller, newNetwork]
+  const findings = [baited, burst, rate, deniedScopes, oneSource, awakening, deadSecret, newCaller, newNetwork]
     .map((judge) => judge(features, around))
     .filter((finding) => finding !== undefined);
   const capped = features.quietUntil > features.now || features.learningUntil > features.now ? findings.map(toNote) : findings;
@@ -57,18 +59,25 @@ export function mayMatter(features: Features): boolean {
   return isNewNetwork(features) || isNewAgent(features) || features.deadCalls > 0 || detect(features, nowhere).length > 0;
 }
 
-const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false };
+const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false, baited: false };
 
-/** The one that says most, or nothing. */
-export function verdictOf(findings: readonly Finding[]): Finding | undefined {
-  return findings[0];
+/** How far an operator lets detectors go: the kill switch of each. */
+export type Limits = ReadonlyMap<string, MisuseAction | 'off'>;
+
+/** The findings as far as their detectors may go, strongest first. */
+export function limited(findings: readonly Finding[], limits: Limits): Finding[] {
+  return findings.flatMap((finding) => {
+    const most = limits.get(finding.detector);
+    if (most === 'off') return [];
+    return most !== undefined && weight[most] < weight[finding.action] ? [{ ...finding, action: most }] : [finding];
+  }).sort((a, b) => weight[b.action] - weight[a.action]);
 }
 
 type Judge = (features: Features, around: Surroundings) => Finding | undefined;
 
 /** A blatant burst stays one, whatever is being learnt: a thief may come on the first day. */
 function toNote(finding: Finding): Finding {
-  return finding.detector === 'burst-from-new-network' && finding.action === 'suspend' ? finding : { ...finding, action: 'note' };
+  return (finding.detector === 'burst-from-new-network' || finding.detector === 'honeytoken-source') && finding.action === 'suspend' ? finding : { ...finding, action: 'note' };
 }
 
 const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < hour;
@@ -77,6 +86,11 @@ const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt 
 /** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
 const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
 const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
+
+const baited: Judge = (f, around) => {
+  if (!around.baited || !isNewNetwork(f) || f.networkCalls === 0) return undefined;
+  return finding('honeytoken-source', 'suspend', `First use from ${around.network}, where somebody tries stolen tokens.`);
+};
 
 const burst: Judge = (f, { network }) => {
   // The high-water mark without this network: what everyone else was seen to need.

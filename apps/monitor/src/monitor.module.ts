@@ -1,11 +1,15 @@
 import { Module } from '@nestjs/common';
-import { loadSigningKey } from '@writ/service';
+import { loadSecretKeys, loadSigningKey } from '@writ/service';
 import { Alerts, SIGNING_KEY } from './alert.store.js';
 import { AlertsController } from './alerts.controller.js';
 import { Baselines } from './baseline.store.js';
 import { MonitorConfig } from './config.js';
+import { DetectorsController } from './detectors.controller.js';
+import { Honeytokens, HONEYTOKEN_KEYS } from './honeytoken.store.js';
+import { HoneytokensController } from './honeytokens.controller.js';
 import { leakKeysOf } from './leak-report.js';
 import { LEAK_KEYS, LeaksController } from './leaks.controller.js';
+import { NarrowJob } from './narrow.job.js';
 import { OnPlatform } from './on-platform.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
@@ -14,9 +18,10 @@ import { UsageController } from './usage.controller.js';
 import { WatchController } from './watch.controller.js';
 
 @Module({
-  controllers: [OnUsage, OnToken, OnPlatform, AlertsController, UsageController, LeaksController, WatchController],
+  controllers: [OnUsage, OnToken, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
   providers: [
-    Baselines, Alerts, UpkeepJob,
+    Baselines, Alerts, Honeytokens, UpkeepJob, NarrowJob,
+    { provide: HONEYTOKEN_KEYS, useFactory: ({ keysDir }: MonitorConfig) => loadSecretKeys(keysDir, 'honeytoken').map(({ key }) => key), inject: [MonitorConfig] },
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: MonitorConfig) => loadSigningKey(keysDir), inject: [MonitorConfig] },
     { provide: LEAK_KEYS, useFactory: ({ leakKeys }: MonitorConfig) => (leakKeys === undefined ? undefined : leakKeysOf(leakKeys)), inject: [MonitorConfig] },
   ],

@@ -83,9 +83,9 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
       const calls = Math.floor((count * (i + 1)) / minutes) - Math.floor((count * i) / minutes);
       if (calls > 0) observed.observations.push({ tag, at: i === 0 ? Math.min(firstAt, Math.floor(lastAt / 1000)) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
     }
-    if (use === 'x') continue;
+    if (use !== 'v') continue; // What a source was refused says nothing about whose it is.
     for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);
-    if (use === 'v') for (const scope of scopes) addSource(batch, tokenId, 'scope', scope, lastAt);
+    for (const scope of scopes) addSource(batch, tokenId, 'scope', scope, lastAt);
   }
 }
 

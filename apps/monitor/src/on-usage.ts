@@ -3,8 +3,10 @@ import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Alerts } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
-import { detect, mayMatter, verdictOf, type Surroundings } from './detect.js';
+import { detect, limited, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
+import { Honeytokens } from './honeytoken.store.js';
+import { limitsOf } from './limit.store.js';
 import { addUsage, emptyBatch, networkHash, shortHash, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
 import { seedOf } from './seed.js';
 import { tokenById, type KnownToken } from './token.store.js';
@@ -31,7 +33,7 @@ export class OnUsage {
   /** Sources written within the hour by this replica: writing them again would say nothing new. */
   private readonly written = new Map<string, number>();
 
-  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly clock: Clock) {}
+  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly honeytokens: Honeytokens, private readonly clock: Clock) {}
 
   @On('usage.recorded')
   recorded({ id, data }: Message<'usage.recorded'>, tx: Tx<'monitor'>): void {
@@ -49,11 +51,15 @@ export class OnUsage {
     const features = await this.featuresFor(tx, tokens);
     await appendMinutes(tx.db, [...batch.minutes.values()]);
     await this.writeSources(tx, [...batch.sources.values()]);
+    const bait = await this.honeytokens.among(tx.db, [...new Set([...batch.minutes.values()].map(({ tokenId }) => tokenId))]);
     const candidates = tokens.flatMap((observed, i) => {
       const facts = features[i];
-      return facts && mayMatter(facts) ? [{ observed, features: facts, ...namesOf(observed, facts) }] : [];
+      return facts && mayMatter(facts) && !bait.includes(observed.tokenId) ? [{ observed, features: facts, ...namesOf(observed, facts) }] : [];
     });
-    if (candidates.length > 0) await this.judge(tx, candidates);
+    if (candidates.length === 0 && bait.length === 0) return;
+    const limits = await limitsOf(tx.db);
+    if (candidates.length > 0) await this.judge(tx, candidates, limits);
+    for (const tokenId of bait) await this.bitten(tx, batch, tokenId, limits);
   }
 
   private async featuresFor(tx: Tx<'monitor'>, tokens: Observed[]): Promise<(Features | undefined)[]> {
@@ -61,7 +67,7 @@ export class OnUsage {
     const strangers = tokens.flatMap((observed, i) => (features[i] ? [] : [{ observed, i }]));
     if (strangers.length === 0) return features;
     const pasts = await pastOf(tx.db, strangers.map(({ observed }) => observed.tokenId));
-    await this.baselines.start(strangers.map(({ observed: { tokenId, at } }) => ({ tokenId, fields: seedOf(pasts.get(tokenId), at) })));
+    await this.baselines.start(strangers.map(({ observed: { tokenId, at, observations } }) => ({ tokenId, fields: seedOf(pasts.get(tokenId), { first: Math.min(at, ...observations.map((each) => each.at)), now: at }) })));
     const again = await this.baselines.observe(strangers.map(({ observed }) => observed));
     strangers.forEach(({ i }, k) => (features[i] = again[k]));
     return features;
@@ -76,22 +82,40 @@ export class OnUsage {
     });
   }
 
-  private async judge(tx: Tx<'monitor'>, candidates: Candidate[]): Promise<void> {
+  private async judge(tx: Tx<'monitor'>, candidates: Candidate[], limits: Limits): Promise<void> {
     await Promise.all(candidates.map(async (candidate) => {
       candidate.token = await tokenById(tx.db, candidate.observed.tokenId);
     }));
     const isNew = (age: number) => age >= 0 && age < 3_600;
     const spreads = await this.baselines.spread(candidates.map(({ observed: { tokenId }, features, token, network, agent }) => ({
       tokenId, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
-    })), Math.floor(this.clock.now().getTime() / 1000));
+    })), Math.max(...candidates.map(({ features }) => features.now)));
     for (const [i, { observed, features, token, network, agent }] of candidates.entries()) {
       const alive = token === undefined || token.state === 'active';
       const around: Surroundings = {
-        tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
+        tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
       };
-      const findings = detect(features, around);
-      const verdict = verdictOf(findings);
+      const findings = limited(detect(features, around), limits);
+      const [verdict] = findings;
       if (verdict) await this.alerts.raise(tx, { tokenId: observed.tokenId, token, verdict, evidence: { features, around, findings }, observedAt: new Date(features.now * 1000) });
+    }
+  }
+
+  /** Bait was taken: nobody honest uses it. It is left alive, so that the thief learns nothing; the thief's other finds are stopped. */
+  private async bitten(tx: Tx<'monitor'>, batch: UsageBatch, tokenId: string, limits: Limits): Promise<void> {
+    const uses = batch.tokens.get(tokenId)?.observations ?? [];
+    const networks = [...new Set(uses.map(({ network }) => network).filter((network) => network !== ''))];
+    await this.baselines.bait(networks);
+    const at = new Date(Math.max(...[...batch.minutes.values()].filter((row) => row.tokenId === tokenId).map(({ lastAt }) => lastAt)));
+    const touched = await this.honeytokens.touchedFrom(tx.db, networks, tokenId, at);
+    const agents = [...new Set(uses.map(({ agent }) => agent).filter((agent) => agent !== ''))];
+    const where = `from ${networks.join(', ') || 'an unknown network'}${agents.length > 0 ? ` by ${agents.join(', ')}` : ''}`;
+    const others = touched.length > 0 ? ` From there came also: ${touched.map(({ token_id }) => token_id).join(', ')}.` : ' No other token was used from there for the first time within a day.';
+    const [verdict] = limited([{ detector: 'honeytoken', action: 'notify', explanation: `Critical: a honeytoken was used ${where}.${others}` }], limits);
+    if (verdict) await this.alerts.raise(tx, { tokenId, verdict, evidence: { networks, agents, touched }, observedAt: at });
+    const [stop] = limited([{ detector: 'honeytoken-source', action: 'suspend', explanation: `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.` }], limits);
+    for (const { token_id } of stop ? touched : []) {
+      await this.alerts.raise(tx, { tokenId: token_id, token: await tokenById(tx.db, token_id), verdict: stop as Finding, evidence: { networks }, observedAt: at });
     }
   }
 }

@@ -18,13 +18,13 @@ const learningSeconds = 3_600;
  * The fields that a baseline starts with: of a token never used before, nothing but its first use; of one whose
  * baseline was lost, what the roll-ups still tell, so that neither loss nor restart of Redis makes strangers of all.
  */
-export function seedOf(past: Past | undefined, nowSeconds: number): Record<string, string> {
-  if (!past) return { f: String(nowSeconds) };
+export function seedOf(past: Past | undefined, { first, now }: { first: number; now: number }): Record<string, string> {
+  if (!past) return { f: String(first) };
   const seconds = (time: Date) => Math.floor(time.getTime() / 1000);
   const minutes = (time: Date) => Math.floor(time.getTime() / 60_000);
   const fields: Record<string, string> = {
     f: String(seconds(past.firstAt)), n: String(past.calls), h: String(past.peakMinute), hh: String(past.peakHour), dh: String(past.highDenied),
-    l: String(nowSeconds + learningSeconds),
+    l: String(now + learningSeconds),
   };
   for (const [kind, [letter, most]] of Object.entries(limits)) {
     const newest = past.sources.filter((source) => source.kind === kind).sort((a, b) => b.lastAt.getTime() - a.lastAt.getTime()).slice(0, most);

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { makeId, verifyStatement, type AlertView, type TokenId, type UsageRecorded, type UsageView } from '@writ/contracts';
@@ -7,6 +8,7 @@ import { innerDigest, mint } from '@writ/token';
 import { MonitorConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { MonitorModule } from '../src/monitor.module.js';
+import { NarrowJob } from '../src/narrow.job.js';
 
 const leakKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 let bench: TestBench;
@@ -16,6 +18,7 @@ let redis: Redis;
 
 beforeAll(async () => {
   bench = await TestBench.create();
+  writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
   const env = await bench.env('monitor', migrations, {
     WRIT_LEAK_KEYS: JSON.stringify({ public_keys: [{ key_identifier: 'k1', key: leakKey.publicKey.export({ type: 'spki', format: 'pem' }), is_current: true }] }),
   });
@@ -58,7 +61,8 @@ async function call<Answer>(method: string, path: string, who: { sub: string; gr
   const answer = await fetch(service.url + path, {
     method, headers: { authorization: `Bearer ${await bench.identity.token(who)}`, 'content-type': 'application/json' }, body: body && JSON.stringify(body),
   });
-  return { status: answer.status, body: (await answer.json()) as Answer };
+  const text = await answer.text();
+  return { status: answer.status, body: (text === '' ? undefined : JSON.parse(text)) as Answer };
 }
 
 /** A token with a steady past of ten days: twenty calls an hour from one network by one agent. */
@@ -93,11 +97,13 @@ describe('the monitor', () => {
   it('counts an event once, however often it comes and in whatever order', async () => {
     const { tokenId } = await issue();
     const id = `evt_${'a'.repeat(26)}`;
-    for (let i = 0; i < 3; i++) await say(tokenId, [{ count: 7 }], { id });
+    const data = usage(tokenId, [{ count: 7 }]);
+    for (let i = 0; i < 3; i++) await bench.bus.say('issuer', 'usage.recorded', data, { id, time: data.watermark });
     await say(tokenId, [{ at: Date.now() - 3_600_000, count: 5 }]);
     await counted(tokenId, 12);
     expect(await redis.hget(keyOf(tokenId), 'n')).toBe('12');
     expect((await sql('SELECT 1 FROM usage_minute WHERE token_id = $1', [tokenId]))).toHaveLength(2);
+    expect(tap.ofType('message.parked')).toEqual([]);
   });
 
   it('raises no alarm when Redis has lost everything: what is known comes back from the series', async () => {
@@ -179,6 +185,53 @@ describe('the monitor', () => {
     expect(tap.ofType('leak.reported').filter(({ envelope: e }) => e.data.innerDigest === digest)).toHaveLength(1);
     const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT convert_from(body, \'UTF8\') FROM outbox').catch(() => []), tap.heard]);
     expect(everything).not.toContain(secret.slice(10, 50));
+  });
+
+  it('raises the alarm over any use of a honeytoken, leaves it alive, and stops what else came from there', async () => {
+    const [bait, honest, stolen] = [await issue(), await established(), await established()];
+    const admin = { sub: 'root', groups: ['admins'] };
+    expect((await call('POST', '/v1/honeytokens', { sub: 'a', groups: ['auditors'] }, { tokenId: bait.tokenId })).status).toBe(403);
+    expect((await call('POST', '/v1/honeytokens', admin, { tokenId: bait.tokenId })).status).toBe(204);
+    expect(JSON.stringify(await sql('SELECT * FROM honeytoken'))).not.toContain(bait.tokenId);
+    const thief = { network: '192.0.2.0/24', agent: 'python' };
+    await say(stolen.tokenId, [thief]);
+    await say(honest.tokenId, [{}]);
+    await tap.next('misuse.detected', (d) => d.tokenId === stolen.tokenId);
+    await say(bait.tokenId, [{ ...thief, code: 'EXPIRED' }]);
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === bait.tokenId);
+    expect(data).toMatchObject({ detector: 'honeytoken', action: 'notify' });
+    expect(data.explanation).toContain(stolen.tokenId);
+    await tap.next('misuse.detected', (d) => d.tokenId === stolen.tokenId && d.detector === 'honeytoken-source' && d.action === 'suspend');
+    const later = await established();
+    await say(later.tokenId, [thief]);
+    await tap.next('misuse.detected', (d) => d.tokenId === later.tokenId && d.detector === 'honeytoken-source');
+    expect(tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === honest.tokenId)).toEqual([]);
+    expect((await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${bait.tokenId}`, { sub: bait.owner })).body.items).toEqual([]);
+    await call('POST', '/v1/honeytokens', admin, { tokenId: bait.tokenId, remove: true });
+    expect(await sql('SELECT 1 FROM honeytoken')).toEqual([]);
+  });
+
+  it('lets an administrator hold one detector back, at once and in every replica', async () => {
+    const { tokenId } = await established();
+    const admin = { sub: 'root', groups: ['admins'] };
+    const switchTo = (most: string) => call('POST', '/v1/detectors/burst-from-new-network', admin, { most, reason: 'a test' });
+    expect((await call('POST', '/v1/detectors/burst-from-new-network', { sub: 'x', groups: ['reviewers'] }, { most: 'off', reason: 'mine' })).status).toBe(403);
+    expect((await switchTo('off')).status).toBe(200);
+    await say(tokenId, [{ ...theft, agent: 'billing' }]);
+    await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.detector === 'rate');
+    await switchTo('suspend');
+    expect(tap.ofType('misuse.detected').filter(({ envelope: { data } }) => data.tokenId === tokenId && data.action === 'suspend')).toEqual([]);
+  });
+
+  it('proposes a smaller token where scopes were never used, once', async () => {
+    const { tokenId, owner } = await established();
+    await sql(`UPDATE token SET issued_at = now() - interval '31 days' WHERE token_id = $1`, [tokenId]);
+    await service.app.get(NarrowJob).propose();
+    const { envelope } = await tap.next('narrowing.proposed', (d) => d.tokenId === tokenId);
+    expect(envelope.data).toMatchObject({ owner: { id: owner, team: 'orders' }, keep: ['orders:read'], drop: ['orders:write'], unusedDays: 30 });
+    await service.app.get(NarrowJob).propose();
+    expect(await sql('SELECT 1 FROM narrowing WHERE token_id = $1', [tokenId])).toHaveLength(1);
+    expect(tap.ofType('narrowing.proposed').filter(({ envelope: e }) => e.data.tokenId === tokenId)).toHaveLength(1);
   });
 
   it('keeps when each part of the platform was last heard of', async () => {

@@ -94,6 +94,25 @@ const statements = [
     high_denied double precision NOT NULL,
     learnt_at timestamptz NOT NULL DEFAULT now()
   )`,
+  // The flag itself, and only here: whoever reads this table without the key cannot tell which tokens are meant.
+  `CREATE TABLE honeytoken (
+    mac bytea PRIMARY KEY,
+    marked_by jsonb NOT NULL,
+    marked_at timestamptz NOT NULL DEFAULT now()
+  )`,
+  // How far a detector may go; absent means all the way.
+  `CREATE TABLE detector_limit (
+    detector text PRIMARY KEY,
+    most text NOT NULL CHECK (most IN ('off', 'note', 'notify', 'suspend')),
+    reason text NOT NULL,
+    set_by jsonb NOT NULL,
+    set_at timestamptz NOT NULL DEFAULT now()
+  )`,
+  `CREATE TABLE narrowing (
+    token_id text PRIMARY KEY,
+    dropped text[] NOT NULL,
+    proposed_at timestamptz NOT NULL DEFAULT now()
+  )`,
   // How the platform itself is: heartbeats, the log's head, the active policy, parked messages.
   `CREATE TABLE watch (
     subject text PRIMARY KEY,
@@ -112,6 +131,6 @@ export class Monitor1764000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE watch, lesson, leak, trust, alert, usage_source, usage_day, usage_hour, usage_minute, token_state, token');
+    await runner.query('DROP TABLE watch, narrowing, detector_limit, honeytoken, lesson, leak, trust, alert, usage_source, usage_day, usage_hour, usage_minute, token_state, token');
   }
 }

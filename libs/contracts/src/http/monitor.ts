@@ -1,5 +1,6 @@
+import { IsBoolean, IsIn, IsOptional } from 'class-validator';
 import type { MisuseAction } from '../events.js';
-import { IsText } from '../fields.js';
+import { IsText, IsTokenId } from '../fields.js';
 import type { AlertId, TokenId } from '../ids.js';
 import type { Principal } from '../parts.js';
 
@@ -78,4 +79,27 @@ export interface WatchView {
   /** Nothing was heard for longer than it stays silent. */
   silent: boolean;
   facts: Record<string, unknown>;
+}
+
+/** `POST /v1/honeytokens`: marks a token as bait, or with `remove` takes the mark away. */
+export class MarkHoneytoken {
+  @IsTokenId() tokenId!: TokenId;
+  @IsOptional() @IsBoolean() remove?: boolean;
+}
+
+export const detectorLimits = ['off', 'note', 'notify', 'suspend'] as const;
+export type DetectorLimit = (typeof detectorLimits)[number];
+
+/** `POST /v1/detectors/{detector}`: how far it may go from now on. */
+export class LimitDetector {
+  @IsIn(detectorLimits) most!: DetectorLimit;
+  @IsText(1000) reason!: string;
+}
+
+export interface DetectorView {
+  detector: string;
+  most: DetectorLimit;
+  reason?: string;
+  setBy?: Principal;
+  setAt?: string;
 }
