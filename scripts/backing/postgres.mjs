@@ -70,7 +70,7 @@ function initialise(bin, data, dir, password) {
     const args = [
       '-D', data, '-U', superuser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C.UTF-8',
     ];
-    execFileSync(join(bin, 'initdb'), args, { ...as, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+    execFileSync(join(bin, 'initdb'), args, { ...as, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'], timeout: 180_000, env: { ...process.env, LC_ALL: 'C.UTF-8' } });
     writeFileSync(join(data, 'writ-initialised'), '');
   } finally {
     rmSync(passwordFile, { force: true });
@@ -101,7 +101,7 @@ export async function startPostgres({ bin, dir, data, port, password, record }) 
   record(server);
   const outcome = await untilReady(
     () => readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() === 'ready',
-    { records: [server], withinMs: 60_000, everyMs: 50 },
+    { records: [server], withinMs: 120_000, everyMs: 50 },
   );
   return { outcome, logFile, url: `postgres://${superuser}:${password}@127.0.0.1:${port}/postgres` };
 }

@@ -26,7 +26,7 @@ export async function startRabbit({ bin, dir, ports, password, record }) {
   // Started by us and in the foreground: the one Erlang would start by itself outlives its node under a pid nobody knows.
   const epmd = launch({ name: 'epmd', command: inPath('epmd'), args: ['-port', String(ports.epmd), '-address', '127.0.0.1'], env, cwd: home, logFile });
   record(epmd);
-  const mapper = await untilReady(() => exchange({ host: '127.0.0.1', port: ports.epmd }).then(() => true), { records: [epmd], withinMs: 5_000, everyMs: 20 });
+  const mapper = await untilReady(() => exchange({ host: '127.0.0.1', port: ports.epmd }).then(() => true), { records: [epmd], withinMs: 30_000, everyMs: 20 });
   if (mapper !== 'ready') return { outcome: mapper, logFile };
   const broker = launch({ name: 'rabbitmq', command: bin, args: [], env, cwd: home, logFile });
   record(broker);
@@ -34,7 +34,7 @@ export async function startRabbit({ bin, dir, ports, password, record }) {
   const outcome = await untilReady(async () => {
     const answer = await askManagement(management, '/api/overview');
     return answer.ok && await exchange({ host: '127.0.0.1', port: ports.amqp }) === '';
-  }, { records: [epmd, broker], withinMs: 90_000, everyMs: 150 });
+  }, { records: [epmd, broker], withinMs: 180_000, everyMs: 150 });
   return { outcome, logFile, url: `amqp://${admin}:${password}@127.0.0.1:${ports.amqp}`, managementUrl: management };
 }
 

@@ -20,7 +20,7 @@ export async function startRedis({ bin, dir, port, password, record }) {
   record(server);
   const outcome = await untilReady(
     async () => (await exchange({ host: '127.0.0.1', port, bytes: `AUTH ${password}\r\nPING\r\n` })).startsWith('+OK'),
-    { records: [server], withinMs: 15_000, everyMs: 30 },
+    { records: [server], withinMs: 60_000, everyMs: 30 },
   );
   return { outcome, logFile, url: `redis://:${password}@127.0.0.1:${port}/0` };
 }

@@ -31,10 +31,8 @@ const commands = {
       services: withDatabase.map((name) => ({ name, password: passwords(databaseName(name)), ownerPassword: passwords(ownerName(name)) })),
     });
     const { migrate } = await import('./platform.mjs');
-    for (const name of withDatabase) {
-      await migrate(name, inDatabase(superuserUrl, databaseName(name), ownerName(name), passwords(ownerName(name))));
-      say(`${databaseName(name)} is migrated`);
-    }
+    await migrate((name) => inDatabase(superuserUrl, databaseName(name), ownerName(name), passwords(ownerName(name))));
+    say(`${withDatabase.length} databases are migrated`);
     const { brokerPlan, provisionBroker } = await import('./broker.mjs');
     await provisionBroker(process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL, brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway] }));
     say('the broker is provisioned');

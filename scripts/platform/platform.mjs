@@ -5,12 +5,14 @@ import { Problem } from '../backing/problem.mjs';
 import { isAlive } from '../backing/processes.mjs';
 import { build, runNode } from './build.mjs';
 import { databaseName, ownerName, provisionDatabases } from './databases.mjs';
-import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, writeClients, writePrivately } from './installation.mjs';
+import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwordsOf, root, writeClients, writePrivately } from './installation.mjs';
 import { createKeys, initialiseSigner } from './keys.mjs';
 import { choosePorts } from './ports.mjs';
 import { seed } from './seed.mjs';
 import { consolePort, processes, processOf, withDatabase } from './services.mjs';
 import { createSupervisor, endRecorded, readPlatform } from './supervisor.mjs';
+
+const migrateWithinMs = 180_000;
 
 /**
  * Brings up the whole platform in `dir` and answers when every process is ready and the development data is in place.
@@ -94,17 +96,17 @@ async function provision({ layout, facts, backing, reporter }) {
       services: withDatabase.map((service) => ({ name: service, password: passwords(databaseName(service)), ownerPassword: passwords(ownerName(service)) })),
     });
     note('migrating');
-    await all(withDatabase.map((service) => migrate(service, facts.migrationUrl(service))));
+    await migrate(facts.migrationUrl);
     return `${withDatabase.length} databases, migrated`;
   });
   return logKey;
 }
 
-/** Brings one service's tables up to date, under the role that owns them. */
-export async function migrate(service, url) {
-  const { migrate: entry } = processOf(service);
-  const { code, output } = await runNode([entry], { env: { PATH: process.env.PATH, WRIT_MIGRATION_DATABASE_URL: url }, timeoutMs: 120_000 });
-  if (code !== 0) throw new Problem(`The database of ${service} could not be migrated.`, `It said:\n${output.trim().replace(/^/gm, '    ')}`);
+/** Brings the tables of every service up to date, each under the role that owns them. */
+export async function migrate(urlOf) {
+  const urls = Object.fromEntries(withDatabase.map((service) => [service, urlOf(service)]));
+  const { code, output } = await runNode([join(root, 'scripts/platform/migrate.mjs')], { env: { PATH: process.env.PATH, WRIT_MIGRATIONS: JSON.stringify(urls) }, timeoutMs: migrateWithinMs });
+  if (code !== 0) throw new Problem('The databases could not be migrated.', `This is what was said:\n${output.trim().replace(/^/gm, '    ')}`);
 }
 
 function leftToOperator(commands, layout) {
