@@ -1,5 +1,5 @@
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsObject, IsOptional, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
 import { IsRequestId, IsText } from '../fields.js';
 import type { Digest, RequestId } from '../ids.js';
 import { Narrowing, type DeliveryMode, type Grant, type Nearest, type Party, type Principal, type Quorum, type RuleRef } from '../parts.js';
@@ -10,6 +10,7 @@ const maxFiles = 256;
 
 /** Every file of a policy set by its path: `catalog.yaml`, `cases.yaml`, `*.cedar`. What is in them is judged later. */
 export class PolicySetBody {
+  @IsObject()
   @ValidateBy({
     name: 'isFiles',
     validator: {
