@@ -1,4 +1,5 @@
 import type { Verification, VerificationCode } from '@writ/contracts';
+import { inNetworks } from '@writ/gateway';
 import type { KnownToken } from './state-by-log.js';
 
 /** What a caller wants to hold besides a living token. */
@@ -30,19 +31,20 @@ export function answerTo(token: KnownToken | undefined, wanted: Wanted, audience
   const code = codeOf(token, wanted, nowMs);
   return {
     valid: code === 'VALID', code, asOf: fresh.asOf, seq: fresh.seq, maxStalenessMs: fresh.maxStalenessMs, tokenId: token.tokenId, owner: token.owner,
-    scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(),
+    scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(), ...(token.networks ? { networks: token.networks } : {}),
   };
 }
 
 /** A token's facts as the tail of an answer in JSON. */
-export function factsJson({ tokenId, owner, scopes, audience, environment, expiresAtMs }: KnownToken): string {
-  return JSON.stringify({ tokenId, owner, scopes, audience, environment, expiresAt: new Date(expiresAtMs).toISOString() }).slice(1);
+export function factsJson({ tokenId, owner, scopes, audience, environment, expiresAtMs, networks }: KnownToken): string {
+  return JSON.stringify({ tokenId, owner, scopes, audience, environment, expiresAt: new Date(expiresAtMs).toISOString(), networks }).slice(1);
 }
 
-function codeOf(token: KnownToken, { scopes, audience }: Wanted, nowMs: number): VerificationCode {
+function codeOf(token: KnownToken, { scopes, audience, address }: Wanted, nowMs: number): VerificationCode {
   if (token.state !== 'VALID') return token.state;
   if (nowMs >= token.expiresAtMs) return 'EXPIRED';
   if (audience !== undefined && audience !== token.audience) return 'WRONG_AUDIENCE';
+  if (token.networks && !inNetworks(token.networks, address)) return 'WRONG_NETWORK';
   if (scopes !== undefined && !scopes.every((scope) => token.scopes.includes(scope))) return 'INSUFFICIENT_SCOPE';
   return 'VALID';
 }

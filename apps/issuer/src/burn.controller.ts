@@ -2,16 +2,15 @@ import { Body, Controller, HttpCode, Ip, Post } from '@nestjs/common';
 import { BurnBody } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { bodyOf, NoReplay, Problem, Public } from '@writ/service';
-import { Budget } from './budget.js';
+import { Budgets } from './budget.js';
 import { digestOf } from './question.js';
 
-/** So many in a second and at once from one source. */
-const perSecond = 5;
-const atOnce = 50;
+/** From one source. */
+const budget = { perSecond: 5, atOnce: 50 };
 
 @Controller('v1/burn')
 export class BurnController {
-  private readonly budget = new Budget(perSecond, atOnce);
+  private readonly sources = new Budgets();
 
   constructor(private readonly transactions: Transactions<'issuer'>) {}
 
@@ -21,7 +20,7 @@ export class BurnController {
   @Public()
   @NoReplay()
   async burn(@Body(bodyOf(BurnBody)) { token }: BurnBody, @Ip() source: string): Promise<void> {
-    if (!this.budget.take(source, performance.now())) {
+    if (this.sources.take(source, budget, performance.now()) > 0) {
       throw new Problem({ status: 429, code: 'rate-limited', detail: 'Too many tokens came from this address.', remedy: 'Wait a second.', headers: { 'retry-after': '1' } });
     }
     const digest = digestOf(token);

@@ -5,6 +5,8 @@ import { toJson, type Db, type Tx } from '@writ/messaging';
 import type { KeyProvider } from '@writ/token';
 import { KEYS } from './keys.store.js';
 import type { Approval, Refusal, Right, SignedRequest } from './may-issue.js';
+import { Sealing } from './sealing.store.js';
+import { Secrets } from './secret.store.js';
 import { StateLog } from './state-log.store.js';
 import { sealOf, type TokenRow } from './token.row.js';
 
@@ -18,6 +20,8 @@ export interface RequestRow {
   now: Date;
 }
 
+type NewToken = Omit<TokenRow, 'state' | 'claimed_at' | 'last_used_at' | 'stopped_by'>;
+
 /** What one message adds to a request. */
 type Part = { requestId: string; facts?: SignedRequest; approval?: Approval; cancelled?: boolean };
 
@@ -26,7 +30,9 @@ type Part = { requestId: string; facts?: SignedRequest; approval?: Approval; can
 export class Issues {
   private readonly meeting = new WeakMap<Db, DataLoader<Part, RequestRow>>();
 
-  constructor(@Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog) {}
+  constructor(
+    @Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog, private readonly secrets: Secrets, private readonly sealing: Sealing,
+  ) {}
 
   /**
    * Adds what a message says to what is known of its request, whichever came first and whichever replica has the
@@ -46,35 +52,41 @@ export class Issues {
     tx.emit('issue.refused', { requestId: row.request_id as SignedRequest['requestId'], code, detail });
   }
 
+  /** Issues a token: to be claimed, or with its secret sealed to the key that the request is bound to. */
   async issue(tx: Tx<'issuer'>, row: RequestRow, request: SignedRequest, right: Right, claimSeconds: number): Promise<void> {
-    const { requestId } = request;
+    const { requestId, delivery } = request;
+    const key = delivery.mode === 'sealed' ? await this.sealing.keyOf(tx.db, request.requester.id, request.deliveryKeyThumbprint ?? '') : undefined;
+    if (delivery.mode === 'sealed' && !key) {
+      return this.refuse(tx, row, { code: 'sealing-key-unknown', detail: 'The key that the request is bound to is not registered with the issuer for this requester.' });
+    }
     // One request has one token, also where two replicas handle it at once: the id follows from the request alone.
     const tokenId = deriveId('tok', right.requestedAtMs, requestId);
     const entry = await this.log.append(tx.db, { kind: 'issue', reasonCode: 'approved', tokenId, ownerId: request.requester.id, requestId });
-    const issuedAt = row.now;
-    const claimBefore = new Date(Math.min(issuedAt.getTime() + claimSeconds * 1000, right.expiresAt.getTime()));
-    const token = await this.sealed(request, right, tokenId, entry.seq, issuedAt, claimBefore);
-    tx.db.insert('token', { ...token });
-    tx.db.insert('generation', { token_id: tokenId, generation: 1, state: 'claimable', claim_before: claimBefore.toISOString(), claims: 0 });
+    const claimBefore = new Date(Math.min(row.now.getTime() + claimSeconds * 1000, right.expiresAt.getTime()));
+    const token = await this.tokenOf(request, right, tokenId, entry.seq, row.now, key ? right.expiresAt : claimBefore);
+    tx.db.insert('token', { ...token, claimed_at: key ? row.now.toISOString() : null, state: key ? 'active' : 'issued' });
+    tx.db.insert('generation', {
+      token_id: tokenId, generation: 1, state: key ? 'delivered' : 'claimable', claims: 0, claim_before: key ? null : claimBefore.toISOString(), claimed_at: key ? row.now.toISOString() : null,
+    });
+    const sealed = key && (await this.secrets.sealed(tx, token, 1, key));
     tx.db.update('request', { request_id: requestId, state: row.state }, { state: 'issued', token_id: tokenId });
     tx.emit('token.issued', {
       tokenId, requestId, owner: request.requester, claimant: request.claimant, resource: request.resource, audience: request.audience,
-      scopes: right.scopes, environment: request.environment, issuedAt: issuedAt.toISOString(), expiresAt: right.expiresAt.toISOString(),
-      rotateSeconds: right.rotateSeconds, graceSeconds: right.graceSeconds, delivery: request.delivery, claimBefore: claimBefore.toISOString(),
-      replaces: request.replaces,
+      scopes: right.scopes, environment: request.environment, issuedAt: row.now.toISOString(), expiresAt: right.expiresAt.toISOString(),
+      rotateSeconds: right.rotateSeconds, graceSeconds: right.graceSeconds, delivery, ...(key ? { sealed } : { claimBefore: claimBefore.toISOString() }),
+      replaces: request.replaces, networks: right.networks, ratePerMinute: right.ratePerMinute,
     }, { version: 1 });
   }
 
-  private async sealed(request: SignedRequest, right: Right, tokenId: TokenId, issueSeq: number, issuedAt: Date, endsAt: Date): Promise<Omit<TokenRow, 'claimed_at' | 'last_used_at' | 'stopped_by'>> {
+  private async tokenOf(request: SignedRequest, right: Right, tokenId: TokenId, issueSeq: number, issuedAt: Date, endsAt: Date): Promise<NewToken> {
     const kid = this.keys.keys('row').current;
     const facts = {
       token_id: tokenId, request_id: request.requestId, request_digest: request.requestDigest, owner_id: request.requester.id,
       claimant_iss: request.claimant.iss, claimant_sub: request.claimant.sub, audience: request.audience, scopes: right.scopes,
-      environment: request.environment, expires_at: right.expiresAt, issue_seq: String(issueSeq),
+      environment: request.environment, expires_at: right.expiresAt, issue_seq: String(issueSeq), networks: right.networks ?? null, rate_per_minute: right.ratePerMinute ?? null,
     };
     return {
       ...facts,
-      state: 'issued',
       version: 1,
       owner_team: request.requester.team,
       resource: request.resource,

@@ -24,9 +24,12 @@ import { Reader } from './reader.store.js';
 import { Replica } from './replica.job.js';
 import { RetireJob } from './retire.job.js';
 import { Rotations } from './rotation.store.js';
+import { SealingKeysController } from './sealing-keys.controller.js';
+import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
 import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
+import { SweepJob } from './sweep.job.js';
 import { TokensController } from './tokens.controller.js';
 import { TRUST } from './trust.store.js';
 import { Uploads } from './upload.store.js';
@@ -35,13 +38,13 @@ import { Verifier } from './verifier.store.js';
 import { VerifyRoutes } from './verify.controller.js';
 
 @Module({
-  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController, FleetController],
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController, FleetController, SealingKeysController],
   providers: [
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
-    StateLog, Stops, Issues, Secrets, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, OnRpc, ExpireJob, RetireJob, BurnJob,
+    StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
   ],
   exports: [GatewayRegister],
 })

@@ -24,6 +24,8 @@ export interface Right {
   requestedAtMs: number;
   rotateSeconds?: number;
   graceSeconds?: number;
+  networks?: string[];
+  ratePerMinute?: number;
 }
 
 export interface Refusal {
@@ -138,6 +140,6 @@ function rightOf(request: SignedRequest, grant: Grant & { requestedAtMs: number 
   ];
   const end = Math.min(...ends);
   if (!(end > now.getTime())) return refuse('already-over', 'The token would have ended before it began.');
-  const { rotateSeconds, graceSeconds, requestedAtMs } = grant;
-  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds } };
+  const { rotateSeconds, graceSeconds, requestedAtMs, networks, ratePerMinute } = grant;
+  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds, networks, ratePerMinute } };
 }

@@ -33,6 +33,7 @@ const readSql = `
   SELECT h.incarnation, h.seq AS head_seq, statement_timestamp() AS as_of, r.* FROM state_head h LEFT JOIN (
     SELECT s.verifier, s.generation, s.minted_seq, s.mac AS secret_mac, s.mac_kid AS secret_mac_kid,
       t.token_id, t.request_id, t.request_digest, t.owner_id, t.claimant_iss, t.claimant_sub, t.audience, t.scopes, t.environment, t.expires_at, t.issue_seq,
+      t.networks, t.rate_per_minute,
       last.seq, last.kind, last.at, last.reason_code, last.token_id AS log_token_id, last.owner_id AS log_owner_id, last.request_id AS log_request_id, last.kid, last.chain,
       (SELECT chain FROM state_log p WHERE p.seq = last.seq - 1) AS previous_chain,
       (SELECT max(seq) FROM state_log l WHERE l.token_id = s.token_id AND l.generation = s.generation AND l.kind = 'retire') AS retired_seq,

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationDue, RotationId } from '@writ/contracts';
 import { ConcurrentChange, type Tx } from '@writ/messaging';
+import { Sealing } from './sealing.store.js';
+import { Secrets } from './secret.store.js';
 import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import type { GenerationRow, TokenRow } from './token.row.js';
@@ -18,7 +20,9 @@ export interface Held {
 /** Replaces secrets: a successor becomes claimable, the old one ends by its deadline, the token lives on. */
 @Injectable()
 export class Rotations {
-  constructor(private readonly log: StateLog, private readonly stops: Stops) {}
+  constructor(
+    private readonly log: StateLog, private readonly stops: Stops, private readonly secrets: Secrets, private readonly sealing: Sealing,
+  ) {}
 
   async hold(tx: Tx<'issuer'>, tokenId: string): Promise<Held | undefined> {
     const row = await this.stops.locked(tx.db, tokenId);
@@ -52,7 +56,18 @@ export class Rotations {
     token.generation = generation;
     const deadlineAt = (isEmergency ? now : deadline).toISOString();
     this.stops.say(tx, token, 'token.rotated', { tokenId: token.token_id, rotationId: due.rotationId, stage: 'claimable', generation, deadlineAt });
+    if (token.delivery.mode === 'sealed') await this.deliverSealed(tx, token, due.rotationId, deadlineAt);
     await this.save(tx, token);
+  }
+
+  /** Without the key the successor lapses like one that nobody claims, and the old secret lives on. */
+  private async deliverSealed(tx: Tx<'issuer'>, token: HeldToken, rotationId: RotationId, deadlineAt: string): Promise<void> {
+    const { token_id: tokenId, generation } = token;
+    const key = await this.sealing.keyOf(tx.db, token.owner_id, token.delivery_key ?? '');
+    if (!key) return;
+    const sealed = await this.secrets.sealed(tx, token, generation, key);
+    await tx.db.query(`UPDATE generation SET state = 'delivered', claim_before = NULL, claimed_at = now() WHERE token_id = $1 AND generation = $2`, [tokenId, generation]);
+    this.stops.say(tx, token, 'token.rotated', { tokenId, rotationId, stage: 'delivered', generation, deadlineAt, sealed });
   }
 
   /** The successor was used for the first time: the old secret has its grace, and never more than its deadline. */

@@ -4,7 +4,9 @@ import { innerDigest, mint, type KeyProvider, type Secret } from '@writ/token';
 import type { Tx } from '@writ/messaging';
 import { KEYS } from './keys.store.js';
 import { StateLog } from './state-log.store.js';
-import { sealOf, type TokenRow } from './token.row.js';
+import { seal, type SealingKey } from './sealing.store.js';
+import { sealOf, type SealedFacts } from './token.row.js';
+
 
 /** Makes secrets. What is stored verifies a secret and is of no use to whoever reads it. */
 @Injectable()
@@ -15,12 +17,18 @@ export class Secrets {
    * Mints the secret of a generation. The token must be locked.
    * @param again in the place of one that got lost, which is dead from the same commit on
    */
-  async mint(tx: Tx<'issuer'>, token: TokenRow, generation: number, again: boolean): Promise<{ minted: Secret; killedSeq?: number }> {
+  async mint(tx: Tx<'issuer'>, token: SealedFacts, generation: number, again: boolean): Promise<{ minted: Secret; killedSeq?: number }> {
     const killedSeq = again ? (await this.log.append(tx.db, { kind: 'retire', reasonCode: 'claimed-again', tokenId: token.token_id, generation })).seq : undefined;
     return { minted: await this.store(tx, token, generation, killedSeq ?? 0), killedSeq };
   }
 
-  private async store(tx: Tx<'issuer'>, token: TokenRow, generation: number, mintedSeq: number): Promise<Secret> {
+  /** Mints a secret that nobody sees but the holder of the key. */
+  async sealed(tx: Tx<'issuer'>, token: SealedFacts, generation: number, key: SealingKey): Promise<string> {
+    const secret = await this.store(tx, token, generation, 0);
+    return seal(key, secret, { tokenId: token.token_id, requestId: token.request_id, generation, expiresAt: token.expires_at.toISOString() });
+  }
+
+  private async store(tx: Tx<'issuer'>, token: SealedFacts, generation: number, mintedSeq: number): Promise<Secret> {
     const secret = mint(token.environment, randomBytes(32));
     const pepperKid = this.keys.peppers().current;
     const macKid = this.keys.keys('row').current;

@@ -23,6 +23,8 @@ export interface KnownToken {
   environment: string;
   scopes: readonly string[];
   expiresAtMs: number;
+  networks?: readonly string[];
+  ratePerMinute?: number;
 }
 
 /** The state follows from the log alone; only the facts of the right come from its row. */
@@ -36,6 +38,8 @@ export function stateByLog(log: LogFacts, row: SealedFacts): KnownToken {
     environment: row.environment,
     scopes: row.scopes,
     expiresAtMs: row.expires_at.getTime(),
+    ...(row.networks ? { networks: row.networks } : {}),
+    ...(row.rate_per_minute ? { ratePerMinute: row.rate_per_minute } : {}),
   };
 }
 

@@ -80,4 +80,15 @@ export class Stops {
   async endAll(tx: Tx<'issuer'>, ownerId: string | undefined, code: string): Promise<number> {
     return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
   }
+
+  /** Ends the token of a request, and those that replaced it. @returns the last place in the state log, if anything changed */
+  async endRequest(tx: Tx<'issuer'>, requestId: string, stop: Stop): Promise<number | undefined> {
+    const tokens = await tx.db.query<TokenRow>(
+      `WITH RECURSIVE chain AS (
+         SELECT token_id FROM token WHERE request_id = $1 UNION SELECT t.token_id FROM token t JOIN chain c ON t.replaces = c.token_id
+       ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
+    );
+    const stopped = await this.apply(tx, tokens, stop);
+    return stopped.length === 0 ? undefined : Math.max(...stopped.map(({ seq }) => seq));
+  }
 }

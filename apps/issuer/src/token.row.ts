@@ -32,6 +32,9 @@ export interface TokenRow {
   /** Place of the issue in the state log; a later epoch of the owner, or of everybody, ends the token. */
   issue_seq: string;
   stopped_by: Actor | null;
+  /** CIDR blocks that the end client must call from; null = anywhere. */
+  networks: string[] | null;
+  rate_per_minute: number | null;
   mac: Buffer;
   mac_kid: string;
 }
@@ -56,7 +59,7 @@ export interface GenerationRow {
 
 /** The columns of a token that no one may edit behind our back. */
 export type SealedFacts = Pick<TokenRow, 'token_id' | 'request_id' | 'request_digest' | 'owner_id' | 'claimant_iss' | 'claimant_sub' | 'audience'
-  | 'scopes' | 'environment' | 'expires_at' | 'issue_seq'>;
+  | 'scopes' | 'environment' | 'expires_at' | 'issue_seq' | 'networks' | 'rate_per_minute'>;
 
 /** Which secret of the token a row is for. */
 export interface SecretFacts {
@@ -80,6 +83,7 @@ export function sealOf(keys: KeyProvider, token: SealedFacts, kid: string, secre
     constraints: {
       environment: token.environment, generation: String(secret.generation), mintedSeq: secret.minted_seq,
       request: token.request_id, requestDigest: token.request_digest, claimantIss: token.claimant_iss, claimantSub: token.claimant_sub,
+      networks: JSON.stringify(token.networks), ratePerMinute: String(token.rate_per_minute),
     },
   });
   return keys.mac('row', bytes, kid);

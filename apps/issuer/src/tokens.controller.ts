@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { EpochBody, StopBody, type StopAnswer, type TimelineEntry, type TokenId, type TokenView } from '@writ/contracts';
+import { RevocationBody, StopBody, type StopAnswer, type TimelineEntry, type TokenId, type TokenView } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, conflict, forbidden, notFound, principalOf, type Caller } from '@writ/service';
+import { Allow, bodyOf, CallerOf, conflict, forbidden, invalid, notFound, principalOf, type Caller } from '@writ/service';
 import { Fleet } from './fleet.store.js';
 import { Inventory } from './inventory.store.js';
 import { maySee, mayStop, owns } from './may-see.js';
@@ -72,12 +72,23 @@ export class TokensController {
     return this.stop('resume', tokenId, body, caller);
   }
 
-  /** Ends everything that was issued before now, of one owner or of everybody, at the cost of one entry. */
-  @Post('epochs')
+  /**
+   * Ends everything of one owner or of everybody that was issued before now, at the cost of one entry however many
+   * tokens there are; or all of one request, with what replaced it.
+   */
+  @Post('revocations')
   @HttpCode(200)
   @Allow('admin')
-  async epoch(@Body(bodyOf(EpochBody)) { ownerId }: EpochBody, @Query('wait') wait?: string): Promise<Pick<StopAnswer, 'seq' | 'receipts'>> {
-    const seq = await this.transactions.run((tx) => this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked'));
+  async revokeMany(@Body(bodyOf(RevocationBody)) body: RevocationBody, @CallerOf() caller: Caller, @Query('wait') wait?: string): Promise<Pick<StopAnswer, 'seq' | 'receipts'>> {
+    const { ownerId, requestId, everybody, reason } = body;
+    if ([ownerId, requestId, everybody].filter((one) => one !== undefined).length !== 1) {
+      throw invalid([{ pointer: '', message: 'Exactly one of ownerId, requestId and everybody is needed.' }]);
+    }
+    const by = { kind: 'person', principal: principalOf(caller) } as const;
+    const seq = await this.transactions.run((tx) => (requestId === undefined
+      ? this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked')
+      : this.stops.endRequest(tx, requestId, { kind: 'revoke', by, code: 'request-revoked', reason })));
+    if (seq === undefined) throw notFound('request with living tokens');
     const receipts = await this.fleet.fence(seq, wait === 'fleet' ? 'fleet' : 'replicas');
     return { seq, ...(wait === 'fleet' ? { receipts } : {}) };
   }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Verification } from '@writ/contracts';
 import { answerTo, bare, factsJson, type Freshness } from './answer.js';
+import { Budgets } from './budget.js';
 import type { KnownGateway } from './gateway.store.js';
 import type { Question } from './question.js';
 import { Reader, type Reading } from './reader.store.js';
@@ -20,6 +21,7 @@ export type Purpose = 'use' | 'look';
 /** Answers what a token is worth just now, from memory under lease or else from the database. What is not known for certain is no. */
 @Injectable()
 export class Verifier {
+  private readonly budgets = new Budgets();
   private next?: Waiting;
 
   constructor(private readonly reader: Reader, private readonly replica: Replica, private readonly usage: Usage) {}
@@ -49,7 +51,7 @@ export class Verifier {
     if (digest !== undefined && !known) return undefined;
     const fresh = { asOf: state.asOf, seq: Math.max(state.appliedSeq, known?.asOf ?? 0), maxStalenessMs: state.stalenessMs(mono, wall) };
     if (!known) return bare('MALFORMED', fresh);
-    const answer = answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall));
+    const answer = this.limited(answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall)), known.token, mono);
     this.usage.note(gateway, question, answer, known.token, purpose);
     return answer;
   }
@@ -66,9 +68,17 @@ export class Verifier {
     if (digest === undefined) return bare('MALFORMED', fresh);
     const token = tokens.get(digest);
     if (token) this.remember(digest, token, reading);
-    const answer = answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs);
+    const answer = this.limited(answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs), token, performance.now());
     this.usage.note(gateway, question, answer, token, purpose);
     return answer;
+  }
+
+  /** Counted by each replica for itself, over a tenth of a minute. */
+  private limited(answer: Verification, token: KnownToken | undefined, mono: number): Verification {
+    if (!answer.valid || token?.ratePerMinute === undefined) return answer;
+    const limit = { perSecond: token.ratePerMinute / 60, atOnce: Math.max(1, Math.floor(token.ratePerMinute / 10)) };
+    const retryAfterMs = this.budgets.take(token.tokenId, limit, mono);
+    return retryAfterMs === 0 ? answer : { ...answer, valid: false, code: 'RATE_LIMITED', retryAfterMs };
   }
 
   /** Kept only if nothing that concerns it was applied since it was read, and under lease. */

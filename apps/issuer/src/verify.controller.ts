@@ -62,6 +62,9 @@ export class VerifyRoutes implements OnModuleInit {
     if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
     const answer = await this.verifier.answer({ digest: digestOf(token) }, gateway, 'look');
     freshnessHeaders(reply, answer);
+    if (answer.code === 'RATE_LIMITED') {
+      return problem(reply.status(429).header('retry-after', Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)), { status: 429, code: 'rate-limited', detail: 'This token is used too often.' });
+    }
     if (!answer.valid) return { active: false };
     const { scopes = [], owner, audience, expiresAt = '', tokenId, environment } = answer;
     return {

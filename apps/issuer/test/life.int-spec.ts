@@ -256,10 +256,13 @@ describe('a stop', () => {
     const first = await issuing.claimed(issuer, { requester: 'leaver' });
     const second = await issuing.claimed(issuer, { requester: 'leaver' });
     expect((await verify(first.secret)).body.code).toBe('VALID');
-    const answer = await issuing.post(issuer, '/v1/epochs?wait=fleet', { ownerId: 'leaver', reason: 'left' }, await issuing.bearer('root', ['admins']));
+    const answer = await issuing.post(issuer, '/v1/revocations?wait=fleet', { ownerId: 'leaver', reason: 'left' }, await issuing.bearer('root', ['admins']));
     expect(answer.status).toBe(200);
     expect((await verify(first.secret)).body.code).toBe('REVOKED');
     expect((await verify(second.secret)).body.code).toBe('REVOKED');
+    for (const { tokenId } of [first, second]) {
+      expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'owner-revoked' });
+    }
     expect((await verify((await issuing.claimed(issuer, { requester: 'leaver' })).secret)).body.code).toBe('VALID');
   });
 });

@@ -159,6 +159,8 @@ export class TokenIssued {
   /** Compact JWE for the owner's registered key, with delivery `sealed`. */
   @IsOptional() @IsString() @MaxLength(4096) sealed?: string;
   @IsOptional() @IsTokenId() replaces?: TokenId;
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) networks?: string[];
+  @IsOptional() @IsInt() @Min(1) ratePerMinute?: number;
 }
 
 /** An approval was not for what was asked: forged, replayed or edited on its way. Nothing was issued. */

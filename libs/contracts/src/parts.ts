@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, IsString, Max, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
 } from 'class-validator';
 import {
   IsDigest, IsDuration, IsEnvironment, IsName, IsScope, IsSubject, IsText, IsTime,
@@ -56,6 +56,9 @@ export class Nearest {
   @IsString() @MaxLength(512) words!: string;
 }
 
+/** A block of IPv4 or IPv6 addresses; what the numbers mean is checked where it is used, and what means nothing admits nobody. */
+const cidr = /^[0-9a-fA-F.:]{2,45}\/\d{1,3}$/;
+
 /** What may be issued: never more than was requested. */
 export class Grant {
   @IsArray() @ArrayMinSize(1) @ArrayMaxSize(64) @ArrayUnique() @IsScope({ each: true }) scopes!: string[];
@@ -67,6 +70,10 @@ export class Grant {
   @IsOptional() @IsInt() @Min(1) rotateSeconds?: number;
   /** The longest time that an old secret lives on beside its successor, in seconds. */
   @IsOptional() @IsInt() @Min(0) graceSeconds?: number;
+  /** CIDR blocks that the token's user must call from; absent = anywhere. */
+  @IsOptional() @IsArray() @ArrayMinSize(1) @ArrayMaxSize(64) @Matches(cidr, { each: true }) networks?: string[];
+  /** Verifications of the token in a minute, at the most. */
+  @IsOptional() @IsInt() @Min(1) ratePerMinute?: number;
 }
 
 /** A vote's narrowing: fewer scopes, an earlier end, never more. */

@@ -1,1 +1,2 @@
 export { Issuer1764000000000 } from './1764000000000-issuer.js';
+export { SealingAndLimits1764100000000 } from './1764100000000-sealing-and-limits.js';

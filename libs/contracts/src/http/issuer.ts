@@ -1,8 +1,8 @@
 import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
 } from 'class-validator';
-import { IsName, IsRotationId, IsScope, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
+import { IsName, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
 import type { RequestId, RotationId, TokenId } from '../ids.js';
 import type { Actor, Delivery, Party, Principal } from '../parts.js';
 
@@ -87,9 +87,11 @@ export class StopBody {
   @IsText(1000) reason!: string;
 }
 
-/** `POST /v1/epochs`: everything that was issued before ends at once, of one owner or of everybody. */
-export class EpochBody {
-  @IsOptional() @Matches(/^[\x21-\x7e]{1,256}$/) ownerId?: string;
+/** `POST /v1/revocations`: everything of one owner, of one request, or of everybody; exactly one of them. */
+export class RevocationBody {
+  @IsOptional() @IsSubject() ownerId?: string;
+  @IsOptional() @IsRequestId() requestId?: RequestId;
+  @IsOptional() @Equals(true) everybody?: true;
   @IsText(1000) reason!: string;
 }
 

@@ -1,0 +1,162 @@
+import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey, type JWK } from 'jose';
+import * as oauth from 'oauth4webapi';
+import * as client from 'openid-client';
+import { makeId } from '@writ/contracts';
+import type { Service } from '@writ/service';
+import { until, type Tap } from '@writ/testing';
+import { randomBytes } from 'node:crypto';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let gateway: Record<string, string>;
+let tap: Tap;
+let privateKey: CryptoKey;
+let jwk: JWK;
+let thumbprint: string;
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuer = await issuing.start();
+  gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+  tap = await issuing.bench.bus.tap();
+  const pair = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
+  privateKey = pair.privateKey;
+  jwk = await exportJWK(pair.publicKey);
+  thumbprint = await calculateJwkThumbprint(jwk);
+  const registered = await issuing.post(issuer, '/v1/sealing-keys', { owner: 'svc:sealed', keyId: 'k1', jwk }, await issuing.bearer('root', ['admins']));
+  expect(registered).toMatchObject({ status: 201, body: { thumbprint } });
+});
+afterAll(async () => {
+  await issuing?.drop();
+});
+
+const verify = (token: string, more: object = {}) => issuing.post(issuer, '/v1/tokens/verify', { token, ...more }, gateway);
+const sealedAsk = { requester: 'svc:sealed', delivery: { mode: 'sealed', keyId: 'k1' } } as const;
+const opened = async (sealed: unknown) => {
+  const { plaintext, protectedHeader } = await compactDecrypt(String(sealed), privateKey);
+  return { header: protectedHeader, ...(JSON.parse(new TextDecoder().decode(plaintext)) as { secret: string; tokenId: string; requestId: string }) };
+};
+
+describe('a sealed delivery', () => {
+  it('can be opened by the registered key alone, and nothing is left to claim (G3)', async () => {
+    const { tokenId, request } = await issuing.issued({ ...sealedAsk, thumbprint });
+    const { envelope } = await tap.next('token.issued', (data) => data.tokenId === tokenId);
+    const { secret, header, requestId } = await opened(envelope.data.sealed);
+    expect(header).toMatchObject({ alg: 'ECDH-ES', enc: 'A256GCM', kid: 'k1', request: request.requestId });
+    expect(requestId).toBe(request.requestId);
+    expect((await verify(secret)).body).toMatchObject({ code: 'VALID', tokenId, owner: 'svc:sealed' });
+    expect((await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('svc:sealed'))).body.code).toBe('delivered-sealed');
+    const other = await generateKeyPair('ECDH-ES', { crv: 'P-256' });
+    await expect(compactDecrypt(String(envelope.data.sealed), other.privateKey)).rejects.toThrow();
+  });
+
+  it('seals a rotation’s successor too (G7)', async () => {
+    const { tokenId } = await issuing.issued({ ...sealedAsk, thumbprint });
+    const rotationId = makeId('rot', Date.now(), randomBytes(10));
+    const at = new Date(Date.now() + 60_000).toISOString();
+    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
+    const { envelope } = await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'delivered');
+    const { secret } = await opened(envelope.data.sealed);
+    expect((await verify(secret)).body.code).toBe('VALID');
+  });
+
+  it('goes to no key that the issuer does not know, nor to another requester’s (G10)', async () => {
+    for (const asked of [{ ...sealedAsk, thumbprint: 'x'.repeat(43) }, { ...sealedAsk, requester: 'mallory', thumbprint }]) {
+      const request = issuing.submission(asked);
+      await issuing.bench.bus.say('request', 'request.submitted', request);
+      await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+      expect((await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code).toBe('sealing-key-unknown');
+    }
+  });
+});
+
+describe('a limited token', () => {
+  const limited = async (grant: object) => {
+    const request = issuing.submission();
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request, grant));
+    const { envelope } = await tap.next('token.issued', (data) => data.requestId === request.requestId);
+    return String((await issuing.post(issuer, `/v1/tokens/${String(envelope.data.tokenId)}/claim`, {}, await issuing.bearer('alice'))).body.secret);
+  };
+
+  it('is of use only from its networks', async () => {
+    const secret = await limited({ networks: ['192.0.2.0/24', '2001:db8::/32'] });
+    const codeFrom = async (address?: string) => (await verify(secret, address === undefined ? {} : { address })).body.code;
+    for (let round = 0; round < 2; round++) {
+      expect(await codeFrom('192.0.2.77')).toBe('VALID');
+      expect(await codeFrom('2001:db8::1')).toBe('VALID');
+      expect(await codeFrom('198.51.100.1')).toBe('WRONG_NETWORK');
+      expect(await codeFrom()).toBe('WRONG_NETWORK');
+    }
+  });
+
+  it('is told "later" above its rate, never "no" (G11)', async () => {
+    const secret = await limited({ ratePerMinute: 20 });
+    const codes = [];
+    for (let i = 0; i < 4; i++) codes.push((await verify(secret)).body);
+    expect(codes.map(({ code }) => code)).toEqual(['VALID', 'VALID', 'RATE_LIMITED', 'RATE_LIMITED']);
+    expect(codes[2]).toMatchObject({ valid: false, retryAfterMs: expect.any(Number) });
+    const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway);
+    expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
+    const forward = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` });
+    expect([forward.status, forward.headers.get('x-writ-code')]).toEqual([403, 'RATE_LIMITED']);
+  });
+});
+
+describe('stock clients', () => {
+  const credentials = () => Buffer.from((gateway.authorization as string).slice(6), 'base64').toString().split(':') as [string, string];
+
+  it('introspect and revoke: oauth4webapi', async () => {
+    const { secret, tokenId } = await issuing.claimed(issuer);
+    const insecure = { [oauth.allowInsecureRequests]: true };
+    const url = new URL(issuer.url);
+    const server = await oauth.processDiscoveryResponse(url, await oauth.discoveryRequest(url, { ...insecure, algorithm: 'oauth2' }));
+    const [clientId, clientSecret] = credentials();
+    const auth = oauth.ClientSecretBasic(clientSecret);
+    const me = { client_id: clientId };
+    const answer = await oauth.processIntrospectionResponse(server, me, await oauth.introspectionRequest(server, me, auth, secret, insecure));
+    expect(answer).toMatchObject({ active: true, sub: 'alice', aud: 'orders', jti: tokenId });
+    await oauth.processRevocationResponse(await oauth.revocationRequest(server, me, auth, secret, insecure));
+    const after = await oauth.processIntrospectionResponse(server, me, await oauth.introspectionRequest(server, me, auth, secret, insecure));
+    expect(after).toEqual({ active: false });
+  });
+
+  it('introspect and revoke: openid-client', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const [clientId, clientSecret] = credentials();
+    const config = await client.discovery(new URL(issuer.url), clientId, undefined, client.ClientSecretBasic(clientSecret), { algorithm: 'oauth2', execute: [client.allowInsecureRequests] });
+    expect(await client.tokenIntrospection(config, secret)).toMatchObject({ active: true, scope: 'orders:read' });
+    await client.tokenRevocation(config, secret);
+    expect(await client.tokenIntrospection(config, secret)).toEqual({ active: false });
+  });
+});
+
+describe('a secret', () => {
+  it('lies in no row, event or queue of the issuer (G3)', async () => {
+    const secrets: string[] = [];
+    for (let i = 0; i < 3; i++) secrets.push((await issuing.claimed(issuer)).secret);
+    const { tokenId } = await issuing.issued();
+    const alice = await issuing.bearer('alice');
+    for (let i = 0; i < 2; i++) secrets.push(String((await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, { ...alice, 'idempotency-key': 'same' })).body.secret));
+    for (const secret of secrets) {
+      await verify(secret, { address: '192.0.2.1' });
+      await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens: [{ token: secret }] }, { ...gateway, 'idempotency-key': `key-${secret.slice(-4)}` });
+      await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway);
+    }
+    await issuing.post(issuer, '/v1/burn', { token: secrets[0] }, { 'idempotency-key': 'burn' });
+    await issuing.post(issuer, '/v1/burn', { token: `${secrets[1]}x` });
+    await tap.next('usage.recorded', ({ records }) => (records as unknown[]).length > 0);
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM burn')).length === 0, 'the burn');
+    const tables = await issuing.bench.database('issuer').query<{ name: string }>(`SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`);
+    const dump: string[] = [];
+    for (const { name } of tables) dump.push(JSON.stringify(await issuing.bench.database('issuer').query(`SELECT to_jsonb(t) AS row FROM ${name} t`)));
+    dump.push(JSON.stringify(tap.heard));
+    const text = dump.join('\n');
+    for (const secret of secrets) {
+      expect(text).not.toContain(secret.slice('writ_dev_'.length, -6));
+      expect(text).not.toContain(Buffer.from(secret).toString('hex'));
+      expect(text).not.toContain(Buffer.from(secret).toString('base64').slice(0, 40));
+    }
+  });
+});
