@@ -1,0 +1,79 @@
+import type { TokenState } from '@writ/contracts';
+import { breakerOpen } from './breaker.js';
+import { Budgets } from './budget.js';
+import { maySee, mayStop } from './may-see.js';
+import { nextState, stopKinds } from './next-state.js';
+import { stateByLog, type LogFacts } from './state-by-log.js';
+import type { SealedFacts } from './token.row.js';
+import { agentFamily, UsageBook } from './usage-book.js';
+
+describe('a token’s state', () => {
+  it('never leaves revoked and expired (G4)', () => {
+    for (const state of ['revoked', 'expired'] as TokenState[]) for (const kind of stopKinds) expect(nextState(state, kind, true)).toBeUndefined();
+  });
+
+  it('goes back from suspended to where it was', () => {
+    expect(nextState('active', 'suspend', true)).toBe('suspended');
+    expect(nextState('suspended', 'resume', true)).toBe('active');
+    expect(nextState('suspended', 'resume', false)).toBe('issued');
+    expect(nextState('active', 'resume', true)).toBeUndefined();
+    expect(nextState('suspended', 'revoke', true)).toBe('revoked');
+  });
+
+  const row = { token_id: 't', owner_id: 'o', audience: 'a', environment: 'dev', scopes: [], expires_at: new Date(), issue_seq: '10' } as unknown as SealedFacts;
+  const log = (more: Partial<LogFacts>): LogFacts => ({ kind: 'issue', minted_seq: '0', retired_seq: null, owner_epoch_seq: null, epoch_seq: null, generation: 1, ...more });
+  it.each([
+    ['VALID', {}], ['VALID', { kind: 'resume' as const }], ['SUSPENDED', { kind: 'suspend' as const }], ['REVOKED', { kind: 'revoke' as const }], ['EXPIRED', { kind: 'expire' as const }],
+    ['REVOKED', { kind: null }], ['REVOKED', { epoch_seq: '11' }], ['VALID', { epoch_seq: '9' }], ['REVOKED', { owner_epoch_seq: '11' }], ['REVOKED', { retired_seq: '12' }],
+    ['VALID', { retired_seq: '12', minted_seq: '12' }], ['REVOKED', { retired_seq: '13', minted_seq: '12' }], ['REVOKED', { kind: 'suspend' as const, retired_seq: '12' }],
+  ])('is %s by the log with %j', (state, more) => {
+    expect(stateByLog(log(more), row).state).toBe(state);
+  });
+});
+
+describe('who may', () => {
+  const token = { claimant_iss: 'idp', claimant_sub: 'alice', owner_team: 'orders' };
+  const caller = (sub: string, more: object = {}) => ({ iss: 'idp', sub, roles: new Set<never>(), ...more });
+  it('see and stop a token: its claimant, its team, an administrator; see it: an auditor (G10)', () => {
+    expect(mayStop(caller('alice'), token)).toBe(true);
+    expect(mayStop(caller('alice', { iss: 'other' }), token)).toBe(false);
+    expect(mayStop(caller('bob', { team: 'orders' }), token)).toBe(true);
+    expect(mayStop(caller('bob', { team: 'billing' }), token)).toBe(false);
+    expect(mayStop(caller('root', { roles: new Set(['admin']) }), token)).toBe(true);
+    expect([maySee(caller('eve', { roles: new Set(['auditor']) }), token), mayStop(caller('eve', { roles: new Set(['auditor']) }), token)]).toEqual([true, false]);
+  });
+});
+
+describe('limits', () => {
+  it('open the breakers of an owner and of the fleet', () => {
+    expect([breakerOpen(4, 4), breakerOpen(5, 5), breakerOpen(0, 50)]).toEqual([undefined, 'owner-breaker', 'fleet-breaker']);
+  });
+
+  it('give a budget that refills, and say when', () => {
+    const budgets = new Budgets(2);
+    const limit = { perSecond: 2, atOnce: 2 };
+    expect([0, 0, 0].map((at) => budgets.take('a', limit, at))).toEqual([0, 0, 500]);
+    expect(budgets.take('a', limit, 400)).toBe(100);
+    expect(budgets.take('a', limit, 1_000)).toBe(0);
+    expect(budgets.take('b', limit, 1_000)).toBe(0);
+  });
+});
+
+describe('usage', () => {
+  it('counts what is alike together, and loses nothing that could not be said', () => {
+    const book = new UsageBook();
+    const use = { tokenId: 't', generation: 1, code: 'VALID', gateway: 'g' };
+    book.note(use, 1);
+    book.note({ ...use }, 5);
+    expect(book.note({ ...use, network: '192.0.2.0/24' }, 6)).toBe(2);
+    const taken = book.take();
+    expect(taken[0]).toMatchObject({ count: 2, firstAt: 1, lastAt: 5 });
+    book.note(use, 9);
+    book.giveBack(taken);
+    expect(book.take()).toMatchObject([{ count: 3, firstAt: 1, lastAt: 9 }, { count: 1 }]);
+  });
+
+  it('keeps the family of a user agent, not its version', () => {
+    expect(['curl/8.1', 'python-requests/2.31 (x)', '(odd)', undefined].map(agentFamily)).toEqual(['curl', 'python-requests', 'other', undefined]);
+  });
+});
