@@ -2,7 +2,7 @@ import { deriveId, type Principal, type RotationCause, type RotationId } from '@
 import type { Tx } from '@writ/messaging';
 import { firstLookAt } from './advance.js';
 import { spanOf, type Terms } from './plan-rotation.js';
-import { lifeOf, type TokenRow } from './token.store.js';
+import { lifeOf, type DueToken } from './token.store.js';
 
 export interface Asked {
   by: Principal;
@@ -15,7 +15,7 @@ export interface Asked {
  * Starts a rotation: a row and an event, both or neither. The caller holds the token's lock and knows that none is open;
  * if it was wrong, the row's unique index fails the transaction.
  */
-export function startRotation(tx: Tx<'rotation'>, token: TokenRow, cause: RotationCause, terms: Terms, asked?: Asked): RotationId {
+export function startRotation(tx: Tx<'rotation'>, token: DueToken, cause: RotationCause, terms: Terms, asked?: Asked): RotationId {
   const startedAt = token.now;
   const rotationId = deriveId('rot', startedAt.getTime(), token.token_id, cause);
   const { deadlineAt, claimBefore } = spanOf(lifeOf(token), cause, startedAt, terms);

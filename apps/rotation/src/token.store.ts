@@ -2,20 +2,24 @@ import type { Party, Principal, TokenId } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
 import type { Life } from './plan-rotation.js';
 
-/** A token as the calendar knows it, and the database's time when it was read. */
-export interface TokenRow {
+/** What a rotation needs to know of its token, and the database's time when it was read. */
+export interface DueToken {
   token_id: TokenId;
-  owner: Party;
-  claimant: Principal;
-  issued_at: Date;
   expires_at: Date;
   rotate_seconds: number | null;
   grace_seconds: number | null;
-  secret_since: Date | null;
-  attempts: number;
   suspended: boolean;
   ended_at: Date | null;
   now: Date;
+}
+
+/** A token as the calendar knows it. */
+export interface TokenRow extends DueToken {
+  owner: Party;
+  claimant: Principal;
+  issued_at: Date;
+  secret_since: Date | null;
+  attempts: number;
 }
 
 export const tokenById = lookup<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id = ANY($1)', (row) => row.token_id);
@@ -37,11 +41,12 @@ export async function lockToken(db: Db, tokenId: string): Promise<TokenRow | und
 }
 
 /** Takes tokens whose rotation is due off the calendar. Any number of replicas may: each token goes to one. */
-export function takeDueRotations(db: Db, limit: number): Promise<TokenRow[]> {
-  return db.query<TokenRow>(
+export function takeDueRotations(db: Db, limit: number): Promise<DueToken[]> {
+  return db.query<DueToken>(
     `WITH due AS MATERIALIZED (
        SELECT token_id FROM token WHERE rotate_at <= now() ORDER BY rotate_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-     UPDATE token t SET rotate_at = NULL FROM due WHERE t.token_id = due.token_id RETURNING t.*, now() AS now`,
+     UPDATE token t SET rotate_at = NULL FROM due WHERE t.token_id = due.token_id
+     RETURNING t.token_id, t.expires_at, t.rotate_seconds, t.grace_seconds, t.suspended, t.ended_at, now() AS now`,
     [limit],
   );
 }
@@ -51,6 +56,6 @@ export function lockDueNotices(db: Db, limit: number): Promise<TokenRow[]> {
   return db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE notice_at <= now() ORDER BY notice_at LIMIT $1 FOR UPDATE SKIP LOCKED', [limit]);
 }
 
-export function lifeOf({ token_id, expires_at, rotate_seconds, grace_seconds }: TokenRow): Life {
+export function lifeOf({ token_id, expires_at, rotate_seconds, grace_seconds }: DueToken): Life {
   return { tokenId: token_id, expiresAt: expires_at, rotateSeconds: rotate_seconds ?? undefined, graceSeconds: grace_seconds ?? undefined };
 }
