@@ -10,7 +10,7 @@ export type JsonSchema = Record<string, unknown>;
  * @param refPrefix what references to other schemas begin with
  */
 export function jsonSchemas(refPrefix = '#/components/schemas/'): Record<string, JsonSchema> {
-  return validationMetadatasToSchemas({
+  const schemas = validationMetadatasToSchemas({
     classValidatorMetadataStorage: getMetadataStorage(),
     classTransformerMetadataStorage: defaultMetadataStorage,
     refPointerPrefix: refPrefix,
@@ -20,6 +20,8 @@ export function jsonSchemas(refPrefix = '#/components/schemas/'): Record<string,
       isIso8601: { type: 'string', format: 'date-time' },
     },
   }) as Record<string, JsonSchema>;
+  // A field that holds any record has no class of its own; its schema refers to this name.
+  return { ...schemas, Object: { type: 'object' } };
 }
 
 /** Only the schemas that a document refers to, and those that these refer to. */
