@@ -1,0 +1,3 @@
+export class Problem extends Error {
+  constructor(sentence: string, remedy: string, options?: ErrorOptions);
+}
