@@ -11,7 +11,8 @@ export interface BrokerOptions {
 }
 
 const heartbeatSeconds = 5;
-const openTimeoutMs = 10_000;
+/** In the buffer fits a whole round of the relay, which so goes out in one system call. */
+const socketOptions = { timeout: 10_000, highWaterMark: 4 * 1024 * 1024 };
 
 /**
  * One connection that comes back by itself. What depends on it registers a set-up, which runs after every connect,
@@ -35,7 +36,7 @@ export class Broker {
     const url = new URL(this.options.url);
     url.searchParams.set('heartbeat', String(heartbeatSeconds));
     this.connection = await connect(url.toString(), {
-      timeout: openTimeoutMs,
+      ...socketOptions,
       clientProperties: { connection_name: name },
       recovery: {
         initialDelay: 100,

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { ConfirmChannel } from 'amqplib';
 import { contentType } from '@writ/contracts';
 import { guard, type Broker } from './broker.js';
@@ -21,6 +22,7 @@ const confirmTimeoutMs = 10_000;
  */
 export class Publisher {
   private channel?: ConfirmChannel;
+  private gatherWrites?: () => void;
   private readonly returned = new Set<string>();
 
   constructor(private readonly broker: Broker, private readonly userId: string, private readonly log: Log) {
@@ -31,6 +33,12 @@ export class Publisher {
         if (this.channel === channel) this.channel = undefined;
       });
       this.channel = channel;
+      const { stream } = (model as unknown as { connection: { stream?: Socket } }).connection;
+      this.gatherWrites = stream && (() => {
+        // amqplib hands its frames to the socket a turn later, one system call each; corked they leave together.
+        stream.cork();
+        setImmediate(() => setImmediate(() => stream.uncork()));
+      });
     });
   }
 
@@ -38,6 +46,7 @@ export class Publisher {
   async publish(publications: Publication[]): Promise<PublishResult[]> {
     const channel = this.channel;
     if (!channel || this.broker.trouble) return publications.map(() => 'unknown');
+    this.gatherWrites?.();
     const confirms = publications.map((publication) => this.publishOne(channel, publication));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<'late'>((resolve) => {
