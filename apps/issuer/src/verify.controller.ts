@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem, Verification } from '@writ/contracts';
 import { Gateways, type KnownGateway } from './gateway.store.js';
 import { digestOf, questionOf, questionsOf } from './question.js';
+import { operations } from './verify.operations.js';
 import { Reader } from './reader.store.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Verifier } from './verifier.store.js';
@@ -24,13 +25,13 @@ export class VerifyRoutes implements OnModuleInit {
 
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
-    const post = (url: string, handler: Handler) => fastify.post(url, this.guarded('authorization', handler));
+    const post = (url: keyof typeof operations, handler: Handler) => fastify.post(url, { config: { operation: operations[url] } }, this.guarded('authorization', handler));
     post('/v1/tokens/verify', (request, reply, gateway) => this.verify(request, reply, gateway));
     post('/v1/tokens/verify-batch', (request, reply, gateway) => this.verifyBatch(request, reply, gateway));
     post('/oauth2/introspect', (request, reply, gateway) => this.introspect(request, reply, gateway));
     post('/oauth2/revoke', (request, reply, gateway) => this.revoke(request, reply, gateway));
-    fastify.get('/v1/forward-auth', this.guarded('x-writ-gateway-authorization', (request, reply, gateway) => this.forwardAuth(request, reply, gateway)));
-    fastify.get('/.well-known/oauth-authorization-server', (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
+    fastify.get('/v1/forward-auth', { config: { operation: operations['/v1/forward-auth'] } }, this.guarded('x-writ-gateway-authorization', (request, reply, gateway) => this.forwardAuth(request, reply, gateway)));
+    fastify.get('/.well-known/oauth-authorization-server', { config: { operation: operations['/.well-known/oauth-authorization-server'] } }, (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
   }
 
   private guarded(header: 'authorization' | 'x-writ-gateway-authorization', handler: Handler) {

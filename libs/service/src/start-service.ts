@@ -17,7 +17,7 @@ import { HealthController } from './health.controller.js';
 import { Idempotency } from './idempotency.js';
 import { Jobs } from './jobs.js';
 import { createLog, nestLogger, withoutSecrets } from './log.js';
-import { openApiOf } from './openapi.js';
+import { openApiOf, routesOf } from './openapi.js';
 import { holdBackWriters } from './pressure.js';
 import { ProblemFilter } from './problems.js';
 
@@ -65,9 +65,12 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     holdBackWriters(fastify, health, config);
     assertEveryRouteHasRule(app);
     app.connectMicroservice({ strategy: messaging }, { inheritAppConfig: false });
-    fastify.get('/openapi.json', () => document);
-    const document = openApiOf(app, options.name);
+    const routes = routesOf(fastify);
+    let document: object | undefined;
+    fastify.get('/openapi.json', { config: { operation: { operationId: 'OpenApi.document', responses: { 200: { description: '' } } } } }, () => document);
     await app.startAllMicroservices();
+    await app.init();
+    document = openApiOf(app, options.name, routes);
     await app.listen(config.httpPort, config.httpHost);
     const url = await app.getUrl();
     log.info({ url }, 'up');
