@@ -66,8 +66,9 @@ export async function claimNotices(db: Db, endpoints: readonly WebhookEndpoint[]
   );
 }
 
+/** What was delivered is not kept: the record of a review is the review. */
 export async function noticeDelivered(db: Db, { notice_id, endpoint }: DueNotice): Promise<void> {
-  await db.query(`UPDATE notice SET state = 'delivered', last_error = NULL WHERE notice_id = $1 AND endpoint = $2`, [notice_id, endpoint]);
+  await db.query('DELETE FROM notice WHERE notice_id = $1 AND endpoint = $2', [notice_id, endpoint]);
 }
 
 /** @param waitSeconds until it is tried again; nothing gives it up */

@@ -28,8 +28,8 @@ export class OnRequestSubmitted {
   async handle({ data: request }: Message<'request.submitted'>, tx: Tx<'policy'>): Promise<void> {
     const doubt = doubtAbout(request, this.trust, this.clock.now());
     if (doubt) throw new Error(`Request ${request.requestId} is not what was signed: ${doubt}.`);
-    const [state, set] = await Promise.all([stateOf(tx.db, request.requestId), this.sets.of(tx.db)]);
-    if (state) return; // Answered before, or withdrawn before it came.
+    if (await stateOf(tx.db, request.requestId)) return; // Answered before, or withdrawn before it came.
+    const set = await this.sets.of(tx.db);
     if (!set) return keepWaiting(tx.db, request);
     const { decision, answer, now } = await this.decisions.answer(tx.db, set, request);
     keepAnswer(tx.db, request, answer, decision, set, now);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { verifyStatement, type DecisionClaims, type PolicySetClaims } from '@writ/contracts';
 import type { Tap } from '@writ/testing';
 import { until } from '@writ/testing';
-import { filesWithDevDays, setFiles, submitted, World } from './set-up.js';
+import { filesWithDevDays, setFiles, submitted, World, type Wish } from './set-up.js';
 
 let world: World;
 let tap: Tap;
@@ -104,6 +104,18 @@ describe('a decision', () => {
     expect((data.because as { id: string }[]).map(({ id }) => id)).toContain('open-incident');
   });
 
+  it('is the same on every path: by HTTP or an upstream, sealed or claimed, new or replacing a token (G9)', async () => {
+    const upstream = { iss: 'urn:writ:upstream', sub: 'ci' };
+    const ways: Wish[] = [
+      {}, { source: 'ci', submitter: upstream }, { source: 'ci', submitter: upstream, claimant: upstream }, { delivery: { mode: 'sealed', keyId: 'k1' } },
+      { replaces: 'tok_0000000000000000000000000a' }, { expiresAt: new Date(Date.now() + 7 * 86_400_000).toISOString() },
+    ];
+    for (const way of ways) {
+      const { envelope: { data } } = await tap.next('request.held', of(await world.submit({ ...prodWrite, ...way })));
+      expect(data).toMatchObject({ code: 'review-required', require: [{ group: 'security', approvers: 2 }] });
+    }
+  });
+
   it('keeps the record of every decision unchangeable, and replays it bit for bit', async () => {
     const request = await world.submit(prodWrite);
     await tap.next('request.held', of(request));
@@ -170,6 +182,7 @@ describe('a review', () => {
     const request = await hold({ ...prodWrite, scopes: ['orders:read', 'orders:write'] });
     await vote('reviewer', request.requestId, { narrow: { scopes: ['orders:read'] } });
     await vote('reviewer2', request.requestId, { narrow: { scopes: ['orders:write'] } });
+    expect(tap.ofType('request.approved').some(({ envelope }) => of(request)(envelope.data))).toBe(false);
     expect((await tap.next('request.denied', of(request))).envelope.data).toMatchObject({ code: 'narrowed-to-nothing' });
   });
 
@@ -214,6 +227,8 @@ describe('a review', () => {
     await tap.next('request.lapsed', of(request));
     expect((await vote('reviewer', request.requestId)).body.code).toBe('request-lapsed');
     expect((await world.call('auditor', 'GET', `/v1/reviews/${request.requestId}`)).body).toMatchObject({ status: 'lapsed', reason: 'nightly export' });
+    expect((await world.call('auditor', 'GET', `/v1/decisions/${request.requestId}`)).body.items).toHaveLength(1);
+    expect((await world.call('auditor', 'GET', '/v1/reviews?status=closed')).body.items.map(({ requestId }) => requestId)).toContain(request.requestId);
   });
 });
 

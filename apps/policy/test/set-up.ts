@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import {
-  makeId, requestDigest, signStatement, type ActivationAnswer, type ActivePolicySet, type StoredDecision, type Digest,
-  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestSubmitted, type ReviewAnswer, type SigningKey, type SimulationAnswer,
+  makeId, requestDigest, signStatement, type AcceptedRequest, type ActivationAnswer, type ActivePolicySet, type StoredDecision, type Digest,
+  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestSubmitted, type ReviewAnswer, type SigningKey, type SimulationAnswer, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench } from '@writ/testing';
@@ -23,24 +23,21 @@ export function filesWithDevDays(days: number): Record<string, string> {
   return { ...files, 'rules.cedar': files['rules.cedar']!.replace('2592000', String(days * 86_400)) };
 }
 
-export interface Wish {
-  scopes?: string[];
-  environment?: string;
-  ttl?: string;
-  expiresAt?: string;
+export interface Wish extends Partial<Pick<AcceptedRequest, 'scopes' | 'environment' | 'ttl' | 'expiresAt' | 'resource' | 'reason' | 'source' | 'submitter' | 'claimant' | 'delivery'>> {
   requester?: string;
   team?: string;
-  resource?: string;
-  reason?: string;
+  replaces?: string;
   iss?: string;
 }
 
 /** A request as the request service accepts and signs it. */
-export function submitted(key: SigningKey, { scopes = ['orders:read'], environment = 'dev', ttl = 'P7D', expiresAt, requester = 'svc:orders-nightly', team = 'orders', resource = 'orders', reason = 'nightly export', iss = 'https://id.example' }: Wish = {}): RequestSubmitted {
+export function submitted(key: SigningKey, { requester = 'svc:orders-nightly', team = 'orders', resource = 'orders', ttl = 'P7D', expiresAt, replaces, iss = 'https://id.example', ...wish }: Wish = {}): RequestSubmitted {
+  const person = { iss, sub: 'dev-requester' };
   const request = {
     requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: randomBytes(8).toString('hex'),
-    submitter: { iss, sub: 'dev-requester' }, requester: { id: requester, team }, claimant: { iss, sub: 'dev-requester' },
-    reason, resource, audience: resource, scopes, environment, ...(expiresAt ? { expiresAt } : { ttl }), delivery: { mode: 'claim' as const },
+    submitter: person, requester: { id: requester, team }, claimant: person, reason: 'nightly export',
+    resource, audience: resource, scopes: ['orders:read'], environment: 'dev', ...(expiresAt ? { expiresAt } : { ttl }), delivery: { mode: 'claim' as const },
+    ...(replaces ? { replaces: replaces as TokenId } : {}), ...wish,
   };
   const digest = requestDigest(request);
   const statement = signStatement(key, 'request', { iat: Math.floor(Date.now() / 1000), requestId: request.requestId, requestDigest: digest });

@@ -12,7 +12,7 @@ export class Notices1700000300000 implements MigrationInterface {
         notice_id text NOT NULL,
         endpoint text NOT NULL,
         body text NOT NULL,
-        state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
+        state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'failed')),
         attempts int NOT NULL DEFAULT 0,
         next_at timestamptz NOT NULL DEFAULT now(),
         created_at timestamptz NOT NULL DEFAULT now(),
