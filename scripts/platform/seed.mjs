@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../backing/problem.mjs';
 import { developmentGateway, developmentUpstream, root, writePrivately } from './installation.mjs';
 
 const sampleSet = join(root, 'policies/sample');
-const answerWithinMs = 20_000;
+const answerWithinMs = 60_000;
+const laterAtMostMs = 120_000;
 
 /**
  * Gives a development installation what its people would set up by hand, through the same routes as they would: the
@@ -58,13 +60,23 @@ function filesOf(folder) {
 }
 
 async function post(url, token, body, { existing } = {}) {
-  const answer = await fetch(url, {
+  const answer = await untilAccepted(() => fetch(url, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(answerWithinMs),
-  });
+  }));
   const said = await answer.json().catch(() => ({}));
   if (answer.ok || answer.status === existing) return said;
-  throw new Problem(`POST ${new URL(url).pathname} was refused with ${answer.status}: ${said.detail ?? said.title ?? said.code ?? 'no reason given'}.`, `The log of that service says more (${JSON.stringify(said)}).`);
+  throw new Problem(`POST ${new URL(url).pathname} was refused with ${answer.status} ${said.code ?? ''}: ${said.detail ?? said.title ?? 'no reason given'}`, `Its errors: ${JSON.stringify(said.errors ?? [])}. The log of that service says more.`);
+}
+
+/** "Later" (503) is an answer that a busy machine gets; it is asked again when it says, until it takes too long. */
+async function untilAccepted(ask) {
+  for (const end = Date.now() + laterAtMostMs; ;) {
+    const answer = await ask();
+    if (answer.status !== 503 || Date.now() > end) return answer;
+    await answer.body?.cancel();
+    await sleep(1000 * (Number(answer.headers.get('retry-after')) || 1));
+  }
 }
