@@ -7,6 +7,8 @@ import { IsAddress, ServiceConfig } from '@writ/service';
 export class AuditConfig extends ServiceConfig {
   /** The log's name for ever: origin of its checkpoints and name of its key. */
   @Matches(/^[^\s+]{1,256}$/, { message: '$property is a name without spaces and plus signs' }) logOrigin!: string;
+  /** Every batch rewrites the edge of the tree, so larger ones cost less. */
+  override batch: number = 500;
   @IsAddress('http', 'https') signerUrl!: string;
   @IsString() @MinLength(32) signerSecret!: string;
   @IsString() @MinLength(1) stateDir!: string;

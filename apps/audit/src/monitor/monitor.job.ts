@@ -19,8 +19,10 @@ const patrolEveryMs = 250;
 const followEveryMs = 500;
 /** A few percent of a core, whatever the size of the log; a cycle over a million entries takes five minutes. */
 const entriesPerPatrol = 4 * tileWidth;
-const entriesPerFollow = 16 * tileWidth;
+const entriesPerFollow = 4 * tileWidth;
 const tokensAtOnce = 1_000;
+/** More tokens than this wait for the patrol, which checks those of every entry it passes. */
+const mostActiveTokens = 50_000;
 const silentAfterMs = 180_000;
 
 /**
@@ -36,6 +38,7 @@ export class MonitorJob implements OnModuleInit {
   private followed = 0;
   private readonly counters: Counters;
   private readonly active = new Map<string, number>();
+  private broken: string[] = [];
   private readonly started: number;
 
   constructor(
@@ -91,6 +94,8 @@ export class MonitorJob implements OnModuleInit {
       }
     }
     for (const entry of stored.values()) found.push(...compareColumns(entry, this.config.logOrigin));
+    const tokens = new Set([...stored.values()].flatMap(({ token }) => token ?? []));
+    found.push(...(await this.ordinals(db, logId, [...tokens])).map(({ finding }) => finding));
     if (end === published.size) found.push(...await this.compareUpperTiles(db, logId, published.size));
     return found;
   }
@@ -120,7 +125,7 @@ export class MonitorJob implements OnModuleInit {
     const now = this.clock.now().getTime();
     for (const { leaf, token } of (await storedEntries(db, logId, this.followed, end)).values()) {
       this.counters.take(parseLeaf(leaf), now);
-      if (token) this.active.set(token, now);
+      if (token && this.active.size < mostActiveTokens) this.active.set(token, now);
     }
     this.followed = end;
     this.findings.replace('counters', [...this.counters.gaps(now), ...await this.silent(db, logId, now)]);
@@ -128,14 +133,21 @@ export class MonitorJob implements OnModuleInit {
     return end < size;
   }
 
-  /** Tokens are checked when nothing came for a while, because their events overtake one another. */
+  /** Tokens are checked when nothing came for a while, because their events overtake one another; broken ones again and again. */
   private async checkOrdinals(db: Db, logId: number, now: number): Promise<void> {
     const settledMs = now - this.config.auditGraceSeconds * 1_000;
     const due = [...this.active].filter(([, at]) => at <= settledMs).slice(0, tokensAtOnce).map(([token]) => token);
-    if (due.length === 0) return;
     for (const token of due) this.active.delete(token);
-    const broken = await brokenOrdinals(db, logId, due, new Date(settledMs));
-    this.findings.add('ordinals', broken.map(({ last, detail }) => ({ code: 'ordinal-gap', detail, index: last })));
+    const broken = await this.ordinals(db, logId, [...new Set([...due, ...this.broken])]);
+    this.broken = broken.slice(0, tokensAtOnce).map(({ token }) => token);
+    this.findings.replace('ordinals', broken.map(({ finding }) => finding));
+  }
+
+  private async ordinals(db: Db, logId: number, tokens: readonly string[]): Promise<{ token: string; finding: Finding }[]> {
+    if (tokens.length === 0) return [];
+    const settledBefore = new Date(this.clock.now().getTime() - this.config.auditGraceSeconds * 1_000);
+    const broken = await brokenOrdinals(db, logId, tokens, settledBefore);
+    return broken.map(({ token, last, detail }) => ({ token, finding: { code: 'ordinal-gap', detail, index: last } }));
   }
 
   private async silent(db: Db, logId: number, now: number): Promise<Finding[]> {

@@ -53,7 +53,7 @@ export async function goneOpenings(db: Db, logId: number): Promise<Gone> {
   const rows = await db.query<{ leaf: Buffer }>(`SELECT leaf FROM tlog_entry WHERE log_id = $1 AND type IN ('pii.erased', 'log.recovered')`, [logId]);
   return new Gone(rows.flatMap(({ leaf }) => {
     const { type, data } = parseLeaf(leaf);
-    return type === 'pii.erased' ? indicesIn(String(data?.entries ?? '')) : [[Number(data?.from), Number(data?.to) - 1] as const];
+    return type === 'pii.erased' && typeof data?.entries === 'string' ? indicesIn(data.entries) : [[Number(data?.from), Number(data?.to) - 1] as const];
   }));
 }
 
