@@ -1,0 +1,72 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { queues, services } from '@writ/contracts';
+import { backingUrls, TestBench, until } from '@writ/testing';
+
+/** One monitor as it is deployed, on a bench of its own. */
+export class Replica {
+  private child?: ChildProcess;
+
+  private constructor(readonly bench: TestBench, private readonly env: NodeJS.ProcessEnv, readonly url: string) {}
+
+  static async create(): Promise<Replica> {
+    const bench = await TestBench.create();
+    const port = await freePort();
+    writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
+    const env = await bench.env('monitor', [], { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error' });
+    await ended(start('migrate', { WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
+    // Nobody reads the other services' queues here.
+    for (const service of services) if (service !== 'monitor') for (const key of ['usage.recorded', 'token.issued', 'misuse.detected']) await bench.bus.unbind(queues.events(service), key);
+    return new Replica(bench, env, `http://127.0.0.1:${port}`);
+  }
+
+  /** Starts the process and waits until it is ready. */
+  async start(): Promise<void> {
+    this.child = start('main', this.env);
+    await until(async () => (await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok, 'the monitor to be ready', 30_000);
+  }
+
+  /** Seconds of CPU that the process has used, and its memory in MB. */
+  usage(): { cpuSeconds: number; rssMb: number } {
+    const pid = this.child?.pid ?? 0;
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, rssMb: Number(rss) / 1024 };
+  }
+
+  query<Row = Record<string, unknown>>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
+    return this.bench.database('monitor').query<Row>(sql, parameters);
+  }
+
+  async close(): Promise<void> {
+    if (this.child) {
+      const gone = new Promise((resolve) => this.child?.once('exit', resolve));
+      this.child.kill('SIGKILL');
+      await gone;
+    }
+    await this.bench.drop();
+  }
+}
+
+export const redisUrl = () => backingUrls().redis;
+
+function start(what: 'main' | 'migrate', env: NodeJS.ProcessEnv): ChildProcess {
+  const entry = fileURLToPath(new URL(`../../../apps/monitor/dist/${what}.js`, import.meta.url));
+  return fork(entry, [], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  const code = await new Promise((resolve) => child.once('exit', resolve));
+  if (code !== 0) throw new Error(`The monitor's migrations ended with ${String(code)}.`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
