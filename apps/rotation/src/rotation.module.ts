@@ -1,12 +1,14 @@
 import { Module } from '@nestjs/common';
 import { CalendarJob } from './calendar.job.js';
+import { CampaignsController } from './campaigns.controller.js';
+import { CampaignsJob } from './campaigns.job.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
 import { RotationsController } from './rotations.controller.js';
 import { TokenLife } from './token-life.js';
 
 @Module({
-  controllers: [OnToken, OnUsage, RotationsController],
-  providers: [TokenLife, CalendarJob],
+  controllers: [OnToken, OnUsage, RotationsController, CampaignsController],
+  providers: [TokenLife, CalendarJob, CampaignsJob],
 })
 export class RotationModule {}

@@ -1,4 +1,4 @@
-import { deriveId, type Principal, type RotationCause, type RotationId } from '@writ/contracts';
+import { deriveId, type CampaignId, type Principal, type RotationCause, type RotationId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { firstLookAt } from './advance.js';
 import { spanOf, type Terms } from './plan-rotation.js';
@@ -9,6 +9,8 @@ export interface Asked {
   reason?: string;
   /** The same key of the same caller is the same rotation. */
   requestKey?: string;
+  /** The mass rotation that it is part of. */
+  campaignId?: CampaignId;
 }
 
 /**
@@ -22,6 +24,7 @@ export function startRotation(tx: Tx<'rotation'>, token: DueToken, cause: Rotati
   tx.db.insert('rotation', {
     rotation_id: rotationId, token_id: token.token_id, cause, started_at: startedAt, deadline_at: deadlineAt, claim_before: claimBefore,
     requested_by: asked?.by ?? null, reason: asked?.reason ?? null, request_key: asked?.requestKey ?? null,
+    campaign_id: asked?.campaignId ?? null,
     watch_at: firstLookAt({ startedAt, deadlineAt, claimBefore }), nudges: 0,
   });
   tx.emit('rotation.due', {

@@ -33,7 +33,7 @@ export class TokenLife {
     const since = data.delivery.mode === 'sealed' ? issuedAt : undefined;
     const life = { tokenId: data.tokenId, expiresAt, rotateSeconds: data.rotateSeconds, graceSeconds: data.graceSeconds };
     tx.db.insert('token', {
-      token_id: data.tokenId, owner: data.owner, claimant: data.claimant, issued_at: issuedAt, expires_at: expiresAt,
+      token_id: data.tokenId, owner: data.owner, claimant: data.claimant, resource: data.resource, environment: data.environment, issued_at: issuedAt, expires_at: expiresAt,
       rotate_seconds: data.rotateSeconds ?? null, grace_seconds: data.graceSeconds ?? null, claim_before: data.claimBefore ?? null,
       secret_since: since ?? null, attempts: 0, suspended: false, state_seq: 0,
       rotate_at: (since && rotateAt(life, since, this.terms)) ?? null, notice_at: noticeAt(issuedAt, expiresAt, this.leads, issuedAt) ?? null,

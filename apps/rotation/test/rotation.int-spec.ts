@@ -5,7 +5,7 @@ import { RotationConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { RotationModule } from '../src/rotation.module.js';
 
-interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; items: object[]; buckets: object[] }
+interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; items: object[]; buckets: object[]; campaignId: string; seen: number; spreadAt?: string }
 
 let bench: TestBench;
 let services: Service[];
@@ -67,7 +67,7 @@ function permutations<T>(items: T[]): T[][] {
 
 beforeAll(async () => {
   bench = await TestBench.create();
-  const env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50' });
+  const env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50', WRIT_DUE_BATCH: '10' });
   services = await Promise.all([1, 2].map(() => startService({ name: 'rotation', module: RotationModule, config: RotationConfig, env })));
   tap = await bench.bus.tap();
   tokens.owner = await bench.identity.token({ sub: 'svc:a', team: 'orders' });
@@ -303,5 +303,30 @@ describe('a rotation that a person asks for', () => {
     expect([await codeOf(unclaimed), await codeOf(stopped), await codeOf(ended)]).toEqual(['token-not-delivered', 'token-suspended', 'token-ended']);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'emergency' })).status).toBe(202);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'scheduled' })).status).toBe(400);
+  });
+});
+
+describe('a mass rotation', () => {
+  it('starts each token that fits once, slice by slice, and shows how far it is (G2, G11)', async () => {
+    const resource = `mass-${process.pid}`;
+    const ids = await Promise.all(Array.from({ length: 25 }, () => issued({ resource })));
+    const [other, ended, rotating] = [await issued(), ids[0]!, ids[1]!];
+    await change('token.revoked', ended, 1);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND ended_at IS NOT NULL', [ended])).length === 1, 'the end');
+    const before = (await call('POST', `/v1/tokens/${rotating}/rotate`, 'owner', {})).body.rotationId;
+    expect((await call('POST', '/v1/campaigns', 'owner', { cause: 'emergency', reason: 'x', resource })).status).toBe(403);
+    expect((await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'x' })).body.code).toBe('invalid-body');
+    const { body: { campaignId } } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
+    const done = await until(async () => {
+      const { body } = await call('GET', `/v1/campaigns/${campaignId}`, 'admin');
+      return body.spreadAt !== undefined && body;
+    }, 'all to be looked at');
+    expect(done).toMatchObject({ cause: 'emergency', seen: 24, skipped: 0, rotations: { due: 24 } });
+    expect(await stateOf(before)).toBe('stopped');
+    expect(await rows('SELECT 1 FROM rotation WHERE token_id = ANY($1)', [[other, ended]])).toEqual([]);
+    await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.cause === 'emergency' && ids.includes(data.tokenId as TokenId)).length === 24, 'all events');
+    const { body: again } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
+    await until(async () => (await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body.spreadAt !== undefined, 'the second');
+    expect((await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body).toMatchObject({ seen: 24, skipped: 24, rotations: {} });
   });
 });

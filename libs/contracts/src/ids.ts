@@ -6,6 +6,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type RequestId = Branded<'request'>;
 export type TokenId = Branded<'token'>;
 export type RotationId = Branded<'rotation'>;
+export type CampaignId = Branded<'campaign'>;
 export type AlertId = Branded<'alert'>;
 export type ReportId = Branded<'report'>;
 export type VerifierId = Branded<'verifier'>;
@@ -17,6 +18,7 @@ export interface IdTypes {
   req: RequestId;
   tok: TokenId;
   rot: RotationId;
+  cmp: CampaignId;
   alr: AlertId;
   rep: ReportId;
   vrf: VerifierId;

@@ -1,1 +1,2 @@
 export { Rotation1700000200000 } from './1700000200000-rotation.js';
+export { Campaigns1700000200001 } from './1700000200001-campaigns.js';

@@ -1,8 +1,8 @@
-import { IsIn, IsOptional } from 'class-validator';
+import { Equals, IsIn, IsOptional } from 'class-validator';
 import type { RotationCause } from '../events.js';
-import { IsText } from '../fields.js';
-import type { RotationId, TokenId } from '../ids.js';
-import type { Straggler } from '../parts.js';
+import { IsEnvironment, IsName, IsSubject, IsText } from '../fields.js';
+import type { CampaignId, RotationId, TokenId } from '../ids.js';
+import type { Principal, Straggler } from '../parts.js';
 
 /** Asks for a new secret now. With cause `emergency` the old one dies at once. */
 export class RotateToken {
@@ -13,6 +13,34 @@ export class RotateToken {
 /** Stops a rotation, whose successor then dies, or forces it, and the old secret dies at once. */
 export class SteerRotation {
   @IsText(1000) reason!: string;
+}
+
+/** Rotates every token that fits, in slices. At least one of the filters stands, or `everything`. */
+export class RotateMany {
+  @IsIn(['requested', 'emergency']) cause!: 'requested' | 'emergency';
+  @IsText(1000) reason!: string;
+  @IsOptional() @IsSubject() owner?: string;
+  @IsOptional() @IsName() team?: string;
+  @IsOptional() @IsName() resource?: string;
+  @IsOptional() @IsEnvironment() environment?: string;
+  @IsOptional() @Equals(true) everything?: true;
+}
+
+/** How far a mass rotation has come. */
+export interface CampaignAnswer {
+  campaignId: CampaignId;
+  cause: 'requested' | 'emergency';
+  reason: string;
+  by: Principal;
+  startedAt: string;
+  /** When every token had been looked at, or somebody stopped it. */
+  spreadAt?: string;
+  /** Tokens that fit and were looked at so far. */
+  seen: number;
+  /** Of these, tokens that were rotating already. */
+  skipped: number;
+  /** Its rotations by state. */
+  rotations: Partial<Record<RotationState, number>>;
 }
 
 /**

@@ -1,0 +1,46 @@
+import type { CampaignAnswer, CampaignId, Principal, RotateMany, RotationState } from '@writ/contracts';
+import type { Db } from '@writ/messaging';
+import type { TokenRow } from './token.store.js';
+
+export type CampaignFilter = Pick<RotateMany, 'owner' | 'team' | 'resource' | 'environment'>;
+
+export interface CampaignRow {
+  campaign_id: CampaignId;
+  cause: 'requested' | 'emergency';
+  reason: string;
+  requested_by: Principal;
+  filter: CampaignFilter;
+  started_at: Date;
+  reached: string;
+  seen: number;
+  skipped: number;
+  spread_at: Date | null;
+}
+
+/** Locks the oldest mass rotation that has tokens left to look at and that no other replica works on. */
+export async function lockUnspread(db: Db): Promise<CampaignRow | undefined> {
+  return (await db.query<CampaignRow>('SELECT * FROM campaign WHERE spread_at IS NULL ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED'))[0];
+}
+
+/** Locks the next tokens that fit, in order of their ids: each is looked at once, however often the work is interrupted. */
+export function lockNextTokens(db: Db, { cause, reached, filter: { owner, team, resource, environment } }: CampaignRow, limit: number): Promise<TokenRow[]> {
+  return db.query<TokenRow>(
+    `SELECT *, now() AS now FROM token
+     WHERE token_id > $1 AND ended_at IS NULL AND expires_at > now() AND secret_since IS NOT NULL AND (NOT suspended OR $2)
+       AND ($3::text IS NULL OR owner->>'id' = $3) AND ($4::text IS NULL OR owner->>'team' = $4)
+       AND ($5::text IS NULL OR resource = $5) AND ($6::text IS NULL OR environment = $6)
+     ORDER BY token_id LIMIT $7 FOR UPDATE`,
+    [reached, cause === 'emergency', owner ?? null, team ?? null, resource ?? null, environment ?? null, limit],
+  );
+}
+
+export async function campaignById(db: Db, id: string): Promise<CampaignAnswer | undefined> {
+  const [row] = await db.query<CampaignRow>('SELECT * FROM campaign WHERE campaign_id = $1', [id]);
+  if (!row) return undefined;
+  const states = await db.query<{ state: RotationState; n: string }>('SELECT state, count(*) AS n FROM rotation WHERE campaign_id = $1 GROUP BY state', [id]);
+  const { campaign_id, cause, reason, requested_by, started_at, spread_at, seen, skipped } = row;
+  return {
+    campaignId: campaign_id, cause, reason, by: requested_by, startedAt: started_at.toISOString(), spreadAt: spread_at?.toISOString(), seen, skipped,
+    rotations: Object.fromEntries(states.map(({ state, n }) => [state, Number(n)])),
+  };
+}
