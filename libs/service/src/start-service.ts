@@ -66,11 +66,10 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     assertEveryRouteHasRule(app);
     app.connectMicroservice({ strategy: messaging }, { inheritAppConfig: false });
     const routes = routesOf(fastify);
-    let document: object | undefined;
     fastify.get('/openapi.json', { config: { operation: { operationId: 'OpenApi.document', responses: { 200: { description: '' } } } } }, () => document);
     await app.startAllMicroservices();
     await app.init();
-    document = openApiOf(app, options.name, routes);
+    const document = openApiOf(app, options.name, routes);
     await app.listen(config.httpPort, config.httpHost);
     const url = await app.getUrl();
     log.info({ url }, 'up');

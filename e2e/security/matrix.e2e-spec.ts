@@ -1,0 +1,117 @@
+import type { RequestAnswer, RotationAnswer } from '@writ/contracts';
+import { serviceNames } from '@writ/client';
+import { as, freshToken, gateway, until, untilStatus, urls, verify, wish } from '../platform.js';
+import { ask, bearerOf, callers, documentedRoutes, stranger, type CallerName } from './callers.js';
+import { rules, type Rule, type Things } from './rules.js';
+
+let things: Things;
+let credentials: Awaited<ReturnType<typeof callers>>;
+
+/** Everything through the doors that its owner would use. */
+async function makeThings(): Promise<Things> {
+  const requester = as('requester');
+  const { tokenId, requestId, secret } = await freshToken();
+  await verify(secret);
+  const { tokenId: rotating } = await freshToken();
+  const unclaimed = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish() });
+  const held = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ scopes: ['orders:write'], environment: 'prod', ttl: 'P1D' }) });
+  const unclaimedId = (await untilStatus(unclaimed.requestId, 'issued')).tokenId as string;
+  await untilStatus(held.requestId, 'held');
+  const { rotationId } = await until('rotation to know the token', () => requester.rotation.post<RotationAnswer>(`/v1/tokens/${rotating}/rotate`).catch(() => undefined));
+  const { digest: policyDigest } = await requester.policy.get<{ digest: string }>('/v1/policy-sets/active');
+  const { simulationId } = await as('admin').policy.post<{ simulationId: string }>(`/v1/policy-sets/${policyDigest}/simulate`, { body: { days: 1 } });
+  const { verifierId } = await gateway().issuer.post<{ verifierId: string }>('/v1/fleet/verifiers', { body: { name: 'matrix', leaseMs: 800 } });
+  await until('the monitor to know the token', () => requester.monitor.get(`/v1/usage/${tokenId}`).catch(() => undefined));
+  await until('the log to cover the token', () => as('auditor').audit.get(`/v1/tokens/${tokenId}/proof-bundle`).catch(() => undefined));
+  return { tokenId, unclaimedId, requestId, heldId: held.requestId, rotationId, simulationId, alertId: await makeAlert(), policyDigest, verifierId };
+}
+
+/** A token that is marked as bait and then used raises an alert of its owner's. */
+async function makeAlert(): Promise<string> {
+  const { tokenId, secret } = await freshToken();
+  await until('the monitor to know the bait', () => as('requester').monitor.get(`/v1/usage/${tokenId}`).catch(() => undefined));
+  await as('admin').monitor.post('/v1/honeytokens', { body: { tokenId } });
+  await verify(secret);
+  const { alertId } = await until('the alert', async () => (await as('admin').monitor.get<{ items: { alertId: string }[] }>('/v1/alerts', { query: { token: tokenId } })).items[0]);
+  return alertId;
+}
+
+beforeAll(async () => {
+  credentials = await callers();
+  things = await makeThings();
+}, 120_000);
+
+const unproven: CallerName[] = ['nobody', 'garbage', 'unsigned', 'expired', 'of a foreign audience', 'of a foreign provider', 'gateway with a wrong secret'];
+
+/** What a caller must be told: a status, or that the door lets them in. */
+function expected({ who, others }: Rule, caller: CallerName): number | 'in' {
+  if (who === 'anyone') return 'in';
+  if (unproven.includes(caller)) return 401;
+  if (who === 'gateway') return caller === 'gateway' ? 'in' : 401;
+  if (caller === 'gateway') return 401;
+  return (who as readonly CallerName[]).includes(caller) ? 'in' : (others ?? 403);
+}
+
+async function call(service: keyof typeof rules, route: string, rule: Rule, caller: CallerName) {
+  const [method = '', path = ''] = route.split(' ');
+  const credential = credentials[caller];
+  const headers: Record<string, string> = route === 'GET /v1/forward-auth' && credential !== undefined ? { 'x-writ-gateway-authorization': credential } : {};
+  return ask(`${urls[service]}${rule.path?.(things) ?? path}`, { method, authorization: credential, headers, body: rule.body });
+}
+
+describe.each(serviceNames)('%s', (service) => {
+  it('has a rule for every route and a route for every rule', async () => {
+    expect(await documentedRoutes(service)).toEqual(Object.keys(rules[service]).sort());
+  });
+
+  it.each(Object.entries(rules[service]))('%s lets in whom it is for and nobody else (G10)', async (route, rule) => {
+    // Those who are refused come first: had one of them an effect, the owner would no longer be let in.
+    const order = (Object.keys(credentials) as CallerName[]).sort((a, b) => Number(expected(rule, a) === 'in') - Number(expected(rule, b) === 'in'));
+    const wrong: string[] = [];
+    for (const caller of order) {
+      const { status, headers, text } = await call(service, route, rule, caller);
+      const wanted = expected(rule, caller);
+      const fits = wanted === 'in' ? rule.allowed?.includes(status) ?? (rule.who === 'anyone' || ![401, 403, 404].includes(status)) : status === wanted || (rule.others === undefined && wanted === 403 && status === 404);
+      if (!fits || status >= 500) wrong.push(`${caller}: ${status} instead of ${wanted}: ${text.slice(0, 200)}`);
+      if (status === 401 && route !== 'POST /v1/leaks' && !headers.has('www-authenticate')) wrong.push(`${caller}: 401 without a challenge`);
+    }
+    expect(wrong).toEqual([]);
+  }, 60_000);
+});
+
+describe('lists', () => {
+  it.each([['request', '/v1/requests'], ['issuer', '/v1/tokens'], ['monitor', '/v1/alerts']] as const)('of %s hold nothing of another person and team', async (service, path) => {
+    const { status, text } = await ask(`${urls[service]}${path}`, { authorization: `Bearer ${await bearerOf(stranger)}` });
+    expect(status).toBe(200);
+    expect((JSON.parse(text) as { items: unknown[] }).items).toEqual([]);
+  });
+});
+
+describe('a foreign object', () => {
+  it('and one that does not exist are answered alike', async () => {
+    const authorization = credentials.stranger;
+    const pairs: [string, string][] = [
+      [`${urls.request}/v1/requests/${things.requestId}`, `${urls.request}/v1/requests/req_00000000000000000000000000`],
+      [`${urls.issuer}/v1/tokens/${things.tokenId}`, `${urls.issuer}/v1/tokens/tok_00000000000000000000000000`],
+      [`${urls.policy}/v1/reviews/${things.heldId}`, `${urls.policy}/v1/reviews/req_00000000000000000000000000`],
+      [`${urls.rotation}/v1/rotations/${things.rotationId}`, `${urls.rotation}/v1/rotations/rot_00000000000000000000000000`],
+      [`${urls.monitor}/v1/usage/${things.tokenId}`, `${urls.monitor}/v1/usage/tok_00000000000000000000000000`],
+    ];
+    for (const [foreign, missing] of pairs) {
+      const [a, b] = await Promise.all([foreign, missing].map((url) => ask(url, { authorization })));
+      expect({ status: a?.status, text: a?.text }).toEqual({ status: 404, text: b?.text });
+    }
+  });
+
+  it('of a gateway’s fleet is no other gateway’s', async () => {
+    const { clientId, clientSecret } = await as('admin').issuer.post<{ clientId: string; clientSecret: string }>('/v1/gateways', { body: { name: `matrix-${Date.now()}`, audiences: ['billing'] } });
+    const authorization = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
+    const { verifierId, ...mine } = await gateway().issuer.post<{ verifierId: string; incarnation: string }>('/v1/fleet/verifiers', { body: { name: 'matrix', leaseMs: 60_000 } });
+    const lease = { verifierId, incarnation: mine.incarnation, nonce: 'n', appliedSeq: 0, holdMs: 0 };
+    expect((await ask(`${urls.issuer}/v1/fleet/lease`, { method: 'POST', authorization, body: lease })).status).toBe(409);
+    await ask(`${urls.issuer}/v1/fleet/verifiers/${verifierId}`, { method: 'DELETE', authorization });
+    expect((await ask(`${urls.issuer}/v1/fleet/lease`, { method: 'POST', authorization: credentials.gateway, body: lease })).status).toBe(200);
+    await ask(`${urls.issuer}/v1/fleet/verifiers/${verifierId}`, { method: 'DELETE', authorization: credentials.gateway });
+  });
+});
+
