@@ -26,6 +26,7 @@ export default [
     rules: {
       'max-lines-per-function': 'off',
       'max-lines': 'off',
+      complexity: 'off',
       'no-console': 'off',
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
       '@typescript-eslint/no-misused-promises': 'off',

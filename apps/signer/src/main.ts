@@ -13,7 +13,7 @@ function main([command, ...rest]: string[]): void {
   if (command === undefined) return serve(readConfig(process.env));
   if (command !== 'init' || rest.length > 0) throw new ConfigError(['usage: main.js [init]']);
   const { keyFile, stateDir, origin } = readInitConfig(process.env);
-  process.stdout.write(`${initialise(keyFile, stateDir, origin, new Date())}\n`);
+  process.stdout.write(`${initialise(keyFile, stateDir, origin, new Date()).toString()}\n`);
 }
 
 function serve(config: SignerConfig): void {

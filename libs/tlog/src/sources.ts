@@ -85,7 +85,7 @@ export function tileSource(read: PathReader): TileSource {
 async function readBounded(response: Response, url: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
     if (bytes > maxFileBytes) throw new TlogError('source-unreachable', `${url} is too long for a file of a log`);
     chunks.push(chunk);

@@ -84,7 +84,7 @@ async function post(witness: Witness, body: string, options: WitnessRequestOptio
 async function readBounded(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
     if (bytes > maxAnswerBytes) throw new TlogError('witness-answer-malformed', 'answer is too long');
     chunks.push(chunk);
