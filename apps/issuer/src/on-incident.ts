@@ -25,11 +25,9 @@ export class OnIncident {
   @On('leak.reported')
   async leak({ data }: Message<'leak.reported'>, tx: Tx<'issuer'>): Promise<void> {
     const claims = verifyStatement(this.trust, 'leak', data.statement, this.clock.now());
-    if (typeof claims === 'string' && claims !== 'statement-expired') throw new Error(`The leak report does not count: ${claims}.`);
-    if (typeof claims !== 'string') {
-      const { reportId, innerDigest } = claims as LeakClaims;
-      if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Error('The leak report says something else than its statement.');
-    }
+    if (typeof claims === 'string') throw new Error(`The leak report does not count: ${claims}.`);
+    const { reportId, innerDigest } = claims as LeakClaims;
+    if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Error('The leak report says something else than its statement.');
     await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked');
   }
 
