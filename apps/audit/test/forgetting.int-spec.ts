@@ -108,5 +108,13 @@ describe('sealed heads', () => {
     expect(data).toMatchObject({ root: expected.root, tokens: '1' });
     const leaf = hashLeaves([Buffer.from(`${heads[0]!.token} ${heads[0]!.index} 2`)]);
     expect(verifyInclusion(0, 1, leaf, [], Buffer.from(expected.root, 'base64'))).toBe(true);
+
+    await audit.signed();
+    const { newest } = await until(async () => {
+      const bundle = (await (await audit.get(audit.services[0]!, `/v1/tokens/${heads[0]!.token}/proof-bundle`)).json()) as ProofBundle;
+      return bundle.newest && bundle;
+    }, 'the heads to be signed');
+    expect(newest).toMatchObject({ index: Number(heads[0]!.index), k: 2, place: 0, proof: [] });
+    expect(verifyProofFile(parseProofFile(newest!.heads.proof), hashLeaf(Buffer.from(newest!.heads.leaf)), policy()).satisfied).toBe(true);
   });
 });

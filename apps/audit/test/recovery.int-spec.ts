@@ -84,7 +84,7 @@ describe('a database set back to a backup', () => {
     const [said] = await audit.query<{ leaf: Buffer }>(`SELECT leaf FROM tlog_entry WHERE type = 'log.recovered'`);
     expect(parseLeaf(said!.leaf).data).toEqual({ from: before!.size, to: String(last.size) });
     expect((await audit.query('SELECT 1 FROM tlog_entry WHERE token_id = $1', [tokenId])).length).toBe(1);
-  });
+  }, 120_000);
 
   it('is not recovered over entries that were never published', async () => {
     await Promise.all(audit.services.splice(0).map((service) => service.close()));
@@ -93,5 +93,5 @@ describe('a database set back to a backup', () => {
     const refused = await recover();
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('are not those that were published');
-  });
+  }, 60_000);
 });

@@ -7,6 +7,7 @@ import { VerifierKey } from '@writ/tlog';
 
 const root = resolve(import.meta.dirname, '../../..');
 const program = join(root, 'apps/signer/dist/main.js');
+let built = false;
 export const origin = 'audit.example.com/tokens';
 export const secret = 'a-secret-of-at-least-thirty-two-characters';
 
@@ -18,7 +19,8 @@ export class SignerProcess {
   private constructor(private readonly env: NodeJS.ProcessEnv, readonly vkey: VerifierKey) {}
 
   static async create(dir: string): Promise<SignerProcess> {
-    execFileSync(process.execPath, [join(root, 'node_modules/tsc7/bin/tsc'), '-b', join(root, 'apps/signer')]);
+    if (!built) execFileSync(process.execPath, [join(root, 'node_modules/tsc7/bin/tsc'), '-b', join(root, 'apps/signer')]);
+    built = true;
     mkdirSync(dir, { recursive: true });
     const env = {
       PATH: process.env.PATH, WRIT_SIGNER_PORT: '0', WRIT_SIGNER_KEY_FILE: join(dir, 'key'), WRIT_SIGNER_STATE_DIR: join(dir, 'state'),

@@ -1,10 +1,12 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import type { LogEntries, LogState, ProofBundle, ProvenEntry, TokenId } from '@writ/contracts';
-import { encodeBase64, formatProofFile, hashSize, proveInclusion, proveInclusionIn } from '@writ/tlog';
+import type { LogEntries, LogState, ProofBundle, ProvenEntry, ProvenHead, TokenId } from '@writ/contracts';
+import { encodeBase64, formatProofFile, hashLeaves, hashSize, proveInclusion, proveInclusionIn, type VerifierKey } from '@writ/tlog';
 import { Transactions, type Db } from '@writ/messaging';
 import { Allow, later, notFound, Public } from '@writ/service';
 import { AuditConfig } from '../config.js';
+import { headLeaf } from '../heads/heads.js';
+import { lastHeads, tokenHeads } from '../heads/heads.store.js';
 import { committedHead, newestCheckpoint } from '../site/log.store.js';
 import { Signer } from '../site/signer.client.js';
 import { Site, type PublishedHead } from '../site/site.store.js';
@@ -15,6 +17,8 @@ import { filterOf, indexOf, type EntryQuery } from './entry-query.js';
 
 /** So many entries and uses one bundle carries. */
 const bundleLimit = 2_000;
+/** Heads of more tokens than this are not read for one bundle. */
+const mostHeads = 200_000;
 
 /** Search over the whole log, and proofs of what it finds. */
 @Controller('v1')
@@ -33,7 +37,7 @@ export class EntriesController {
   @Public()
   async log(): Promise<LogState> {
     const { logOrigin: origin } = this.config;
-    const key = await this.signer.key();
+    const key = await this.key();
     return this.transactions.read(async (db) => {
       const { logId, size } = await committedHead(db, origin);
       const newest = await newestCheckpoint(db, logId);
@@ -75,7 +79,7 @@ export class EntriesController {
   @Get('tokens/:id/proof-bundle')
   @Allow('auditor')
   async bundle(@Param('id') tokenId: TokenId): Promise<ProofBundle> {
-    const vkey = (await this.signer.key()).toString();
+    const vkey = (await this.key()).toString();
     return this.read(async (db, logId, head) => {
       const found = await this.entries.ofToken(db, logId, tokenId, head.size, bundleLimit + 1);
       if (!found.some((entry) => entry.tokenId === tokenId)) throw notFound('token');
@@ -86,12 +90,35 @@ export class EntriesController {
       const uses = batches.flatMap(({ seq, hashes, uses: own }) => own.map(([place, disclosure]) => ({
         batch: seq, place, disclosure, proof: proveInclusionIn(split(hashes), place).map(encodeBase64),
       })));
+      const newest = await this.newestOf(db, logId, tokenId, head);
       const requestId = kept.find((entry) => entry.tokenId === tokenId && entry.requestId)?.requestId;
       return {
         format: 'writ-proof-bundle/1', origin: this.config.logOrigin, vkey, tokenId, ...(requestId && { requestId }),
-        entries, uses: uses.slice(0, bundleLimit), truncated: found.length > bundleLimit || uses.length > bundleLimit,
+        entries, ...(newest && { newest }), uses: uses.slice(0, bundleLimit), truncated: found.length > bundleLimit || uses.length > bundleLimit,
       };
     });
+  }
+
+  /** Shows by the last sealed heads which entry was the token's newest then; nothing where sealing it again would be a long read. */
+  private async newestOf(db: Db, logId: number, token: string, head: PublishedHead): Promise<ProvenHead | undefined> {
+    const sealed = await lastHeads(db, logId);
+    if (!sealed || sealed.seq >= head.size || sealed.tokens > mostHeads) return undefined;
+    const heads = await tokenHeads(db, logId, sealed.size);
+    const place = heads.findIndex((each) => each.token === token);
+    const found = heads[place];
+    if (!found) return undefined;
+    const { index, k } = found;
+    const proof = proveInclusionIn(split(hashLeaves(heads.map(headLeaf))), place).map(encodeBase64);
+    return { index, k, place, proof, heads: { index: sealed.seq, leaf: sealed.leaf.toString(), proof: await this.proofOf(sealed.seq, head), disclosures: [] } };
+  }
+
+  /** Known from the first answer of the signer on. */
+  private async key(): Promise<VerifierKey> {
+    try {
+      return await this.signer.key();
+    } catch {
+      throw later('The signer does not answer, and its key is not known yet.');
+    }
   }
 
   private async proofOf(index: number, { size, note }: PublishedHead): Promise<string> {

@@ -1,4 +1,5 @@
 import type { Db } from '@writ/messaging';
+import { parseLeaf } from '../entries/leaf.js';
 import type { TokenHead } from './heads.js';
 
 /** The heads of all tokens in the first `size` entries, sorted by their ids' bytes. */
@@ -10,10 +11,21 @@ export async function tokenHeads(db: Db, logId: number, size: number): Promise<T
   return rows.map(({ token_id, seq, k }) => ({ token: token_id, index: Number(seq), k: k ?? 0 }));
 }
 
-/** The last `log.heads` leaf: its place and when it was recorded. */
-export async function lastHeads(db: Db, logId: number): Promise<{ seq: number; recordedAt: Date } | undefined> {
-  const [row] = await db.query<{ seq: string; recorded_at: Date }>(
-    `SELECT seq, recorded_at FROM tlog_entry WHERE log_id = $1 AND type = 'log.heads' ORDER BY seq DESC LIMIT 1`, [logId],
+export interface SealedHeads {
+  seq: number;
+  recordedAt: Date;
+  leaf: Buffer;
+  /** The heads are those of the first `size` entries, of so many tokens. */
+  size: number;
+  tokens: number;
+}
+
+/** The last `log.heads` leaf. */
+export async function lastHeads(db: Db, logId: number): Promise<SealedHeads | undefined> {
+  const [row] = await db.query<{ seq: string; recorded_at: Date; leaf: Buffer }>(
+    `SELECT seq, recorded_at, leaf FROM tlog_entry WHERE log_id = $1 AND type = 'log.heads' ORDER BY seq DESC LIMIT 1`, [logId],
   );
-  return row && { seq: Number(row.seq), recordedAt: row.recorded_at };
+  if (!row) return undefined;
+  const { data } = parseLeaf(row.leaf);
+  return { seq: Number(row.seq), recordedAt: row.recorded_at, leaf: row.leaf, size: Number(data?.size), tokens: Number(data?.tokens) };
 }

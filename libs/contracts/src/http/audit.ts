@@ -57,6 +57,8 @@ export interface ProofBundle {
   requestId?: RequestId;
   /** Request, decision, votes, issue, every change and every batch with uses of the token, in order. */
   entries: ProvenEntry[];
+  /** Which entry was the token's newest when heads were last sealed: with it the entries up to there are complete. */
+  newest?: ProvenHead;
   /** Uses of the token; each is proven in its batch, whose leaf is one of the entries. */
   uses: ProvenUse[];
   /** True where the token has more entries or uses than one file carries. */
@@ -69,6 +71,16 @@ export interface ProvenEntry {
   /** A c2sp.org/tlog-proof@v1 file; checkpoint included. */
   proof: string;
   disclosures: string[];
+}
+
+export interface ProvenHead {
+  /** The token's last entry in the first `data.size` entries, and its highest ordinal. */
+  index: number;
+  k: number;
+  /** Place of `<token> <index> <k>` in the RFC 6962 tree whose root is `data.root` of the `log.heads` leaf. */
+  place: number;
+  proof: string[];
+  heads: ProvenEntry;
 }
 
 export interface ProvenUse {
