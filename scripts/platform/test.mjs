@@ -29,9 +29,12 @@ export async function run({ name, args }) {
   const names = Object.keys(phases).filter((phase) => name === 'test' || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
   mkdirSync(results, { recursive: true });
   const sums = [];
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { interrupted = true; });
   const built = await phase('build', reporter, async () => { await build(); return { passed: 0, failed: 0 }; });
   if (built.failed > 0) sums.push(built);
-  else for (const each of names) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args })));
+  else for (const each of names) if (!interrupted) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args })));
+  if (interrupted) return 130;
   const total = (key) => sums.reduce((sum, one) => sum + one[key], 0);
   process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
   return total('failed') === 0 ? 0 : 1;
@@ -46,7 +49,8 @@ async function phase(name, reporter, work) {
     await reporter.step(name, async (tools) => {
       result = await work(tools);
       if (result.failed > 0) throw new Failed();
-      return result.passed === 0 ? 'up to date' : checks.includes(name) ? 'no problems' : `${result.passed} passed`;
+      if (name === 'build') return 'up to date';
+      return checks.includes(name) ? 'no problems' : `${result.passed} passed`;
     });
   } catch (error) {
     if (!(error instanceof Failed)) result = { passed: 0, failed: 1, output: errorText(error) };
