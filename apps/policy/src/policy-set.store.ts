@@ -9,20 +9,27 @@ export interface Head {
   statement: string | null;
 }
 
-const head = 'SELECT activation, policy_digest, statement FROM active_policy_set';
 /** Reads the pointer as of now. */
 export async function readHead(db: Db): Promise<Head> {
-  return only(await db.query<Head>(head));
+  return only(await db.query<Head>('SELECT activation, policy_digest, statement FROM active_policy_set'));
 }
+
+/**
+ * One lock per database, taken in its own statement, so that what is read afterwards is read after the wait. A lock on
+ * the row would not do: those who only share it pass a waiting activation, and a busy service would never let it in.
+ */
+const lockId = 4_001_701;
 
 /** Reads the pointer and keeps it from changing until this transaction ends; others may do the same. */
 export async function holdHead(db: Db): Promise<Head> {
-  return only(await db.query<Head>(`${head} FOR SHARE`));
+  await db.query('SELECT pg_advisory_xact_lock_shared($1)', [lockId]);
+  return readHead(db);
 }
 
-/** Reads the pointer in order to change it: waits for every transaction that holds it. */
+/** Reads the pointer in order to change it: waits for every transaction that holds it, and lets no new one before. */
 export async function lockHead(db: Db): Promise<Head> {
-  return only(await db.query<Head>(`${head} FOR UPDATE`));
+  await db.query('SELECT pg_advisory_xact_lock($1)', [lockId]);
+  return readHead(db);
 }
 
 function only(rows: Head[]): Head {

@@ -6,7 +6,7 @@ import { later } from '@writ/service';
 const mostRunning = 2;
 const mostKept = 16;
 /** Shorter than connections may be silent; the work goes on, and who repeats the call gets its result. */
-const answerWithinMs = 10_000;
+const answerWithinMs = 13_000;
 
 /**
  * Checks and compares sets on threads of their own. Equal questions share one answer, also while it is being worked

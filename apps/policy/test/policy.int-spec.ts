@@ -245,6 +245,26 @@ describe('activation', () => {
     for (const request of requests) expect((await tap.next('request.approved', of(request))).envelope.data.policyDigest).toBe(loose);
   });
 
+  it('is let in although decisions never pause, and whatever is decided later is decided by it (G9)', async () => {
+    const [before] = await world.rows('SELECT policy_digest AS digest FROM active_policy_set');
+    const tight = await world.upload(filesWithDevDays(2));
+    let stop = false;
+    const sent: { requestId: string }[] = [];
+    const stream = async () => {
+      while (!stop) sent.push(...(await Promise.all(Array.from({ length: 20 }, () => world.submit({ ttl: 'P1D' })))));
+    };
+    const streams = [stream(), stream()];
+    expect((await world.activate('admin', tight)).body.state).toBe('active');
+    const count = sent.length;
+    stop = true;
+    await Promise.all(streams);
+    const later = await world.submit({ ttl: 'P1D' });
+    for (const request of [...sent.slice(count + 40), later]) expect((await tap.next('request.approved', of(request))).envelope.data.policyDigest).toBe(tight);
+    for (const request of sent) await tap.next('request.approved', of(request));
+    await world.activate('admin', before!.digest!);
+    expect((await world.activate('admin2', before!.digest!)).body.state).toBe('active');
+  });
+
   it('takes one person where nothing is loosened, and rolls back by digest', async () => {
     const tight = await world.upload(filesWithDevDays(1));
     const { body } = await world.activate('admin', tight);
@@ -254,7 +274,7 @@ describe('activation', () => {
     const sample = await world.upload(setFiles());
     expect((await world.activate('admin', sample)).status).toBe(202);
     expect((await world.activate('admin2', sample)).body.state).toBe('active');
-    expect((await world.call('admin', 'GET', '/v1/policy-sets/active')).body).toMatchObject({ digest: sample, activation: 4, proposedBy: { sub: 'dev-admin' } });
+    expect((await world.call('admin', 'GET', '/v1/policy-sets/active')).body).toMatchObject({ digest: sample, activation: 6, proposedBy: { sub: 'dev-admin' } });
   });
 
   it('is for policy admins with a fresh sign-in, and for sets that exist (G10)', async () => {

@@ -42,7 +42,7 @@ async function createSets(runner: QueryRunner): Promise<void> {
       statement text NOT NULL,
       activated_at timestamptz NOT NULL DEFAULT now()
     )`);
-  // One row: every transaction that decides holds it FOR SHARE, an activation updates it, so none decides by an older set.
+  // One row, the pointer. Who decides shares its lock until the commit; who activates takes it alone.
   await runner.query(`
     CREATE TABLE active_policy_set (
       id smallint PRIMARY KEY CHECK (id = 1),
