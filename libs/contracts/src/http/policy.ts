@@ -27,9 +27,9 @@ export class SimulationBody {
   @IsOptional() @IsInt() @Min(1) @Max(3_650) days?: number;
 }
 
-export const votes = ['approve', 'deny'] as const;
+export const voteKinds = ['approve', 'deny'] as const;
 export class VoteBody {
-  @IsIn(votes) vote!: (typeof votes)[number];
+  @IsIn(voteKinds) vote!: (typeof voteKinds)[number];
   /** Why, for the requester and the record: 1 to 1,000 characters. */
   @IsText(1000) reason!: string;
   /** Fewer scopes, an earlier end; never more than was asked for. */
