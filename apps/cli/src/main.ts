@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
 import { addAuditCommands } from './commands/audit.js';
+import { addPolicyCommands } from './commands/policy.js';
 import { addRequestCommands } from './commands/requests.js';
 import { addReviewCommands } from './commands/reviews.js';
+import { addScanCommand } from './commands/scan.js';
 import { addTokenCommands } from './commands/tokens.js';
 import { exitCodeOf, exitCodes, explain } from './exit.js';
 import { Output } from './output.js';
@@ -25,7 +27,9 @@ const context = () => {
 addRequestCommands(program, context);
 addReviewCommands(program, context);
 addTokenCommands(program, context);
+addPolicyCommands(program, context);
 addAuditCommands(program, context);
+addScanCommand(program, context);
 
 // Whoever reads our output may leave before we are done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed));

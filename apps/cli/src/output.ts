@@ -1,35 +1,54 @@
-import Table from 'cli-table3';
+import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
+import { columns, harmless, wrapped } from './columns.js';
+
+/** An outcome at a glance; the word carries the meaning, the colour only helps. */
+export type Tone = 'good' | 'bad' | 'mild';
+const paints = { good: 'green', bad: 'red', mild: 'yellow' } as const;
+export interface Painted { text: string; tone: Tone }
+export const painted = (tone: Tone, text: string): Painted => ({ tone, text });
+type Cell = string | Painted;
+
+const redrawMs = 80;
 
 /** Data goes to stdout, everything said about it to stderr, so that pipes carry data only. */
 export class Output {
-  readonly colors = picocolors.createColors(picocolors.isColorSupported && !process.env.NO_COLOR && process.stdout.isTTY);
+  private readonly colors = picocolors.createColors(picocolors.isColorSupported && !process.env.NO_COLOR && process.stdout.isTTY);
+  private redrawnAt = 0;
 
   constructor(readonly json: boolean) {}
 
   /** Prints an answer: as JSON where asked for, in plain words otherwise. */
   answer(value: unknown, words: () => string): void {
-    process.stdout.write(`${this.json ? JSON.stringify(value) : words()}\n`);
+    this.print(this.json ? JSON.stringify(value) : words());
   }
 
-  /** Prints rows: one JSON line each, or a table, or a sentence where there are none. */
-  rows<Row>(rows: readonly Row[], columns: Record<string, (row: Row) => string>, none: string): void {
+  /** Prints rows: one JSON line each, or a table, or a sentence where there are none. Ids (`tok_…`) are never cut. */
+  rows<Row>(rows: readonly Row[], cells: Record<string, (row: Row) => Cell>, none: string): void {
     if (this.json) {
-      for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+      for (const row of rows) this.print(JSON.stringify(row));
     } else if (rows.length === 0) {
       this.say(none);
     } else {
-      const table = new Table({ head: Object.keys(columns).map((name) => this.colors.dim(name)), style: { head: [], border: [], compact: true }, chars: plain });
-      for (const row of rows) table.push(Object.values(columns).map((column) => column(row)));
-      process.stdout.write(`${table.toString()}\n`);
+      const head = Object.keys(cells);
+      const texts = rows.map((row) => Object.values(cells).map((cell) => this.shown(cell(row))));
+      const whole = new Set(head.filter((_, i) => texts.some((row) => idLike.test(stripVTControlCharacters(row[i]!)))));
+      this.print(columns(head, texts, { width: this.width, whole, dim: (text) => this.colors.dim(text) }));
     }
   }
 
-  /** Facts one below the other, names aligned. */
-  facts(facts: Record<string, string | undefined>): string {
-    const shown = Object.entries(facts).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '');
-    const width = Math.max(...shown.map(([name]) => name.length));
-    return shown.map(([name, value]) => `${this.colors.dim(name.padEnd(width))}  ${value}`).join('\n');
+  /** Facts one below the other, names aligned; long ones go on below where they began. */
+  facts(facts: Record<string, Cell | undefined>): string {
+    const shown = Object.entries(facts).filter((entry): entry is [string, Cell] => entry[1] !== undefined && (typeof entry[1] === 'string' ? entry[1] : entry[1].text) !== '');
+    const name = Math.max(0, ...shown.map(([each]) => each.length)) + 2;
+    return shown.map(([each, value]) => {
+      const lines = this.width === undefined ? [this.shown(value)] : wrapped(this.shown(value), this.width - name);
+      return `${this.colors.dim(each.padEnd(name))}${lines.join(`\n${' '.repeat(name)}`)}`;
+    }).join('\n');
+  }
+
+  dim(text: string): string {
+    return this.colors.dim(text);
   }
 
   say(line: string): void {
@@ -38,18 +57,41 @@ export class Output {
 
   /** A line that is overwritten by the next one on a terminal, and shown only there. */
   progress(line: string): void {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${line}`);
+    if (!process.stderr.isTTY || Date.now() - this.redrawnAt < redrawMs) return;
+    this.redrawnAt = Date.now();
+    process.stderr.write(`\r\u001b[2K${line}`);
+  }
+
+  /** Shows how much of a known whole is done. */
+  share(done: number, total: number, what: string): void {
+    this.progress(`${bar(done / Math.max(1, total))} ${done.toLocaleString('en')} of ${total.toLocaleString('en')} ${what}`);
   }
 
   progressDone(): void {
     if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
   }
+
+  print(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** Columns of the terminal; undefined in a pipe, where nothing is cut or wrapped. */
+  private get width(): number | undefined {
+    return process.stdout.isTTY ? Math.max(60, process.stdout.columns) : undefined;
+  }
+
+  private shown(cell: Cell): string {
+    return typeof cell === 'string' ? harmless(cell) : this.colors[paints[cell.tone]](harmless(cell.text));
+  }
 }
 
-const plain = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
-};
+const idLike = /^(?:[a-z]{3}_[0-9a-z]{20}|sha256:)/;
+
+function bar(share: number): string {
+  const width = 24;
+  const full = Math.round(Math.min(1, share) * width);
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)}`;
+}
 
 /** `in 3 days`, `2 minutes ago`: for people; JSON carries the exact time. */
 export function relative(time: string, now = Date.now()): string {
@@ -57,4 +99,14 @@ export function relative(time: string, now = Date.now()): string {
   const units: [Intl.RelativeTimeFormatUnit, number][] = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];
   const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ['second', 1];
   return new Intl.RelativeTimeFormat('en', { numeric: 'auto' }).format(Math.round(seconds / size), unit);
+}
+
+/** Items of a paged list, as far as they are wanted. */
+export async function firstOf<Item>(items: AsyncIterable<Item>, limit: number): Promise<Item[]> {
+  const taken: Item[] = [];
+  for await (const item of items) {
+    taken.push(item);
+    if (taken.length >= limit) break;
+  }
+  return taken;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { RequestAnswer, RequestDetails } from '@writ/contracts';
+import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import type { Output } from '../output.js';
 import { relative } from '../output.js';
@@ -23,7 +24,7 @@ interface RequestOptions {
 const ends = new Set(['denied', 'cancelled', 'lapsed', 'issued', 'delivered']);
 
 /** `writ request`, `writ requests`, `writ cancel`. */
-export function addRequestCommands(program: Command, context: () => { session: Session; output: Output }): void {
+export function addRequestCommands(program: Command, context: () => Context): void {
   program.command('request')
     .description('Ask for a token: who, why, which scopes, until when')
     .requiredOption('--resource <name>', 'what the token is for, as the catalog names it')
@@ -53,7 +54,7 @@ export function addRequestCommands(program: Command, context: () => { session: S
     });
 }
 
-async function request(options: RequestOptions, { session, output }: { session: Session; output: Output }): Promise<void> {
+async function request(options: RequestOptions, { session, output }: Context): Promise<void> {
   if ((options.ttl === undefined) === (options.until === undefined)) throw new Ended(exitCodes.usage, 'Say either --ttl or --until.', 'For example --ttl P7D.');
   const service = session.writ('requester').request;
   const body = {
@@ -82,7 +83,7 @@ function ownSubject(session: Session): string {
   return sub;
 }
 
-async function show(requestId: string | undefined, { status }: { status?: string }, { session, output }: { session: Session; output: Output }): Promise<void> {
+async function show(requestId: string | undefined, { status }: { status?: string }, { session, output }: Context): Promise<void> {
   const service = session.writ('requester').request;
   if (requestId) {
     const answer = await service.get<RequestDetails>(`/v1/requests/${requestId}`);

@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import type { ReviewAnswer } from '@writ/contracts';
+import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { relative, type Output } from '../output.js';
-import type { Session } from '../session.js';
 
 interface VoteOptions { reason: string; scope?: string[]; until?: string }
-interface Context { session: Session; output: Output }
 
 /** `writ review list|show|approve|deny`. */
 export function addReviewCommands(program: Command, context: () => Context): void {

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { basic } from '@writ/client';
 import type { ClaimedSecret, RotationAnswer, StopAnswer, TimelineEntry, TokenView, Verification } from '@writ/contracts';
+import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
-import { relative, type Output } from '../output.js';
-import type { Session } from '../session.js';
+import { firstOf, painted, relative } from '../output.js';
 import { seconds, waitFor } from '../wait.js';
 
-interface Context { session: Session; output: Output }
+const mostListed = 1_000;
 
 /** `writ claim|verify|tokens|timeline|revoke|suspend|resume|rotate`. */
 export function addTokenCommands(program: Command, context: () => Context): void {
@@ -54,7 +54,7 @@ async function verify(token: string | undefined, { scope, audience }: { scope?: 
   const gateway = session.gateway(basic(session.variable('WRIT_GATEWAY_CLIENT_ID'), session.variable('WRIT_GATEWAY_CLIENT_SECRET')));
   const answer = await gateway.issuer.post<Verification>('/v1/tokens/verify', { body: { token: secret, ...(scope ? { scopes: scope } : {}), ...(audience ? { audience } : {}) } });
   output.answer(answer, () => output.facts({
-    answer: answer.valid ? output.colors.green(answer.code) : output.colors.red(answer.code),
+    answer: painted(answer.valid ? 'good' : 'bad', answer.code),
     token: answer.tokenId,
     owner: answer.owner,
     scopes: answer.scopes?.join(' '),
@@ -81,8 +81,7 @@ async function tokens(tokenId: string | undefined, { session, output }: Context)
       expires: `${view.expiresAt} (${relative(view.expiresAt)})`, 'last used': view.lastUsedAt && relative(view.lastUsedAt), secrets: view.generations.map(({ generation, state }) => `#${generation} ${state}`).join(', '),
     }));
   }
-  const rows: TokenView[] = [];
-  for await (const row of issuer.pages<TokenView>('/v1/tokens')) rows.push(row);
+  const rows = await firstOf(issuer.pages<TokenView>('/v1/tokens'), mostListed);
   output.rows(rows, {
     token: (row) => row.tokenId, state: (row) => row.state, owner: (row) => row.owner.id, what: (row) => `${row.scopes.join(' ')} in ${row.environment}`,
     expires: (row) => relative(row.expiresAt), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'),

@@ -1,0 +1,43 @@
+import { writeFileSync } from 'node:fs';
+import type { ProofBundle } from '@writ/contracts';
+import { checkBundle } from '../check-bundle.js';
+import type { Context } from '../context.js';
+import { Ended, exitCodes } from '../exit.js';
+import { readText, trustOf, type TrustOptions } from '../log-policy.js';
+import { painted } from '../output.js';
+
+/** Fetches a token's proof bundle into a file, or takes such a file, and checks it with nothing else than the log's key. */
+export async function prove(what: string, { out, ...options }: TrustOptions & { out?: string }, { session, output }: Context): Promise<void> {
+  const isToken = what.startsWith('tok_');
+  const { policy } = trustOf(options, session);
+  const text = isToken ? await session.writ('auditor').audit.text(`/v1/tokens/${what}/proof-bundle`) : readText(what);
+  const bundle = parseBundle(text, what);
+  const file = isToken ? (out ?? `${what}.proof.json`) : what;
+  if (isToken) writeFileSync(file, text);
+  const { findings, checkpoint, life } = checkBundle(bundle, policy);
+  const proven = findings.length === 0;
+  output.answer({ proven, file, tokenId: bundle.tokenId, entries: bundle.entries.length, uses: bundle.uses.length, size: checkpoint?.size, findings, life }, () => output.facts({
+    verdict: proven ? painted('good', 'proven') : painted('bad', 'NOT PROVEN'),
+    token: bundle.tokenId,
+    request: bundle.requestId,
+    entries: `${bundle.entries.length}, under a checkpoint of ${checkpoint?.size.toLocaleString('en') ?? 'no'} entries of ${bundle.origin}`,
+    uses: String(bundle.uses.length),
+    file,
+    ...Object.fromEntries(findings.map((finding, i) => [`finding ${i + 1}`, finding])),
+  }));
+  if (!output.json) {
+    output.print('');
+    output.rows(life, { at: ({ at }) => at, what: ({ type }) => type, entry: ({ index }) => String(index) }, 'Nothing in it is proven.');
+  }
+  if (!proven) throw new Ended(exitCodes.failed, 'The file does not prove what it says.', 'Fetch it again; if it stays so, keep both files as evidence.');
+}
+
+function parseBundle(text: string, what: string): ProofBundle {
+  try {
+    const bundle = JSON.parse(text) as ProofBundle;
+    if (bundle.format === 'writ-proof-bundle/1' && Array.isArray(bundle.entries) && Array.isArray(bundle.uses)) return bundle;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new Ended(exitCodes.usage, `${what} is not a proof bundle.`, 'Give a token’s id, or the file that writ audit prove wrote.');
+}
