@@ -46,9 +46,8 @@ async function sweep() {
   if (!existsSync(runFolder)) return;
   for (const name of readdirSync(runFolder).filter((entry) => /^test-\d+$/.test(entry))) {
     const dir = join(runFolder, name);
-    const state = readState(dir);
-    if (isAlive(state?.owner)) continue;
+    if (isAlive(readState(dir)?.owner)) continue;
     await stopBacking(dir);
-    for (const folder of [state?.postgresData, dir]) if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    rmSync(dir, { recursive: true, force: true });
   }
 }

@@ -161,12 +161,16 @@ async function endRecorded(dir) {
   await Promise.all([endAll(broker, brokerMayTakeMs), ...others.map((server) => endAll([server]))]);
   if (state.compose) await stopComposed(state.compose);
   writeState(dir, { ...state, owner: null, ready: false, processes: [], compose: undefined });
+  if (state.disposable) removeData(dir, state.postgresData);
 }
 
 function forgetData(dir) {
   const data = readState(dir)?.postgresData;
   forgetState(dir);
-  for (const folder of [data, join(dir, 'postgres'), join(dir, 'rabbitmq'), join(dir, 'redis')]) {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-  }
+  removeData(dir, data);
+}
+
+/** The database's folder may lie elsewhere (see `dataFolder`). */
+function removeData(dir, postgresData = join(dir, 'postgres')) {
+  for (const folder of [postgresData, join(dir, 'rabbitmq'), join(dir, 'redis')]) rmSync(folder, { recursive: true, force: true });
 }

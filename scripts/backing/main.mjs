@@ -8,6 +8,9 @@ import { Problem } from './problem.mjs';
 const usage = 'usage: node scripts/backing/main.mjs up|down|status [--dir FOLDER] [--fresh]';
 const say = (line) => process.stdout.write(`${line}\n`);
 
+// Whoever reads our output may leave before we are done.
+process.stdout.on('error', (error) => { if (error.code !== 'EPIPE') throw error; });
+
 /** The environment under which the integration tests find this set. */
 const exportsOf = (dir, set) => Object.entries({
   WRIT_TEST_BACKING: join(dir, 'backing.json'),
