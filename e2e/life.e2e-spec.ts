@@ -144,6 +144,23 @@ describe('a token', () => {
   });
 });
 
+describe('an obvious burst from a network never seen', () => {
+  it('suspends the token with a reason in words, and its owner’s word undoes it', async () => {
+    const { tokenId, secret } = await freshToken();
+    const use = (address: string) => verify(secret, ['orders:read'], { address, agent: 'export/1.0' });
+    for (let i = 0; i < 8; i++) await use('203.0.113.7');
+    // The usual use must have been reported before the unusual one begins.
+    await until('the monitor to know the token', () => as('auditor').monitor.get<{ calls?: number }>(`/v1/usage/${tokenId}`).then(() => true, () => undefined));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    for (let i = 0; i < 30; i++) await Promise.all(Array.from({ length: 20 }, () => use('198.51.100.9')));
+    await until('the token to be suspended', async () => (await use('203.0.113.7')).code === 'SUSPENDED');
+    const { items } = await as('auditor').monitor.get<{ items: { tokenId: string; action: string; explanation: string }[] }>('/v1/alerts');
+    expect(items.find((alert) => alert.tokenId === tokenId && alert.action === 'suspend')?.explanation).toMatch(/198\.51\.100/);
+    await requester.issuer.post(`/v1/tokens/${tokenId}/resume`, { body: { reason: 'it was us' } });
+    await until('it to work again', async () => (await use('203.0.113.7')).code === 'VALID');
+  });
+});
+
 describe('a stranger', () => {
   it.each([
     ['request', 'GET', '/v1/requests'], ['request', 'POST', '/v1/requests'], ['request', 'POST', '/v1/upstreams'],

@@ -30,6 +30,7 @@ export class ConcurrentChange extends Error {
  */
 export class Db {
   private readonly loaders = new Map<Lookup<never>, DataLoader<string, unknown[]>>();
+  private last: Promise<unknown> = Promise.resolve();
   private inserts = new Map<string, Columns[]>();
   private updates = new Map<string, { table: string; keys: string[]; sets: string[]; rows: Update[] }>();
 
@@ -42,7 +43,10 @@ export class Db {
 
   /** Runs one statement at once. `RETURNING` rows of INSERT, UPDATE and DELETE are returned like those of SELECT. */
   async query<Row = Columns>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
-    const result: { records?: Row[]; raw: Row[] } = await this.runner.query(sql, parameters, true);
+    // One connection runs one statement at a time; handlers that are side by side queue here and not in the driver.
+    const turn = this.last.then(() => this.runner.query(sql, parameters, true) as Promise<{ records?: Row[]; raw: Row[] }>);
+    this.last = turn.catch(() => undefined);
+    const result = await turn;
     return result.records ?? result.raw ?? [];
   }
 
