@@ -117,14 +117,17 @@ function checkedVotes(request: SignedRequest, statements: readonly string[], tru
 }
 
 function isInvolved({ submitter, claimant, requester }: SignedRequest, reviewer: Principal): boolean {
-  const same = (other: Principal) => other.iss === reviewer.iss && other.sub === reviewer.sub;
-  return same(submitter) || same(claimant) || requester.id === reviewer.sub;
+  const same = (other: Principal) => other.iss === reviewer.iss && folded(other.sub) === folded(reviewer.sub);
+  return same(submitter) || same(claimant) || folded(requester.id) === folded(reviewer.sub);
 }
+
+/** Some providers sign one person in under any spelling of their name. Taking two for one only ever refuses. */
+const folded = (sub: string) => sub.toLowerCase();
 
 /** Per group so many distinct people; two people are the same only if both provider and name are. */
 function missingVotes(require: readonly Quorum[], votes: readonly VoteClaims[]): Quorum | undefined {
   return require.find(({ group, approvers }) => {
-    const people = new Set(votes.filter(({ groups }) => groups.includes(group)).map(({ reviewer }) => JSON.stringify([reviewer.iss, reviewer.sub])));
+    const people = new Set(votes.filter(({ groups }) => groups.includes(group)).map(({ reviewer }) => JSON.stringify([reviewer.iss, folded(reviewer.sub)])));
     return people.size < approvers;
   });
 }

@@ -17,7 +17,7 @@ export type Settled =
 /** How many people of each group are still to agree. One person counts once in each of their groups. */
 export function remaining(require: readonly Quorum[], votes: readonly CastVote[]): (Quorum & { remaining: number })[] {
   return require.map(({ group, approvers }) => {
-    const people = votes.filter(({ vote, groups }) => vote === 'approve' && groups.includes(group)).map(({ reviewer }) => `${reviewer.iss} ${reviewer.sub}`);
+    const people = votes.filter(({ vote, groups }) => vote === 'approve' && groups.includes(group)).map(({ reviewer }) => `${reviewer.iss} ${reviewer.sub.toLowerCase()}`);
     return { group, approvers, remaining: Math.max(0, approvers - new Set(people).size) };
   });
 }
