@@ -13,7 +13,7 @@ import { Counters } from './counters.js';
 import type { Finding } from './finding.js';
 import { Findings } from './findings.store.js';
 import { compareColumns, compareLeaves, compareOpenings } from './inspect.js';
-import { brokenOrdinals, goneOpenings, lastSignsOfLife, openings, storedEntries, storedTile } from './monitor.store.js';
+import { brokenOrdinals, goneOpenings, lastSignsOfLife, leavesToFollow, openings, storedEntries, storedTile } from './monitor.store.js';
 
 const patrolEveryMs = 250;
 const followEveryMs = 500;
@@ -123,7 +123,7 @@ export class MonitorJob implements OnModuleInit {
     if (size < this.followed) return false; // Set back; the patrol says so, and going on would hide it.
     const end = Math.min(size, this.followed + entriesPerFollow);
     const now = this.clock.now().getTime();
-    for (const { leaf, token } of (await storedEntries(db, logId, this.followed, end)).values()) {
+    for (const { leaf, token } of await leavesToFollow(db, logId, this.followed, end)) {
       this.counters.take(parseLeaf(leaf), now);
       if (token && this.active.size < mostActiveTokens) this.active.set(token, now);
     }

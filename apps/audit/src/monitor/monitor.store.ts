@@ -33,6 +33,11 @@ export async function storedEntries(db: Db, logId: number, first: number, end: n
   }]));
 }
 
+/** The leaves of [first, end), for following numbers only: cheap, because it runs as fast as entries come. */
+export async function leavesToFollow(db: Db, logId: number, first: number, end: number): Promise<{ token: string | null; leaf: Buffer }[]> {
+  return db.query('SELECT token_id AS token, leaf FROM tlog_entry WHERE log_id = $1 AND seq >= $2 AND seq < $3', [logId, first, end]);
+}
+
 /** The disclosures that still open, by entry. */
 export async function openings(db: Db, logId: number, first: number, end: number): Promise<Map<number, string[]>> {
   const rows = await db.query<{ seq: string; box: Buffer; key: Buffer }>(
