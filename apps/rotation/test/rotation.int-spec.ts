@@ -89,6 +89,13 @@ describe('the calendar', () => {
     expect(tap.ofType('rotation.due').filter(({ envelope: { data } }) => ids.includes(data.tokenId as TokenId))).toHaveLength(ids.length);
   });
 
+  it('leaves a token to the rotation it is in, and holds up no other for it (G2, G7)', async () => {
+    const [{ tokenId: busy }, free] = [await due(), await issued()];
+    await rows('UPDATE token SET rotate_at = now() WHERE token_id = ANY($1)', [[busy, free]]);
+    await tap.next('rotation.due', (data) => data.tokenId === free);
+    expect(await rows('SELECT 1 FROM rotation WHERE token_id = $1', [busy])).toHaveLength(1);
+  });
+
   it('fixes the deadline at the start, never past the token’s end (G6, G7)', async () => {
     const expiresAt = inSeconds(3 * day);
     const { data } = await due({ expiresAt });
@@ -223,8 +230,9 @@ describe('a rotation', () => {
 
   it('waits while the token is suspended, and the later of two states wins whatever came first', async () => {
     const tokenId = await issued();
-    await change('token.resumed', tokenId, 6);
-    await change('token.suspended', tokenId, 5);
+    const heard = [await change('token.resumed', tokenId, 6), await change('token.suspended', tokenId, 5)];
+    await until(async () => (await rows('SELECT 1 FROM inbox WHERE message_id = ANY($1)', [heard])).length === 2, 'both to be heard');
+    expect(await rows('SELECT suspended FROM token WHERE token_id = $1', [tokenId])).toEqual([{ suspended: false }]);
     await change('token.suspended', tokenId, 7);
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended', [tokenId])).length === 1, 'the suspension');
     await makeDue(tokenId);
