@@ -35,11 +35,6 @@ export function answerTo(token: KnownToken | undefined, wanted: Wanted, audience
   };
 }
 
-/** A token's facts as the tail of an answer in JSON. */
-export function factsJson({ tokenId, owner, scopes, audience, environment, expiresAtMs, networks }: KnownToken): string {
-  return JSON.stringify({ tokenId, owner, scopes, audience, environment, expiresAt: new Date(expiresAtMs).toISOString(), networks }).slice(1);
-}
-
 function codeOf(token: KnownToken, { scopes, audience, address }: Wanted, nowMs: number): VerificationCode {
   if (token.state !== 'VALID') return token.state;
   if (nowMs >= token.expiresAtMs) return 'EXPIRED';

@@ -10,6 +10,7 @@ import { Fleet } from './fleet.store.js';
 import { Gateways } from './gateway.store.js';
 import { GatewaysController } from './gateways.controller.js';
 import { Hints } from './hints.store.js';
+import { HotDoor } from './hot-door.controller.js';
 import { Incidents } from './incident.store.js';
 import { Inventory } from './inventory.store.js';
 import { Issues } from './issue.store.js';
@@ -44,7 +45,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
   ],
   exports: [GatewayRegister],
 })

@@ -125,7 +125,7 @@ describe('a quorum', () => {
 });
 
 it('grants, for every request, decision and vote, no scope that one of them lacks and no end later than the earliest (G1)', () => {
-  const scopes = fc.uniqueArray(fc.constantFrom('a:1', 'a:2', 'a:3', 'a:4'), { minLength: 1 });
+  const scopes = fc.uniqueArray(fc.constantFrom<string>('a:1', 'a:2', 'a:3', 'a:4'), { minLength: 1 });
   const days = fc.integer({ min: 1, max: 60 });
   fc.assert(fc.property(scopes, scopes, scopes, days, days, days, (requested, granted, narrowed, requestDays, grantDays, voteDays) => {
     const request = asked({ scopes: requested, ttl: `P${requestDays}D` });

@@ -9,20 +9,20 @@ const entry = (seq: number, more: Partial<StateEntry>): StateEntry => ({ seq, ki
 describe('a memory', () => {
   it('forgets every secret of a token that an entry concerns', () => {
     const memory = new Memory(10);
-    memory.put('a', token('t1'), 1, '');
-    memory.put('b', token('t1'), 1, '');
-    memory.put('c', token('t2'), 1, '');
+    memory.put('a', token('t1'), 1);
+    memory.put('b', token('t1'), 1);
+    memory.put('c', token('t2'), 1);
     memory.apply(entry(2, { tokenId: 't1', kind: 'retire', generation: 1 }));
     expect([memory.find('a'), memory.find('b'), memory.find('c')?.token.tokenId]).toEqual([undefined, undefined, 't2']);
   });
 
   it('does not know what was read before an epoch of its owner, or of everybody (G4)', () => {
     const memory = new Memory(10);
-    memory.put('a', token('t1', 'alice'), 1, '');
-    memory.put('b', token('t2', 'bob'), 1, '');
+    memory.put('a', token('t1', 'alice'), 1);
+    memory.put('b', token('t2', 'bob'), 1);
     memory.apply(entry(2, { kind: 'epoch', ownerId: 'alice' }));
     expect([memory.find('a'), memory.find('b')?.token.owner]).toEqual([undefined, 'bob']);
-    memory.put('a', token('t1', 'alice'), 2, '');
+    memory.put('a', token('t1', 'alice'), 2);
     expect(memory.find('a')).toBeDefined();
     memory.apply(entry(3, { kind: 'epoch' }));
     expect([memory.find('a'), memory.find('b')]).toEqual([undefined, undefined]);
@@ -30,9 +30,9 @@ describe('a memory', () => {
 
   it('holds no more than it may, and keeps what is used', () => {
     const memory = new Memory(3);
-    for (const name of ['a', 'b', 'c']) memory.put(name, token(name), 1, '');
+    for (const name of ['a', 'b', 'c']) memory.put(name, token(name), 1);
     memory.find('a');
-    memory.put('d', token('d'), 1, '');
+    memory.put('d', token('d'), 1);
     expect(memory.size).toBe(3);
     expect(memory.find('a')).toBeDefined();
     expect(memory.find('b')).toBeUndefined();
@@ -49,14 +49,14 @@ describe('a memory', () => {
       let seq = 0;
       for (const one of steps) {
         if ('put' in one) {
-          memory.put(one.put, token(one.put, one.owner), seq, one.owner);
+          memory.put(one.put, token(one.put, one.owner), seq);
           stopped.set(one.put, false);
         } else if ('revoke' in one) {
           memory.apply(entry(++seq, { tokenId: one.revoke }));
           stopped.set(one.revoke, true);
         } else if ('epoch' in one) {
           memory.apply(entry(++seq, { kind: 'epoch', ...(one.epoch ? { ownerId: one.epoch } : {}) }));
-          for (const name of stopped.keys()) if (one.epoch === undefined || memory.find(name)?.json === one.epoch) stopped.set(name, true);
+          for (const name of stopped.keys()) if (one.epoch === undefined || memory.find(name)?.token.owner === one.epoch) stopped.set(name, true);
         } else if (memory.find(one.find) && stopped.get(one.find) !== false) return false;
       }
       return memory.size <= 3;

@@ -5,8 +5,6 @@ import type { KnownToken } from './state-by-log.js';
 export interface Remembered {
   readonly token: KnownToken;
   readonly asOf: number;
-  /** Its facts as the tail of an answer in JSON, written once. */
-  readonly json: string;
   wasUsed: boolean;
 }
 
@@ -34,10 +32,10 @@ export class Memory {
     return found;
   }
 
-  put(digest: string, token: KnownToken, asOf: number, json: string): void {
+  put(digest: string, token: KnownToken, asOf: number): void {
     this.forget(digest);
     while (this.byDigest.size >= this.capacity) this.evict();
-    this.byDigest.set(digest, { token, asOf, json, wasUsed: false });
+    this.byDigest.set(digest, { token, asOf, wasUsed: false });
     const digests = this.digestsOf.get(token.tokenId);
     if (digests) digests.add(digest);
     else this.digestsOf.set(token.tokenId, new Set([digest]));

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Verification } from '@writ/contracts';
-import { answerTo, bare, factsJson, type Freshness } from './answer.js';
+import { answerTo, bare, type Freshness } from './answer.js';
 import { Budgets } from './budget.js';
 import type { KnownGateway } from './gateway.store.js';
 import type { Question } from './question.js';
@@ -87,7 +87,7 @@ export class Verifier {
     const { tokenId, owner, expiresAtMs, audience, environment, scopes } = token;
     const cached = { state: token.state, tokenId, owner, expiresAtMs, grant: { audience, environment, scopes } };
     const verdict = state.admit({ digest, token: cached, seq, incarnation }, { mono: performance.now(), wall: Date.now() });
-    if (verdict === 'kept') memory.put(digest, token, Math.max(seq, state.appliedSeq), factsJson(token));
+    if (verdict === 'kept') memory.put(digest, token, Math.max(seq, state.appliedSeq));
   }
 
   /**

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem, Verification } from '@writ/contracts';
 import { Gateways, type KnownGateway } from './gateway.store.js';
-import { digestOf, questionOf, questionsOf } from './question.js';
+import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
 import { Reader } from './reader.store.js';
 import { RevokeByPossession } from './possession.store.js';
@@ -13,7 +13,7 @@ import { IssuerConfig } from './config.js';
 type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway) => unknown;
 
 /**
- * The routes that are asked thousands of times a second, straight on Fastify: the same credentials and limits as
+ * What gateways ask in bulk or through other servers, straight on Fastify: the same credentials and limits as
  * everywhere, without the layers that a route of Nest passes. Every answer is for authenticated gateways alone.
  */
 @Injectable()
@@ -26,9 +26,7 @@ export class VerifyRoutes implements OnModuleInit {
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
     const post = (url: keyof typeof operations, handler: Handler) => fastify.post(url, { config: { operation: operations[url] } }, this.guarded('authorization', handler));
-    post('/v1/tokens/verify', (request, reply, gateway) => this.verify(request, reply, gateway));
     post('/v1/tokens/verify-batch', (request, reply, gateway) => this.verifyBatch(request, reply, gateway));
-    post('/oauth2/introspect', (request, reply, gateway) => this.introspect(request, reply, gateway));
     post('/oauth2/revoke', (request, reply, gateway) => this.revoke(request, reply, gateway));
     fastify.get('/v1/forward-auth', { config: { operation: operations['/v1/forward-auth'] } }, this.guarded('x-writ-gateway-authorization', (request, reply, gateway) => this.forwardAuth(request, reply, gateway)));
     fastify.get('/.well-known/oauth-authorization-server', { config: { operation: operations['/.well-known/oauth-authorization-server'] } }, (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
@@ -45,33 +43,10 @@ export class VerifyRoutes implements OnModuleInit {
     };
   }
 
-  private verify(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): unknown {
-    const question = questionOf(request.body);
-    if ('pointer' in question) return invalid(reply, question);
-    return this.verifier.answer(question, gateway, 'use');
-  }
-
   private async verifyBatch(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
     const questions = questionsOf(request.body);
     if ('pointer' in questions) return invalid(reply, questions);
     return this.verifier.answerAll(questions, gateway);
-  }
-
-  /** RFC 7662: what is not active for this caller is `{"active":false}` and nothing else. */
-  private async introspect(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
-    const token = tokenField(request.body);
-    if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
-    const answer = await this.verifier.answer({ digest: digestOf(token) }, gateway, 'look');
-    freshnessHeaders(reply, answer);
-    if (answer.code === 'RATE_LIMITED') {
-      return problem(reply.status(429).header('retry-after', Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)), { status: 429, code: 'rate-limited', detail: 'This token is used too often.' });
-    }
-    if (!answer.valid) return { active: false };
-    const { scopes = [], owner, audience, expiresAt = '', tokenId, environment } = answer;
-    return {
-      active: true, scope: scopes.join(' '), sub: owner, aud: audience, exp: Math.floor(Date.parse(expiresAt) / 1000), jti: tokenId, token_type: 'Bearer',
-      iss: this.issuerOf(request), environment,
-    };
   }
 
   /** RFC 7009: revocation by possession within the caller's audiences; 200 also for tokens that are none of its business. */
@@ -130,10 +105,6 @@ function identityHeaders({ tokenId = '', owner = '', scopes = [], audience = '',
     'x-writ-token-id': tokenId, 'x-writ-owner': owner, 'x-writ-scopes': scopes.join(' '), 'x-writ-audience': audience,
     'x-writ-environment': environment, 'x-writ-expires-at': expiresAt,
   };
-}
-
-function freshnessHeaders(reply: FastifyReply, { asOf, seq, maxStalenessMs }: Verification): void {
-  reply.headers({ 'x-writ-as-of': asOf, 'x-writ-seq': String(seq), 'x-writ-max-staleness-ms': String(maxStalenessMs) });
 }
 
 function notAuthenticated(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -13,7 +13,7 @@ let client: ClientProxy;
 let user: string;
 
 const ask = (pattern: string, data: object, userId: string | undefined = user) =>
-  firstValueFrom(client.send<Record<string, any>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
+  firstValueFrom(client.send<Record<string, unknown>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
 
 beforeAll(async () => {
   issuing = await Issuing.create();
