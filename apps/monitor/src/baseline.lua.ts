@@ -77,13 +77,14 @@ local function touch(kind, name, second, calls)
   local first, last, before = entry(field)
   if first == 0 then
     local count, oldest = known(kind)
-    if count >= limits[kind] then s[oldest] = nil; touched[oldest] = nil; gone[#gone + 1] = oldest end
+    if count >= limits[kind] then s[oldest] = nil; touched[oldest] = nil; gone[oldest] = true end
     first = second
     if kind == 'N' then s.kn = num(s.kn) + 1 end
     if kind == 'A' then s.ka = num(s.ka) + 1 end
   end
   s[field] = string.format('%d:%d:%d', first, math.max(last, math.floor(second / 60)), math.min(9999999, before + calls))
   touched[field] = true
+  gone[field] = nil
 end
 
 local function decay(dt)
@@ -141,7 +142,9 @@ local function observe(key, count)
     if dt > 14 * DAY and num(s.n) >= 20 then s.w = now; s.g = math.floor(dt / DAY) end
   end
   s.t = math.max(now, num(s.t))
-  local before = { mean = num(s.m), var = num(s.v), minutes = num(s.k) }
+  -- As it was before these uses, so that no burst hides behind itself.
+  local before = { mean = num(s.m), var = num(s.v), minutes = num(s.k), high = num(s.h), highHour = num(s.hh), denied = num(s.dh) }
+  local busiest = 0
   local tags, networks, agents, dead, deadKnown, live = {}, {}, {}, 0, 0, 0
   local byNetwork = {}
   for _ = 1, count do
@@ -162,6 +165,7 @@ local function observe(key, count)
         if minute == num(s.b) then s.c = num(s.c) + calls
         elseif minute == num(s.b) - 1 then s.p = num(s.p) + calls end
         if math.floor(minute / 60) == num(s.hb) then s.hc = num(s.hc) + calls end
+        busiest = math.max(busiest, num(s.c), num(s.p))
         s.n = num(s.n) + calls
       end
       if use == 'd' and fresh then s.d = num(s.d) + math.min(calls, 20) end
@@ -208,15 +212,15 @@ local function observe(key, count)
   set('e', s.e)
   for field in pairs(touched) do set(field, s[field]) end
   redis.call(unpack(write))
-  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  for field in pairs(gone) do redis.call('HDEL', key, field) end
   redis.call('EXPIRE', key, 400 * DAY)
 
   return {
-    now, num(s.f), num(s.n), live, math.max(num(s.c), num(s.p)), short(before.mean), short(before.var), before.minutes,
-    short(num(s.h)), num(s.hc), short(num(s.hm)), short(num(s.hh)),
+    now, num(s.f), num(s.n), live, busiest, short(before.mean), short(before.var), before.minutes,
+    short(before.high), num(s.hc), short(num(s.hm)), short(before.highHour),
     net or '', netFirst and math.max(0, now - netFirst) or -1, netLead, netCalls, nets, near, short(num(s.kn)),
     agent or '', agentFirst and math.max(0, now - agentFirst) or -1, agentsKnown, short(num(s.ka)),
-    short(num(s.d)), deniedNew, short(num(s.dh)),
+    short(num(s.d)), deniedNew, short(before.denied),
     s.w and now - num(s.w) or -1, num(s.g), dead, deadKnown, num(s.q), num(s.l),
   }
 end

@@ -20,6 +20,8 @@ const keyOf = (tokenId: string) => `wm:${tokenId.slice('tok_'.length)}`;
 /** One novelty to be seen beside the others of the last hour. */
 export interface Novelty {
   tokenId: string;
+  /** Seconds since 1970. */
+  at: number;
   team: string;
   network?: string;
   agent?: string;
@@ -61,20 +63,18 @@ export class Baselines implements OnApplicationShutdown {
     await this.pipeline(seeds.filter(({ fields }) => Object.keys(fields).length > 1).map(({ tokenId, fields }) => ['hset', keyOf(tokenId), ...Object.entries(fields).flat()]));
   }
 
-  /** Notes which token a new network or agent came to, and counts the company it has had within the last hour. */
-  async spread(novelties: readonly Novelty[], nowSeconds: number): Promise<Spread[]> {
-    const seen = novelties.map(({ tokenId, team, network, agent }) => {
+  /** Notes which token a new network or agent came to, and counts the company it had within an hour. */
+  async spread(novelties: readonly Novelty[]): Promise<Spread[]> {
+    const keyed = novelties.map(({ team, network, agent }) => {
       const net = network && `wn:${team}:${networkHash(network)}`;
-      return { tokenId, keys: [net, net && agent && `${net}:new`, agent && `wa:${team}:${shortHash(agent)}`].map((key) => key || undefined) };
+      return [net, net && agent && `${net}:new`, agent && `wa:${team}:${shortHash(agent)}`].map((key) => key || undefined);
     });
-    const keyed = seen.flatMap(({ tokenId, keys }) => keys.filter((key) => key !== undefined).map((key) => ({ tokenId, key })));
-    await this.pipeline(keyed.flatMap(({ tokenId, key }) => [['zadd', key, nowSeconds, tokenId], ['expire', key, spreadSeconds]]));
-    const keys = [...new Set(keyed.map(({ key }) => key))];
-    const counts = (await this.pipeline(keys.map((key) => ['zcount', key, nowSeconds - spreadSeconds, '+inf']))) as number[];
+    const each = (command: (key: string, novelty: Novelty) => (string | number)[]) => novelties.flatMap((novelty, i) => (keyed[i] ?? []).map((key) => (key === undefined ? ['echo', '0'] : command(key, novelty))));
+    await this.pipeline(each((key, { tokenId, at }) => ['zadd', key, 'GT', at, tokenId]));
+    await this.pipeline(each((key) => ['expire', key, 2 * spreadSeconds]));
+    const counts = await this.pipeline(each((key, { at }) => ['zcount', key, at - spreadSeconds, at + spreadSeconds]));
     const baited = await this.pipeline(novelties.map(({ network }) => ['exists', `wb:${network ?? ''}`]));
-    const countOf = new Map(keys.map((key, i) => [key, counts[i] ?? 0]));
-    const count = (key?: string) => (key === undefined ? 0 : (countOf.get(key) ?? 0));
-    return seen.map(({ keys: [network, caller, agent] }, i) => ({ tokensOfNetwork: count(network), tokensOfCaller: count(caller), tokensOfAgent: count(agent), baited: baited[i] === 1 }));
+    return novelties.map((_, i) => ({ tokensOfNetwork: Number(counts[i * 3]), tokensOfCaller: Number(counts[i * 3 + 1]), tokensOfAgent: Number(counts[i * 3 + 2]), baited: baited[i] === 1 }));
   }
 
   /** Remembers for a day where a honeytoken was used from. */

@@ -26,13 +26,17 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
   ['a burst that no VALID use is part of', { rate: 900, ...newNetwork, networkCalls: 0 }, {}, 'rate notify'],
   ['a burst from a new network on the first day', { ...young, rate: 800, ...newNetwork, networkCalls: 800 }, {}, 'burst-from-new-network suspend'],
   ['a burst of the first network there is', { ...young, rate: 800, networkAge: 60, networkLead: -1, networkCalls: 850 }, {}, undefined],
-  ['a new network', newNetwork, {}, 'new-network note'],
+  ['the first new network in weeks', newNetwork, {}, 'new-network notify'],
+  ['a new network of somebody who moved lately', { ...newNetwork, networkChurn: 2.5 }, {}, 'new-network note'],
+  ['a new network that the whole team moves to', newNetwork, { tokensOfNetwork: 9 }, 'new-network note'],
   ['a new network of somebody who roams', { ...newNetwork, networkChurn: 6 }, {}, undefined],
   ['a new network beside a known one', { ...newNetwork, neighbourKnown: true }, {}, undefined],
   ['a new agent alone', newAgent, {}, undefined],
   ['a new agent from a new network', { ...newNetwork, ...newAgent }, {}, 'new-caller notify'],
-  ['the same on most tokens of the team', { ...newNetwork, ...newAgent }, { tokensOfAgent: 15 }, 'new-network note'],
-  ['a crawler that always brings new agents', { ...newNetwork, ...newAgent, agentChurn: 9 }, {}, 'new-network note'],
+  ['the same on most tokens of the team', { ...newNetwork, ...newAgent }, { tokensOfAgent: 15, tokensOfNetwork: 9 }, 'new-network note'],
+  ['a crawler that always brings new agents', { ...newAgent, agentChurn: 9 }, {}, undefined],
+  ['a new agent of somebody who roams', { ...newNetwork, networkChurn: 9, ...newAgent }, {}, 'new-caller notify'],
+  ['a crawler that roams', { ...newNetwork, networkChurn: 9, ...newAgent, agentChurn: 9 }, {}, undefined],
   ['one new caller on three tokens', { ...newNetwork, ...newAgent, agentChurn: 9 }, { tokensOfCaller: 3, tokensOfNetwork: 3 }, 'one-source-many-tokens notify'],
   ['a new network where bait was taken', newNetwork, { baited: true }, 'honeytoken-source suspend'],
   ['a known network where bait was taken', {}, { baited: true }, undefined],
@@ -69,8 +73,8 @@ describe('a verdict', () => {
   it('goes no further than an operator lets its detector go, and lets others speak', () => {
     const findings = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
     const under = (most: 'off' | 'note') => limited(findings, new Map([['burst-from-new-network', most]])).map(({ detector, action }) => `${detector} ${action}`);
-    expect(under('off')).toEqual(['rate notify', 'new-network note']);
-    expect(under('note')).toEqual(['rate notify', 'burst-from-new-network note', 'new-network note']);
+    expect(under('off')).toEqual(['rate notify', 'new-network notify']);
+    expect(under('note')).toEqual(['rate notify', 'new-network notify', 'burst-from-new-network note']);
   });
 
   it('never stops a token without a VALID use from the new network (G10)', () => {

@@ -82,7 +82,7 @@ function toNote(finding: Finding): Finding {
 
 const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < hour;
 const isNewAgent = ({ agentAge, agent }: Features) => agent !== '' && agentAge >= 0 && agentAge < hour;
-const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt < day || calls < 50;
+const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt < day || calls < 20;
 /** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
 const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
 const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
@@ -111,13 +111,17 @@ const rate: Judge = (f, { network }) => {
 };
 
 const newCaller: Judge = (f, around) => {
-  if (isLearning(f) || !isNewNetwork(f) || !isNewAgent(f) || roams(f) || f.agentChurn > 4 || isDeploy(around)) return undefined;
+  if (isLearning(f) || !isNewNetwork(f) || !isNewAgent(f) || f.neighbourKnown || isDeploy(around)) return undefined;
+  // Of who roams only the agent can tell: it must be the first new one in weeks.
+  if (f.agentChurn > (roams(f) ? 1.3 : 4)) return undefined;
   return finding('new-caller', 'notify', `First use by ${around.agent} from ${around.network}: neither agent nor network was seen before.`);
 };
 
-const newNetwork: Judge = (f, { network }) => {
+const newNetwork: Judge = (f, { network, tokensOfNetwork }) => {
   if (isLearning(f) || !isNewNetwork(f) || roams(f)) return undefined;
-  return finding('new-network', 'note', `First use from ${network}; ${f.networksKnown} networks were known.`);
+  // The first move in weeks of a token that stays where it is; a whole team that moves is a fail-over.
+  const settled = f.now - f.firstUsedAt > 7 * day && f.networkChurn < 2 && tokensOfNetwork < 3;
+  return finding('new-network', settled ? 'notify' : 'note', `First use from ${network}; ${f.networksKnown} networks were known.`);
 };
 
 const awakening: Judge = (f, { network }) => {
@@ -127,9 +131,10 @@ const awakening: Judge = (f, { network }) => {
 };
 
 const deniedScopes: Judge = (f, { network }) => {
-  if (f.denied < 4 || f.denied < 2 * f.highDenied || f.deniedNew < 1) return undefined;
+  const many = f.deniedNew >= 3;
+  if (f.denied < 4 || f.deniedNew < 1 || !(many || f.denied >= 2 * f.highDenied)) return undefined;
   const fromNew = isNewNetwork(f) && !roams(f) && !isLearning(f);
-  const action = fromNew && f.deniedNew >= 3 && f.networkCalls > 0 && isNewAgent(f) ? 'suspend' : fromNew || f.deniedNew >= 3 ? 'notify' : 'note';
+  const action = fromNew && many && f.networkCalls > 0 && isNewAgent(f) ? 'suspend' : fromNew || many ? 'notify' : 'note';
   return finding('denied-scopes', action, `${Math.round(f.denied)} uses asked for scopes that it does not have, ${f.deniedNew} of them new${fromNew ? `, from ${network}, a network not seen before` : ''}.`);
 };
 
@@ -143,7 +148,7 @@ const deadSecret: Judge = (f, { retired, network }) => {
 };
 
 const oneSource: Judge = (f, around) => {
-  if (!isNewNetwork(f) || around.tokensOfCaller < 3 || isDeploy(around)) return undefined;
+  if (isLearning(f) || !isNewNetwork(f) || f.neighbourKnown || around.tokensOfCaller < 3) return undefined;
   return finding('one-source-many-tokens', 'notify', `${around.network} was new to ${around.tokensOfCaller} tokens within an hour, by agents that were new to them too.`);
 };
 

@@ -7,7 +7,7 @@ export interface Features {
   calls: number;
   /** Calls of these uses with the living secret. */
   liveCalls: number;
-  /** Calls in the busiest of the last two minutes. */
+  /** Calls in the busiest minute that these uses are part of. */
   rate: number;
   mean: number;
   variance: number;

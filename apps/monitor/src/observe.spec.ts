@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { UsageRecord, UsageRecorded } from '@writ/contracts';
-import { addUsage, emptyBatch, networkHash, shortHash } from './observe.js';
+import { addUsage, emptyBatch, networkHash, shortHash, slicesOf } from './observe.js';
 
 const at = Date.parse('2026-11-23T10:00:30Z');
 const record = (more: Partial<UsageRecord> = {}): UsageRecord => ({
@@ -17,19 +17,24 @@ describe('a usage batch', () => {
     fc.assert(fc.property(fc.array(fc.record({ count: fc.integer({ min: 1, max: 1e6 }), span: fc.integer({ min: 0, max: 200 }) }), { maxLength: 20 }), (facts) => {
       const batch = observe(...facts.map(({ count, span }) => record({ count, firstAt: new Date(at - span * 60_000).toISOString() })));
       const sum = facts.reduce((total, { count }) => total + count, 0);
-      expect((batch.tokens.get('tok_a')?.observations ?? []).reduce((total, { calls }) => total + calls, 0)).toBe(sum);
+      expect(slicesOf(batch).flatMap(({ observations }) => observations).reduce((total, { calls }) => total + calls, 0)).toBe(sum);
       expect([...batch.minutes.values()].reduce((total, { calls }) => total + calls, 0)).toBe(sum);
     }));
   });
 
   it('spreads a long record over its minutes, so that a late report is no burst', () => {
-    const observed = observe(record({ count: 600, firstAt: new Date(at - 9 * 60_000).toISOString() })).tokens.get('tok_a');
-    expect(observed?.observations.map(({ calls }) => calls)).toEqual(Array.from({ length: 10 }, () => 60));
+    const slices = slicesOf(observe(record({ count: 600, firstAt: new Date(at - 9 * 60_000).toISOString() })));
+    expect(slices.flatMap(({ observations }) => observations).map(({ calls }) => calls)).toEqual(Array.from({ length: 10 }, () => 60));
+  });
+
+  it('judges a day that is reported late hour by hour, in the order it happened', () => {
+    const hours = [5, 3, 4].map((hour) => record({ firstAt: new Date(at - hour * 3_600_000).toISOString(), lastAt: new Date(at - hour * 3_600_000).toISOString() }));
+    expect(slicesOf(observe(...hours)).map((slice) => Math.round(at / 1000 - slice.at) / 3_600)).toEqual([5, 4, 3]);
   });
 
   it('passes over unknown secrets, and only counts what is refused because the token is suspended', () => {
     const batch = observe(record({ tokenId: undefined, code: 'NOT_FOUND' }), record({ code: 'SUSPENDED' }));
-    expect([batch.tokens.size, batch.minutes.size]).toEqual([0, 1]);
+    expect([batch.slices.size, batch.minutes.size]).toEqual([0, 1]);
   });
 
   it('takes nothing about a token from uses of a dead secret', () => {
@@ -37,7 +42,7 @@ describe('a usage batch', () => {
   });
 
   it('believes no verifier whose clock runs ahead', () => {
-    expect(observe(record({ firstAt: '2036-01-01T00:00:00Z', lastAt: '2036-01-01T00:00:00Z' })).tokens.get('tok_a')?.at).toBe(at / 1000 + 60);
+    expect(observe(record({ firstAt: '2036-01-01T00:00:00Z', lastAt: '2036-01-01T00:00:00Z' })).slices.values().next().value?.at).toBe(at / 1000 + 60);
   });
 });
 

@@ -21,6 +21,7 @@ export interface Observation {
   generation?: number;
 }
 
+/** One token's uses of one slice of time: late reports of a day are judged as they happened, not as one heap. */
 export interface Observed {
   tokenId: string;
   /** Seconds since 1970 of the newest use. */
@@ -46,7 +47,8 @@ export interface SourceUse {
 }
 
 export interface UsageBatch {
-  tokens: Map<string, Observed>;
+  /** By token and slice. */
+  slices: Map<string, Observed>;
   minutes: Map<string, MinuteUse>;
   sources: Map<string, SourceUse>;
 }
@@ -54,11 +56,12 @@ export interface UsageBatch {
 const classes: Record<string, UseClass> = { VALID: 'v', INSUFFICIENT_SCOPE: 'd', RATE_LIMITED: 'r', WRONG_NETWORK: 'r', EXPIRED: 'x', REVOKED: 'x', NOT_FOUND: 'x' };
 /** A record that covers more is taken for one of this length. */
 const longestMinutes = 60;
+const sliceMinutes = 10;
 /** How far ahead of ours a verifier's clock may be. */
 const skewMs = 60_000;
 
 export function emptyBatch(): UsageBatch {
-  return { tokens: new Map(), minutes: new Map(), sources: new Map() };
+  return { slices: new Map(), minutes: new Map(), sources: new Map() };
 }
 
 /** Adds one event's records. Uses of unknown secrets concern no token and are passed over; SUSPENDED ones are only counted. */
@@ -73,20 +76,32 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
     const use = classes[code];
     if (!use) continue;
     const { network = '', agent = '', gateway, scopes = [], denied = [], generation } = record;
-    let observed = batch.tokens.get(tokenId);
-    if (!observed) batch.tokens.set(tokenId, (observed = { tokenId, at: 0, observations: [] }));
-    observed.at = Math.max(observed.at, Math.floor(lastAt / 1000));
     const firstAt = Math.max((last - longestMinutes + 1) * 60, Math.floor(Date.parse(record.firstAt) / 1000));
     const first = Math.min(last, Math.floor(firstAt / 60));
     const minutes = last - first + 1;
     for (let i = 0; i < minutes; i++) {
       const calls = Math.floor((count * (i + 1)) / minutes) - Math.floor((count * i) / minutes);
-      if (calls > 0) observed.observations.push({ tag, at: i === 0 ? Math.min(firstAt, Math.floor(lastAt / 1000)) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
+      const end = i === minutes - 1 ? Math.floor(lastAt / 1000) : (first + i) * 60 + 59;
+      if (calls > 0) addObservation(batch, tokenId, end, { tag, at: i === 0 ? Math.min(firstAt, end) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
     }
     if (use !== 'v') continue; // What a source was refused says nothing about whose it is.
     for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);
     for (const scope of scopes) addSource(batch, tokenId, 'scope', scope, lastAt);
   }
+}
+
+function addObservation({ slices }: UsageBatch, tokenId: string, end: number, observation: Observation): void {
+  const key = `${tokenId} ${Math.floor(observation.at / 60 / sliceMinutes)}`;
+  let observed = slices.get(key);
+  if (!observed) slices.set(key, (observed = { tokenId, at: 0, observations: [] }));
+  observed.at = Math.max(observed.at, end);
+  observed.observations.push(observation);
+}
+
+/** The slices in the order of time. */
+export function slicesOf({ slices }: UsageBatch): Observed[] {
+  const list = [...slices.values()];
+  return list.length > 1 ? list.sort((a, b) => a.at - b.at) : list;
 }
 
 function countMinute({ minutes }: UsageBatch, tokenId: string, minute: number, code: string, calls: number, lastAt: number): void {

@@ -7,7 +7,7 @@ import { detect, limited, mayMatter, type Finding, type Limits, type Surrounding
 import type { Features } from './features.js';
 import { Honeytokens } from './honeytoken.store.js';
 import { limitsOf } from './limit.store.js';
-import { addUsage, emptyBatch, networkHash, shortHash, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
+import { addUsage, emptyBatch, networkHash, shortHash, slicesOf, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
 import { seedOf } from './seed.js';
 import { tokenById, type KnownToken } from './token.store.js';
 import { appendMinutes, pastOf, touchSources } from './usage.store.js';
@@ -47,12 +47,12 @@ export class OnUsage {
   }
 
   private async take(tx: Tx<'monitor'>, batch: UsageBatch): Promise<void> {
-    const tokens = [...batch.tokens.values()];
-    const features = await this.featuresFor(tx, tokens);
+    const slices = slicesOf(batch);
+    const features = await this.featuresFor(tx, slices);
     await appendMinutes(tx.db, [...batch.minutes.values()]);
     await this.writeSources(tx, [...batch.sources.values()]);
     const bait = await this.honeytokens.among(tx.db, [...new Set([...batch.minutes.values()].map(({ tokenId }) => tokenId))]);
-    const candidates = tokens.flatMap((observed, i) => {
+    const candidates = slices.flatMap((observed, i) => {
       const facts = features[i];
       return facts && mayMatter(facts) && !bait.includes(observed.tokenId) ? [{ observed, features: facts, ...namesOf(observed, facts) }] : [];
     });
@@ -62,12 +62,16 @@ export class OnUsage {
     for (const tokenId of bait) await this.bitten(tx, batch, tokenId, limits);
   }
 
-  private async featuresFor(tx: Tx<'monitor'>, tokens: Observed[]): Promise<(Features | undefined)[]> {
-    const features = await this.baselines.observe(tokens);
-    const strangers = tokens.flatMap((observed, i) => (features[i] ? [] : [{ observed, i }]));
+  private async featuresFor(tx: Tx<'monitor'>, slices: Observed[]): Promise<(Features | undefined)[]> {
+    const features = await this.baselines.observe(slices);
+    const strangers = slices.flatMap((observed, i) => (features[i] ? [] : [{ observed, i }]));
     if (strangers.length === 0) return features;
-    const pasts = await pastOf(tx.db, strangers.map(({ observed }) => observed.tokenId));
-    await this.baselines.start(strangers.map(({ observed: { tokenId, at, observations } }) => ({ tokenId, fields: seedOf(pasts.get(tokenId), { first: Math.min(at, ...observations.map((each) => each.at)), now: at }) })));
+    const earliest = new Map(strangers.reverse().map(({ observed }) => [observed.tokenId, observed])); // Of several the first in time stays.
+    const pasts = await pastOf(tx.db, [...earliest.keys()]);
+    await this.baselines.start([...earliest.values()].map(({ tokenId, at, observations }) => ({
+      tokenId, fields: seedOf(pasts.get(tokenId), { first: observations.reduce((least, each) => Math.min(least, each.at), at), now: at }),
+    })));
+    strangers.reverse();
     const again = await this.baselines.observe(strangers.map(({ observed }) => observed));
     strangers.forEach(({ i }, k) => (features[i] = again[k]));
     return features;
@@ -88,8 +92,8 @@ export class OnUsage {
     }));
     const isNew = (age: number) => age >= 0 && age < 3_600;
     const spreads = await this.baselines.spread(candidates.map(({ observed: { tokenId }, features, token, network, agent }) => ({
-      tokenId, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
-    })), Math.max(...candidates.map(({ features }) => features.now)));
+      tokenId, at: features.now, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
+    })));
     for (const [i, { observed, features, token, network, agent }] of candidates.entries()) {
       const alive = token === undefined || token.state === 'active';
       const around: Surroundings = {
@@ -103,10 +107,10 @@ export class OnUsage {
 
   /** Bait was taken: nobody honest uses it. It is left alive, so that the thief learns nothing; the thief's other finds are stopped. */
   private async bitten(tx: Tx<'monitor'>, batch: UsageBatch, tokenId: string, limits: Limits): Promise<void> {
-    const uses = batch.tokens.get(tokenId)?.observations ?? [];
+    const uses = slicesOf(batch).filter((slice) => slice.tokenId === tokenId).flatMap(({ observations }) => observations);
     const networks = [...new Set(uses.map(({ network }) => network).filter((network) => network !== ''))];
     await this.baselines.bait(networks);
-    const at = new Date(Math.max(...[...batch.minutes.values()].filter((row) => row.tokenId === tokenId).map(({ lastAt }) => lastAt)));
+    const at = new Date(Math.min(...[...batch.minutes.values()].filter((row) => row.tokenId === tokenId).map(({ lastAt }) => lastAt)));
     const touched = await this.honeytokens.touchedFrom(tx.db, networks, tokenId, at);
     const agents = [...new Set(uses.map(({ agent }) => agent).filter((agent) => agent !== ''))];
     const where = `from ${networks.join(', ') || 'an unknown network'}${agents.length > 0 ? ` by ${agents.join(', ')}` : ''}`;

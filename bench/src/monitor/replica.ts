@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { queues, services } from '@writ/contracts';
-import { backingUrls, TestBench, until } from '@writ/testing';
+import { TestBench, until } from '@writ/testing';
 
 /** One monitor as it is deployed, on a bench of its own. */
 export class Replica {
@@ -41,17 +41,21 @@ export class Replica {
     return this.bench.database('monitor').query<Row>(sql, parameters);
   }
 
+  /** Ends the process as a deployment would; its queue goes on filling. */
+  async stop(): Promise<void> {
+    const { child } = this;
+    if (!child) return;
+    this.child = undefined;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await gone;
+  }
+
   async close(): Promise<void> {
-    if (this.child) {
-      const gone = new Promise((resolve) => this.child?.once('exit', resolve));
-      this.child.kill('SIGKILL');
-      await gone;
-    }
+    await this.stop();
     await this.bench.drop();
   }
 }
-
-export const redisUrl = () => backingUrls().redis;
 
 function start(what: 'main' | 'migrate', env: NodeJS.ProcessEnv): ChildProcess {
   const entry = fileURLToPath(new URL(`../../../apps/monitor/dist/${what}.js`, import.meta.url));

@@ -1,17 +1,25 @@
 import { tuningSeeds } from './frozen.js';
+import { beginsAt, slotMs } from './generator.js';
 import { judge, watch } from './quality.js';
 import { falseWords, reportOf } from './report.js';
 
 /** Shows a watcher's work on the tuning seeds alone: `node dist/monitor/tune.js [seeds] [honest] [perFamily]`. */
 const [count = '1', honest = '60', perFamily = '8'] = process.argv.slice(2);
 const judged = [];
+const missed: string[] = [];
 for (const seed of tuningSeeds.slice(0, Number(count))) {
   const { subjects, verdicts, records, seconds } = await watch(seed, { honest: Number(honest), perFamily: Number(perFamily) }, (line) => process.stderr.write(`${line}\n`));
   process.stderr.write(`${Math.round(records / seconds)} records/s\n`);
-  judged.push(judge(subjects, verdicts));
+  const one = judge(subjects, verdicts);
+  judged.push(one);
+  const stolen = subjects.filter(({ family }) => family);
+  one.outcomes.forEach(({ found, family, kind }, i) => {
+    const of = stolen[i];
+    const notes = verdicts.filter(({ subject, at }) => of && subject === of.index && at >= beginsAt + (of.stolenAt ?? 0) * slotMs).map(({ detector, action }) => `${detector} ${action}`);
+    if (!found) missed.push(`missed: ${family} on ${kind} (${[...new Set(notes)].join(', ')})`);
+  });
 }
 const ours = { name: 'ours', judged };
 process.stdout.write(`${reportOf(ours, [])}\n${falseWords(ours)}\n`);
-const missed = judged.flatMap(({ outcomes }) => outcomes).filter(({ found }) => !found).map(({ family, kind }) => `missed: ${family} on ${kind}`);
 process.stdout.write(`${missed.sort().join('\n')}\n`);
 process.exit(0);
