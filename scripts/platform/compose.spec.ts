@@ -115,6 +115,12 @@ describe('docker-compose.yml', () => {
     expect(stages.at(-1)).not.toMatch(/^USER/m);
   });
 
+  it('builds everything that the compiler is told to build', () => {
+    const { references } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8')) as { references: { path: string }[] };
+    const folders = [...new Set(references.map(({ path }) => path.split('/')[0]!))];
+    expect(folders.filter((folder) => !dockerfile.includes(`\nCOPY ${folder}/ ${folder}/\n`))).toEqual([]);
+  });
+
   it('keeps every password out of the file', () => {
     const secrets = [...text.matchAll(/(?:PASS(?:WORD\w*)?: |:\/\/[\w-]*:|--requirepass, )"?([^\s@"]+)/g)].map(([, value]) => value!).filter((value) => !/^\d|^\/\//.test(value));
     expect(secrets.length).toBeGreaterThan(20);
