@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { digestOfText } from '@writ/contracts';
 import { folderSource, parsePolicy, urlSource, type Checkpoint, type Policy, type TileSource } from '@writ/tlog';
 import { Ended, exitCodes } from './exit.js';
-import { savePrivately, stateFile, type Session } from './session.js';
+import { savePrivately, stateFile } from './session-file.js';
+import type { Session } from './session.js';
 
 /** Whom to believe about the log, and what is remembered of it. */
 export interface Trust {

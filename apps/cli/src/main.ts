@@ -1,11 +1,15 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { addAgentCommand } from './commands/agent.js';
 import { addAuditCommands } from './commands/audit.js';
+import { addInsightCommands } from './commands/insight.js';
 import { addPolicyCommands } from './commands/policy.js';
 import { addRequestCommands } from './commands/requests.js';
 import { addReviewCommands } from './commands/reviews.js';
 import { addScanCommand } from './commands/scan.js';
+import { addSignInCommands } from './commands/sign-in.js';
 import { addTokenCommands } from './commands/tokens.js';
+import type { Context } from './context.js';
 import { exitCodeOf, exitCodes, explain } from './exit.js';
 import { Output } from './output.js';
 import { parts, Session, type Part } from './session.js';
@@ -20,9 +24,10 @@ Addresses and tokens come from the environment, or from .writ/env of the install
   .exitOverride()
   .showHelpAfterError('Run with --help to see how.');
 
-const context = () => {
+let current: Context | undefined;
+const context = (): Context => {
   const { json, as } = program.opts<{ json?: boolean; as?: Part }>();
-  return { session: new Session(process.env, process.cwd(), as), output: new Output(json ?? false) };
+  return (current ??= { session: new Session(process.env, process.cwd(), as), output: new Output(json ?? false) });
 };
 addRequestCommands(program, context);
 addReviewCommands(program, context);
@@ -30,6 +35,9 @@ addTokenCommands(program, context);
 addPolicyCommands(program, context);
 addAuditCommands(program, context);
 addScanCommand(program, context);
+addAgentCommand(program, context);
+addInsightCommands(program, context);
+addSignInCommands(program, context);
 
 // Whoever reads our output may leave before we are done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed));

@@ -1,28 +1,20 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { serviceNames, writAs, type ServiceUrls, type Writ } from '@writ/client';
 import { Ended, exitCodes } from './exit.js';
+import { refreshed, savedSignIn, saveSignIn, signInAsMachine, type SignIn } from './sign-in.js';
 
 /** Whose token a command uses when nobody says otherwise, in a development installation. */
 export type Part = 'requester' | 'reviewer' | 'reviewer2' | 'admin' | 'admin2' | 'auditor';
 export const parts: readonly Part[] = ['requester', 'reviewer', 'reviewer2', 'admin', 'admin2', 'auditor'];
 
-/** Where the command line keeps its own things: sign-ins, remembered checkpoints. */
-export function stateFile(name: string, env = process.env): string {
-  return join(env.XDG_STATE_HOME ?? join(env.HOME ?? homedir(), '.local', 'state'), 'writ', name);
-}
-
-export function savePrivately(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, text, { mode: 0o600 });
-}
-
-interface SavedToken { accessToken: string; expiresAt: number; issuer: string }
+/** A bearer token is renewed when it has less than this left. */
+const renewBeforeMs = 60_000;
 
 /** What a command runs with: addresses and proof of who calls, from the environment or the installation's `.writ/env`. */
 export class Session {
-  private readonly env: Record<string, string | undefined>;
+  readonly env: Record<string, string | undefined>;
+  private machine: SignIn | undefined;
 
   constructor(env: NodeJS.ProcessEnv, folder: string, private readonly as?: Part) {
     this.env = { ...readEnvFile(folder), ...env };
@@ -40,7 +32,10 @@ export class Session {
 
   /** The platform, called as the person who signed in, as `--as` says, or as the part this command is for. */
   writ(part: Part): Writ {
-    return writAs(this.urls(), `Bearer ${this.bearer(part)}`);
+    return writAs(this.urls(), async () => {
+      await this.renew();
+      return `Bearer ${this.bearer(part)}`;
+    });
   }
 
   /** The platform, called as a gateway. */
@@ -54,17 +49,34 @@ export class Session {
 
   /** The bearer token that a command for this part sends. */
   bearer(part: Part): string {
-    const token = this.as ? this.env[`WRIT_${this.as.toUpperCase()}_TOKEN`] : (this.env.WRIT_TOKEN ?? savedToken(this.env) ?? this.env[`WRIT_${part.toUpperCase()}_TOKEN`]);
-    if (!token) throw new Ended(exitCodes.notAuthenticated, 'You are not signed in.', 'Run writ login, or set WRIT_TOKEN.');
-    return token;
+    return this.proof(part).token;
   }
-}
 
-function savedToken(env: Record<string, string | undefined>): string | undefined {
-  const file = stateFile('sign-in.json', env as NodeJS.ProcessEnv);
-  if (!existsSync(file)) return undefined;
-  const saved = JSON.parse(readFileSync(file, 'utf8')) as SavedToken;
-  return saved.expiresAt > Date.now() && saved.issuer === env.WRIT_OIDC_ISSUER ? saved.accessToken : undefined;
+  /** The same, with where it comes from. */
+  proof(part: Part): { token: string; from: string } {
+    const signIn = savedSignIn(this.env);
+    const candidates: [string | undefined, string][] = this.as ? [[this.env[`WRIT_${this.as.toUpperCase()}_TOKEN`], `--as ${this.as}`]] : [
+      [this.env.WRIT_TOKEN, 'WRIT_TOKEN'],
+      [this.machine?.accessToken, 'WRIT_CLIENT_ID'],
+      [signIn && signIn.expiresAt > Date.now() ? signIn.accessToken : undefined, 'writ login'],
+      [this.env[`WRIT_${part.toUpperCase()}_TOKEN`], `the development installation, as ${part}`],
+    ];
+    for (const [token, from] of candidates) if (token) return { token, from };
+    throw new Ended(exitCodes.notAuthenticated, 'You are not signed in.', 'Run writ login, or set WRIT_TOKEN; a machine sets WRIT_CLIENT_ID and WRIT_CLIENT_SECRET.');
+  }
+
+  /** Renews what is about to run out; before every call, as a command may run for days. */
+  async renew(): Promise<void> {
+    if (this.as || this.env.WRIT_TOKEN) return;
+    const { WRIT_CLIENT_ID: id, WRIT_CLIENT_SECRET: secret } = this.env;
+    const isFresh = (signIn: SignIn | undefined) => signIn !== undefined && signIn.expiresAt - renewBeforeMs > Date.now();
+    if (id && secret) {
+      if (!isFresh(this.machine)) this.machine = await signInAsMachine(this.variable('WRIT_OIDC_ISSUER'), id, secret);
+      return;
+    }
+    const saved = savedSignIn(this.env);
+    if (saved?.refreshToken && !isFresh(saved)) saveSignIn(await refreshed(saved), this.env);
+  }
 }
 
 /** The nearest `.writ/env` from here upwards. */

@@ -36,10 +36,13 @@ const usualTimeoutMs = 30_000;
 /** A read that failed on its way is tried so often; writes carry an idempotency key and are, too. */
 const tries = 3;
 
+/** The header's value, such as `Bearer …`; or where to get it, asked before each call so that it may be renewed. */
+export type Authorization = string | (() => string | Promise<string>);
+
 /** One service at one address, called as one person or machine. */
 export class Http {
-  /** @param authorization the header's value, such as `Bearer …` */
-  constructor(private readonly base: string, private readonly authorization: string | undefined) {}
+  /** @param authorization what the calls prove */
+  constructor(private readonly base: string, private readonly authorization: Authorization | undefined) {}
 
   get<Answer>(path: string, call: Call = {}): Promise<Answer> {
     return this.send('GET', path, call);
@@ -77,9 +80,10 @@ export class Http {
   private async fetch(method: string, path: string, call: Call): Promise<Response> {
     const url = new URL(path.replace(/^\//, ''), this.base.endsWith('/') ? this.base : `${this.base}/`);
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
+    const authorization = typeof this.authorization === 'function' ? await this.authorization() : this.authorization;
     const headers = {
       accept: 'application/json',
-      ...(this.authorization ? { authorization: this.authorization } : {}),
+      ...(authorization ? { authorization } : {}),
       ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...(call.idempotencyKey ? { 'idempotency-key': call.idempotencyKey } : {}),
     };

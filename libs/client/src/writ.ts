@@ -1,4 +1,4 @@
-import { Http } from './http.js';
+import { Http, type Authorization } from './http.js';
 
 export const serviceNames = ['request', 'policy', 'issuer', 'rotation', 'audit', 'monitor'] as const;
 export type ServiceUrls = Record<(typeof serviceNames)[number], string>;
@@ -6,8 +6,8 @@ export type ServiceUrls = Record<(typeof serviceNames)[number], string>;
 /** The platform as one caller sees it. */
 export type Writ = Record<(typeof serviceNames)[number], Http>;
 
-/** @param authorization the header's value: `Bearer …` for people and machines, `Basic …` for gateways */
-export function writAs(urls: ServiceUrls, authorization?: string): Writ {
+/** @param authorization the header's value: `Bearer …` for people and machines, `Basic …` for gateways; or where to get it before each call */
+export function writAs(urls: ServiceUrls, authorization?: Authorization): Writ {
   return Object.fromEntries(serviceNames.map((name) => [name, new Http(urls[name], authorization)])) as Writ;
 }
 

@@ -58,7 +58,7 @@ async function request(options: RequestOptions, { session, output }: Context): P
   if ((options.ttl === undefined) === (options.until === undefined)) throw new Ended(exitCodes.usage, 'Say either --ttl or --until.', 'For example --ttl P7D.');
   const service = session.writ('requester').request;
   const body = {
-    requester: { id: options.for ?? ownSubject(session) },
+    requester: { id: options.for ?? (await ownSubject(session)) },
     reason: options.reason,
     resource: options.resource,
     scopes: options.scope,
@@ -76,7 +76,8 @@ async function request(options: RequestOptions, { session, output }: Context): P
 }
 
 /** The subject that the bearer token names. Only read, not believed: the service checks it. */
-function ownSubject(session: Session): string {
+async function ownSubject(session: Session): Promise<string> {
+  await session.renew();
   const payload = session.bearer('requester').split('.')[1];
   const { sub } = JSON.parse(Buffer.from(payload ?? '', 'base64url').toString() || '{}') as { sub?: string };
   if (!sub) throw new Ended(exitCodes.usage, 'Your token does not say who you are.', 'Say --for.');
