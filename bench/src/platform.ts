@@ -1,13 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
+import { services } from '@writ/contracts';
 
 /** The whole platform as `npm start` brings it up, for benches of the whole. */
 export interface Platform {
   env: Record<string, string>;
   /** Process ids by name, the backing services among them. */
   pids: Map<string, number>;
-  facts: { databaseUrl(service: string): string };
+  facts: { databaseUrl(service: string): string; migrationUrl(service: string): string };
+  /** Gives PostgreSQL's planner its statistics. */
+  analyze(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -35,6 +39,14 @@ export async function startPlatform(say: (line: string) => void): Promise<Platfo
   return {
     env: platform.env,
     facts: platform.facts,
+    analyze: async () => {
+      for (const service of services) {
+        const client = new pg.Client({ connectionString: platform.facts.migrationUrl(service) });
+        await client.connect();
+        await client.query('ANALYZE');
+        await client.end();
+      }
+    },
     pids: new Map([...read(platform.layout.stateFile, 'processes'), ...read(join(platform.layout.backing, 'backing.json'), 'processes')]),
     stop: async () => {
       await platform.stop();

@@ -17,7 +17,7 @@ class BenchTables1700000002000 {
 }
 
 /** One hop of the bus, ours beside the barest program, each on fresh tables and queues. */
-async function oneHop({ quick, say }: BenchOptions): Promise<Row[]> {
+export async function oneHop({ quick, say }: BenchOptions): Promise<Row[]> {
   const count = quick ? 10_000 : 40_000;
   const rows: Row[] = [];
   for (const kind of ['ours', 'bare'] as const) {

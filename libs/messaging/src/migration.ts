@@ -24,8 +24,6 @@ export class Messaging1700000000000 implements MigrationInterface {
         next_at timestamptz NOT NULL DEFAULT '-infinity',
         last_error text
       )`);
-    // Bodies of a few kilobytes stay in the row as they are: compressing each one costs more than writing it.
-    await runner.query('ALTER TABLE outbox SET (toast_tuple_target = 8160)');
     await runner.query('CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_at IS NULL');
     await runner.query('CREATE INDEX outbox_sent ON outbox USING brin (created_at)');
     await runner.query(`

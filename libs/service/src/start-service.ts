@@ -20,6 +20,7 @@ import { createLog, nestLogger, withoutSecrets } from './log.js';
 import { openApiOf, routesOf } from './openapi.js';
 import { holdBackWriters } from './pressure.js';
 import { ProblemFilter } from './problems.js';
+import { refuseShapeless } from './shape.js';
 
 /** Injects the service's pino log: `@Inject(LOG) log: Logger`. */
 export const LOG = Symbol('log');
@@ -61,6 +62,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     const module = rootModule(options, { config, log, source, messaging, health });
     app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
     const fastify = app.getHttpAdapter().getInstance();
+    refuseShapeless(fastify);
     addReceipts(fastify);
     holdBackWriters(fastify, health, config);
     assertEveryRouteHasRule(app);
