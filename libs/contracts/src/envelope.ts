@@ -1,3 +1,4 @@
+import { isTooDeep } from './depth.js';
 import type { EventData, EventType } from './events.js';
 
 /**
@@ -64,6 +65,7 @@ export function parseEnvelope(bytes: Uint8Array): Envelope | EnvelopeFault {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { code: 'malformed-envelope', detail: 'The message is not a JSON object.' };
   }
+  if (isTooDeep(value)) return { code: 'malformed-envelope', detail: 'The message nests too deeply.' };
   const fault = envelopeFault(value as Record<string, unknown>);
   return fault ? { code: 'malformed-envelope', detail: fault } : (value as Envelope);
 }

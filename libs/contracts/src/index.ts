@@ -6,6 +6,7 @@ export * from './parts.js';
 export { NamedRequester, Submission, requestDigest, type AcceptedRequest } from './request.js';
 export * from './events.js';
 export * from './flow.js';
+export * from './depth.js';
 export * from './envelope.js';
 export { isEventType, validateBody, validateEvent, type Validated } from './validate.js';
 export * from './statement.js';
