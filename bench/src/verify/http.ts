@@ -1,42 +1,76 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Meter } from '../process-cost.js';
-import type { BenchOptions, Row } from '../row.js';
+import { median, type BenchOptions, type Row } from '../row.js';
 import type { BenchIssuer } from './issuer-process.js';
-import { load, post, type LoadFacts } from './load.js';
+import { load, post, type Load, type LoadFacts } from './load.js';
 
 const connections = 64;
-type Asked = Omit<LoadFacts, 'seconds' | 'connections' | 'host'>;
+const rounds = 3;
 
-/** Verification and introspection over HTTP, beside a bare server under the same load. */
+interface Server {
+  name: string;
+  kind: Row['kind'];
+  pid: number;
+  note?: string;
+  asked: Pick<LoadFacts, 'port' | 'requests' | 'status' | 'holds' | 'rate'>;
+}
+
+/** Starts a program of this folder that says its port. */
+export async function program(file: string, ...argv: string[]): Promise<{ process: ChildProcess; port: number }> {
+  const process = fork(fileURLToPath(new URL(`./${file}.js`, import.meta.url)), argv, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const [{ port }] = (await once(process, 'message')) as [{ port: number }];
+  return { process, port };
+}
+
+/** Verification and introspection over HTTP, beside a bare server and a check of signed tokens, all under the same load. */
 export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], { quick, say }: BenchOptions): Promise<Row[]> {
-  const seconds = quick ? 3 : 8;
-  const example = JSON.stringify(await issuer.post('/v1/tokens/verify', { token: secrets[0] }, issuer.basic));
+  const seconds = quick ? 2 : 6;
   const json = { 'content-type': 'application/json', authorization: issuer.basic };
   const verify = secrets.map((token) => post('/v1/tokens/verify', JSON.stringify({ token, scopes: ['orders:read'] }), json));
   const introspect = secrets.map((token) => post('/oauth2/introspect', `token=${token}`, { ...json, 'content-type': 'application/x-www-form-urlencoded' }));
   const port = Number(new URL(issuer.url).port);
-  const bare = fork(fileURLToPath(new URL('./bare-process.js', import.meta.url)), [example], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const [{ port: barePort }] = (await once(bare, 'message')) as [{ port: number }];
-  const rows: Row[] = [];
-  const measure = async (name: string, kind: Row['kind'], pid: number, asked: Asked, note?: string) => {
-    say(`${name}, ${kind}`);
-    await load({ ...asked, host: '127.0.0.1', connections, seconds: 1 });
-    const meter = new Meter(new Map([['server', pid]]));
-    const { perSecond, p50Ms, p99Ms, count } = await load({ ...asked, host: '127.0.0.1', connections, seconds });
-    const cost = meter.read().get('server');
-    rows.push({ bench: 'verify', name, kind, perSecond, p50Ms, p99Ms, cpuUsPerOp: (cost?.cpuUs ?? 0) / count, rssMb: cost?.rssMb, note });
-    return perSecond;
-  };
+  const bare = await program('bare-process', JSON.stringify(await issuer.post('/v1/tokens/verify', { token: secrets[0] }, issuer.basic)));
+  const jwt = await program('jwt-process');
+  const bearer = (await (await fetch(`http://127.0.0.1:${jwt.port}/token`)).json()) as { token: string };
+  const bareNote = 'bare node:http, constant answer';
+  const servers: Server[] = [
+    { name: 'http verify', kind: 'ours', pid: issuer.pid, asked: { port, requests: verify, status: '200', holds: '"code":"VALID"' } },
+    { name: 'http verify', kind: 'limit', pid: bare.process.pid as number, asked: { port: bare.port, requests: verify, status: '200', holds: 'VALID' }, note: bareNote },
+    { name: 'http introspect', kind: 'ours', pid: issuer.pid, asked: { port, requests: introspect, status: '200', holds: '"active":true' } },
+    { name: 'http introspect', kind: 'limit', pid: bare.process.pid as number, asked: { port: bare.port, requests: introspect, status: '200', holds: 'VALID' }, note: bareNote },
+    { name: 'http verify, a JWT with jose ES256', kind: 'peer', pid: jwt.process.pid as number, asked: { port: jwt.port, requests: [post('/verify', JSON.stringify(bearer), json)], status: '200', holds: '"active":true' }, note: 'bare node:http' },
+  ];
   try {
-    const peak = await measure('http verify', 'ours', issuer.pid, { port, requests: verify, status: '200', holds: '"code":"VALID"' });
-    await measure('http verify', 'limit', bare.pid as number, { port: barePort, requests: verify, status: '200', holds: 'VALID' }, 'bare node:http, constant answer');
-    await measure('http introspect', 'ours', issuer.pid, { port, requests: introspect, status: '200', holds: '"active":true' });
-    await measure('http introspect', 'limit', bare.pid as number, { port: barePort, requests: introspect, status: '200', holds: 'VALID' }, 'bare node:http, constant answer');
-    await measure('http verify at half the peak', 'ours', issuer.pid, { port, requests: verify, status: '200', holds: '"code":"VALID"', rate: peak / 2 });
+    say(`http: ${rounds} rounds of ${servers.length} servers`);
+    const rows = await inTurns(servers, seconds);
+    const peak = rows[0]?.perSecond ?? 0;
+    const [half] = await inTurns([{ ...(servers[0] as Server), name: 'http verify at half the peak', asked: { ...(servers[0] as Server).asked, rate: peak / 2 } }], seconds);
+    return [...rows, half as Row];
   } finally {
-    bare.kill('SIGKILL');
+    bare.process.kill('SIGKILL');
+    jwt.process.kill('SIGKILL');
   }
-  return rows;
+}
+
+/** In turns, so that whatever else the machine does falls on all alike; the median round counts. */
+async function inTurns(servers: readonly Server[], seconds: number): Promise<Row[]> {
+  const results = servers.map((): { loads: Load[]; cpuUs: number[]; rssMb: number } => ({ loads: [], cpuUs: [], rssMb: 0 }));
+  for (const { asked } of servers) await load({ ...asked, host: '127.0.0.1', connections, seconds: 1 });
+  for (let round = 0; round < rounds; round++) {
+    for (const [i, { asked, pid }] of servers.entries()) {
+      const meter = new Meter(new Map([['server', pid]]));
+      const result = await load({ ...asked, host: '127.0.0.1', connections, seconds });
+      const cost = meter.read().get('server');
+      results[i]?.loads.push(result);
+      results[i]?.cpuUs.push((cost?.cpuUs ?? 0) / result.count);
+      (results[i] as { rssMb: number }).rssMb = cost?.rssMb ?? 0;
+    }
+  }
+  return servers.map(({ name, kind, note }, i) => {
+    const { loads = [], cpuUs = [], rssMb } = results[i] ?? {};
+    const of = (pick: (load: Load) => number) => median(loads.map(pick));
+    return { bench: 'verify', name, kind, perSecond: of((one) => one.perSecond), p50Ms: of((one) => one.p50Ms), p99Ms: of((one) => one.p99Ms), cpuUsPerOp: median(cpuUs), rssMb, note };
+  });
 }

@@ -14,13 +14,13 @@ export class BenchIssuer {
 
   private constructor(readonly bench: TestBench, private readonly process: ChildProcess, readonly alice: string, readonly root: string) {}
 
-  static async start(more: Record<string, string> = {}): Promise<BenchIssuer> {
+  static async start(prepare: (bench: TestBench) => Promise<Record<string, string>> = async () => ({})): Promise<BenchIssuer> {
     const bench = await TestBench.create();
     // Nobody else is there to hear; their queues would fill up unread.
     for (const service of services) if (service !== 'issuer') for (const type of ['token.issued', 'token.delivered', 'usage.recorded', 'token.revoked', 'service.alive'] as const) await bench.bus.unbind(queues.events(service), type);
     const migrations = (await import(program('migrations/index.js').href)) as never;
     const port = 20_000 + Math.floor(Math.random() * 20_000);
-    const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...more });
+    const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
     const process_ = spawn(process.execPath, [fileURLToPath(program('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
     const token = async (sub: string, groups: string[]) => `Bearer ${await bench.identity.token({ sub, groups, expiresIn: '8h' })}`;
     const issuer = new BenchIssuer(bench, process_, await token('alice', []), await token('root', ['admins']));
