@@ -14,11 +14,17 @@ import { entryOf, type LogRow } from './state-log.store.js';
 const afterlifeMs = 2 * maxLeaseMs + 400;
 const maxKnown = 100_000;
 
-type GrantRow = { incarnation: string; head_seq: string; db_now: Date; registered: boolean } & LogRow;
+type GrantRow = { incarnation: string; head_seq: string; db_now: Date; registered: Record<string, string> | null } & LogRow;
 const grantSql = `
   SELECT h.incarnation, h.seq AS head_seq, statement_timestamp() AS db_now, e.*,
-    EXISTS (SELECT FROM verifier v WHERE v.verifier_id = $2 AND v.client_id = $3 AND v.retired_at IS NULL) AS registered
+    (SELECT json_object_agg(v.verifier_id, v.client_id) FROM verifier v WHERE v.verifier_id = ANY($2) AND v.retired_at IS NULL) AS registered
   FROM state_head h LEFT JOIN LATERAL (SELECT * FROM state_log l WHERE l.seq > $1 ORDER BY l.seq LIMIT ${maxEntriesPerGrant}) e ON true ORDER BY e.seq`;
+
+/** A read of the log for all asks that came before it began. */
+interface GrantRead {
+  asks: LeaseAsk[];
+  rows: Promise<GrantRow[]>;
+}
 
 /** The issuer's side of the fleet protocol: who verifies from memory, under which lease, and what they have applied. */
 @Injectable()
@@ -28,6 +34,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   private readonly owners = new Map<string, string>();
   private readonly held = new Set<() => void>();
   private isClosing = false;
+  private nextRead?: GrantRead;
   private readonly listeners = new Set<(ack: Acknowledgement) => void>();
 
   constructor(
@@ -75,13 +82,29 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
     if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.headSeq) await this.news(Math.min(ask.holdMs, maxLeaseMs));
     if (this.isClosing) throw later('This replica is stopping.');
-    const rows = await this.transactions.read((db) => db.query<GrantRow>(grantSql, [ask.appliedSeq, ask.verifierId, clientId]));
+    this.nextRead ??= this.beginRead();
+    this.nextRead.asks.push(ask);
+    const rows = await this.nextRead.rows;
     const head = rows[0] as GrantRow;
-    if (head.registered) this.own(ask.verifierId, clientId);
-    return grantLease(ask, {
-      registered: head.registered, incarnation: head.incarnation, headSeq: Number(head.head_seq), databaseTime: head.db_now.toISOString(),
-      entries: rows.filter(({ seq }) => seq !== null).map(entryOf),
+    const registered = head.registered?.[ask.verifierId] === clientId;
+    if (registered) this.own(ask.verifierId, clientId);
+    // Cut off before this ask's entries begin, because another one is far behind, the answer says that there is more.
+    const entries = rows.filter(({ seq }) => seq !== null && Number(seq) > ask.appliedSeq).map(entryOf);
+    return grantLease(ask, { registered, incarnation: head.incarnation, headSeq: Number(head.head_seq), databaseTime: head.db_now.toISOString(), entries });
+  }
+
+  /** The head must be read after the ask came: an ask joins only a read that has not begun. */
+  private beginRead(): GrantRead {
+    const asks: LeaseAsk[] = [];
+    const turn = new Promise<void>((resolve) => {
+      setImmediate(resolve);
     });
+    const rows = turn.then(() => {
+      this.nextRead = undefined;
+      const from = Math.min(...asks.map(({ appliedSeq }) => appliedSeq));
+      return this.transactions.read((db) => db.query<GrantRow>(grantSql, [from, asks.map(({ verifierId }) => verifierId)]));
+    });
+    return { asks, rows };
   }
 
   /**

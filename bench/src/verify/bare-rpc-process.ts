@@ -2,9 +2,8 @@ import { connect } from 'amqplib';
 import { Redis } from 'ioredis';
 
 /** The barest verification over AMQP that keeps its tokens in Redis: one read per call, calls of a turn pipelined. */
-const [amqpUrl = '', redisUrl = ''] = process.argv.slice(2);
+const [amqpUrl = '', redisUrl = '', record = '{}'] = process.argv.slice(2);
 const redis = new Redis(redisUrl, { enableAutoPipelining: true });
-const record = JSON.stringify({ valid: true, code: 'VALID', tokenId: 'tok_00000000000000000000000000', owner: 'alice', scopes: ['orders:read', 'orders:write'], audience: 'orders' });
 const key = `bench:${process.pid}`;
 await redis.set(key, record, 'EX', 600);
 const broker = await connect(amqpUrl);

@@ -56,7 +56,7 @@ export async function overRpc(issuer: BenchIssuer, secrets: readonly string[], {
   const url = issuer.bench.bus.adminUrl();
   const seconds = quick ? 4 : 10;
   const digests = secrets.map((secret) => innerDigest(secret).toString('base64url'));
-  const bare = await program('bare-rpc-process', url, backingUrls().redis);
+  const bare = await program('bare-rpc-process', url, backingUrls().redis, JSON.stringify(await issuer.post('/v1/tokens/verify', { token: secrets[0] }, issuer.basic)));
   const asker = await Asker.open(url);
   const run = async (name: string, kind: Row['kind'], pid: number, queue: string, perCall: number, call: (i: number) => Promise<Buffer>, holds: string, note?: string): Promise<Row> => {
     say(`${name}, ${kind}`);

@@ -4,6 +4,7 @@ import type { ClassConstructor } from 'class-transformer';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { validateBody, type FieldProblem } from '@writ/contracts';
+import { isUnavailable } from '@writ/messaging';
 
 export interface ProblemFacts {
   status: number;
@@ -69,6 +70,10 @@ export class ProblemFilter implements ExceptionFilter {
     const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown } | null)?.statusCode;
     if (typeof status === 'number' && status >= 400 && status < 500) {
       return { status, code: codesByStatus[status] ?? 'malformed-request', detail: detailOf(status, error) };
+    }
+    if (isUnavailable(error)) {
+      this.log.warn({ err: error }, 'the database does not answer, or has no connection to spare');
+      return later('The database cannot take this just now.').facts;
     }
     const incident = randomUUID();
     this.log.error({ err: error, incident }, 'a route failed');
