@@ -21,7 +21,7 @@ export const boundaries = [
           { sourceTag: 'type:sdk', onlyDependOnLibsWithTags: ['type:pure', 'type:sdk'], bannedExternalImports: runtime },
           { sourceTag: 'type:ui', onlyDependOnLibsWithTags: ['type:pure', 'type:client', 'type:sdk'] },
           { sourceTag: 'type:runtime', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime'] },
-          { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:testing'] },
+          { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:sdk', 'type:client', 'type:testing'] },
           { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:sdk', 'type:testing'] },
         ],
       }],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { images } from '../backing/compose.mjs';
-import { processes, roleGroups, variableNames, withDatabase, type Process } from './services.mjs';
+import { nodeFlags, processes, roleGroups, variableNames, withDatabase, type Process } from './services.mjs';
 
 interface Service {
   image?: string;
@@ -113,6 +113,10 @@ describe('docker-compose.yml', () => {
     expect(platform.match(/^USER (.*)$/gm)).toEqual(['USER node']);
     expect(stages.at(-1)).toMatch(/^platform AS identity/);
     expect(stages.at(-1)).not.toMatch(/^USER/m);
+  });
+
+  it('gives Node the same flags, the limit of its memory among them', () => {
+    expect(dockerfile).toContain(`ENV NODE_OPTIONS="${nodeFlags.join(' ')}"`);
   });
 
   it('builds everything that the compiler is told to build', () => {

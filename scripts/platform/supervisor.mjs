@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../backing/problem.mjs';
 import { endAll, isAlive, launch, self, tailOf, untilReady } from '../backing/processes.mjs';
 import { root } from './installation.mjs';
-import { environmentOf } from './services.mjs';
+import { environmentOf, nodeFlags } from './services.mjs';
 
 /** A busy machine takes long to load six services at once; whoever waits sees it happen. */
 const readyWithinMs = 150_000;
@@ -50,7 +50,7 @@ export function createSupervisor({ layout, facts, log }) {
   function begin(definition, { name = definition.name, port = facts.ports[definition.name] } = {}) {
     const logFile = join(layout.logs, `${name}.log`);
     const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }) };
-    const handle = launch({ name, command: process.execPath, args: ['--enable-source-maps', definition.entry], cwd: root, env, logFile });
+    const handle = launch({ name, command: process.execPath, args: [...nodeFlags, definition.entry], cwd: root, env, logFile });
     const entry = { definition, name, port, handle, logFile, url: `http://${facts.host}:${port}`, began: Date.now(), failures: 0 };
     running.set(name, entry);
     record();
