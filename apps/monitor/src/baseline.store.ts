@@ -3,9 +3,11 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Unavailable } from '@writ/messaging';
 import { Health } from '@writ/service';
+import { knownSince, packNumbers, unpackNumbers } from './baseline.js';
 import { baselineScript } from './baseline.lua.js';
 import { MonitorConfig } from './config.js';
 import { featuresOf, type Features } from './features.js';
+import type { Fields } from './seed.js';
 import { networkHash, shortHash, type Observed } from './observe.js';
 
 const scriptSha = createHash('sha1').update(baselineScript).digest('hex');
@@ -58,9 +60,10 @@ export class Baselines implements OnApplicationShutdown {
   }
 
   /** Starts baselines. A replica that was faster is not overwritten. */
-  async start(seeds: readonly { tokenId: string; fields: Record<string, string> }[]): Promise<void> {
-    await this.pipeline(seeds.map(({ tokenId, fields }) => ['hsetnx', keyOf(tokenId), 'f', fields.f ?? '0']));
-    await this.pipeline(seeds.filter(({ fields }) => Object.keys(fields).length > 1).map(({ tokenId, fields }) => ['hset', keyOf(tokenId), ...Object.entries(fields).flat()]));
+  async start(seeds: readonly { tokenId: string; fields: Fields }[]): Promise<void> {
+    const isFirst = await this.pipeline(seeds.map(({ tokenId }) => ['exists', keyOf(tokenId)]));
+    const missing = seeds.filter((_, i) => isFirst[i] === 0);
+    await this.pipeline(missing.flatMap(({ tokenId, fields }) => Object.entries(fields).map(([field, value]) => ['hsetnx', keyOf(tokenId), field, value])));
   }
 
   /** Notes which token a new network or agent came to, and counts the company it had within an hour. */
@@ -85,13 +88,13 @@ export class Baselines implements OnApplicationShutdown {
   /** "It was us": everything seen so far is known from now on, its level is the usual one, and for a while nothing stops. */
   async learn(tokenId: string, nowSeconds: number, quietSeconds: number): Promise<Lesson> {
     const key = keyOf(tokenId);
-    const fields = await this.guarded(() => this.redis.hgetall(key));
-    const number = (name: string) => Number(fields[name] ?? 0);
-    const lesson = { highMinute: Math.max(number('h'), number('c'), number('p')), highHour: Math.max(number('hh'), number('hc')), highDenied: Math.max(number('dh'), number('d')) };
-    if (Object.keys(fields).length === 0) return lesson;
-    const long = String(nowSeconds - 2 * 3_600);
-    const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, value.replace(/^\d+/, (first) => (Number(first) < Number(long) ? first : long))]);
-    await this.guarded(() => this.redis.hset(key, ...known, 'h', lesson.highMinute, 'hh', lesson.highHour, 'dh', lesson.highDenied, 'q', nowSeconds + quietSeconds));
+    const fields: Record<string, Buffer> = await this.guarded(() => this.redis.hgetallBuffer(key));
+    if (!fields.i || !fields.v) return { highMinute: 0, highHour: 0, highDenied: 0 };
+    const seen = unpackNumbers(fields.i, fields.v);
+    const lesson = { highMinute: Math.max(seen.highMinute, seen.minuteCalls, seen.minuteBefore), highHour: Math.max(seen.highHour, seen.hourCalls), highDenied: Math.max(seen.highDenied, seen.denied) };
+    const { i, v } = packNumbers({ ...seen, ...lesson });
+    const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, knownSince(value, nowSeconds - 2 * 3_600)]);
+    await this.guarded(() => this.redis.hset(key, 'i', i, 'v', v, 'q', nowSeconds + quietSeconds, ...known));
     return lesson;
   }
 
@@ -99,7 +102,7 @@ export class Baselines implements OnApplicationShutdown {
     this.redis.disconnect();
   }
 
-  private async pipeline(commands: (string | number)[][]): Promise<unknown[]> {
+  private async pipeline(commands: (string | number | Buffer)[][]): Promise<unknown[]> {
     if (commands.length === 0) return [];
     return this.guarded(async () => {
       const answers = await this.redis.pipeline(commands).exec();

@@ -56,7 +56,9 @@ export const weight: Record<MisuseAction, number> = { note: 0, notify: 1, suspen
 
 /** Whether these features could be part of any finding: for nearly all uses they cannot, and nothing more is asked. */
 export function mayMatter(features: Features): boolean {
-  return isNewNetwork(features) || isNewAgent(features) || features.deadCalls > 0 || detect(features, nowhere).length > 0;
+  // The first network and agent of all are nobody's novelty, or a thousand new tokens would be a thousand questions.
+  const isStranger = (isNewNetwork(features) && features.networkLead >= 1) || (isNewAgent(features) && features.agentsKnown > 0);
+  return isStranger || detect(features, nowhere).length > 0;
 }
 
 const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false, baited: false };

@@ -8,7 +8,7 @@ export type UseClass = 'v' | 'd' | 'r' | 'x';
 
 /** Uses of one token that were alike, within one minute. */
 export interface Observation {
-  /** Four characters of the event's id, by which a repetition is recognised. */
+  /** Four characters for event and slice, by which a repetition is recognised. */
   tag: string;
   /** When they began, in seconds since 1970. */
   at: number;
@@ -66,7 +66,6 @@ export function emptyBatch(): UsageBatch {
 
 /** Adds one event's records. Uses of unknown secrets concern no token and are passed over; SUSPENDED ones are only counted. */
 export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageRecorded, nowMs: number): void {
-  const tag = eventId.slice(-5, -1).padEnd(4, '0');
   for (const record of records) {
     const { tokenId, code, count } = record;
     if (tokenId === undefined) continue;
@@ -82,7 +81,7 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
     for (let i = 0; i < minutes; i++) {
       const calls = Math.floor((count * (i + 1)) / minutes) - Math.floor((count * i) / minutes);
       const end = i === minutes - 1 ? Math.floor(lastAt / 1000) : (first + i) * 60 + 59;
-      if (calls > 0) addObservation(batch, tokenId, end, { tag, at: i === 0 ? Math.min(firstAt, end) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
+      if (calls > 0) addObservation(batch, eventId, tokenId, end, { at: i === 0 ? Math.min(firstAt, end) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
     }
     if (use !== 'v') continue; // What a source was refused says nothing about whose it is.
     for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);
@@ -90,12 +89,14 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
   }
 }
 
-function addObservation({ slices }: UsageBatch, tokenId: string, end: number, observation: Observation): void {
-  const key = `${tokenId} ${Math.floor(observation.at / 60 / sliceMinutes)}`;
+function addObservation({ slices }: UsageBatch, eventId: string, tokenId: string, end: number, facts: Omit<Observation, 'tag'>): void {
+  const slice = Math.floor(facts.at / 60 / sliceMinutes);
+  const key = `${tokenId} ${slice}`;
   let observed = slices.get(key);
   if (!observed) slices.set(key, (observed = { tokenId, at: 0, observations: [] }));
   observed.at = Math.max(observed.at, end);
-  observed.observations.push(observation);
+  // Slices are taken one by one, so each has a tag of its own: else the first would make repetitions of the others.
+  observed.observations.push({ tag: shortHash(`${eventId} ${slice}`), ...facts });
 }
 
 /** The slices in the order of time. */

@@ -20,7 +20,7 @@ export async function ingest({ quick, say }: BenchOptions): Promise<Row[]> {
   try {
     say(`ingest: ${tokens.length} tokens become known`);
     await replica.start();
-    await send(replica, tokens, Math.ceil(tokens.length / perMessage), Date.now() - 3_600_000);
+    await send(replica, tokens, Math.ceil(tokens.length / perMessage), Date.now() - 2 * 86_400_000);
     await handled(replica, Math.ceil(tokens.length / perMessage));
     say(`ingest, ours: ${messages * perMessage} records`);
     await replica.stop();
@@ -57,7 +57,7 @@ function messageOf(tokens: readonly TokenId[], from: number, at: number): UsageR
   return {
     verifierId: 'bench', watermark: time,
     records: Array.from({ length: perMessage }, (_, i) => ({
-      tokenId: tokens[(from + i) % tokens.length], generation: 1, code: 'VALID', gateway: 'gw-1', network: `198.51.${(from + i) % 100}.0/24`, agent: 'billing', scopes: ['orders:read'], count: 3, firstAt: time, lastAt: time,
+      tokenId: tokens[(from + i) % tokens.length], generation: 1, code: 'VALID', gateway: 'gw-1', network: (from + i) % 100 === 7 && from % 3_500 === 0 ? '203.0.113.0/24' : `198.51.${(from + i) % 100}.0/24`, agent: 'billing', scopes: ['orders:read'], count: 3, firstAt: time, lastAt: time,
     })),
   };
 }

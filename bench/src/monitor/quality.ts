@@ -98,8 +98,9 @@ const state = async (replica: Replica) => JSON.stringify(await replica.query('SE
 
 async function introduce(replica: Replica, subjects: readonly Subject[], ids: readonly TokenId[]): Promise<void> {
   const expiresAt = new Date(Date.now() + 365 * dayMs).toISOString();
+  // Runs of one seed share networks; teams of their own keep them from being each other's company.
   await Promise.all(subjects.map(({ index, owner, team }) => replica.bench.bus.say('issuer', 'token.issued', {
-    tokenId: ids[index] as TokenId, requestId: deriveId('req', beginsAt, String(index)), owner: { id: owner, team }, claimant: { iss: 'https://id.example', sub: owner }, resource: 'orders',
+    tokenId: ids[index] as TokenId, requestId: deriveId('req', beginsAt, String(index)), owner: { id: owner, team: `${team}-${process.pid}` }, claimant: { iss: 'https://id.example', sub: owner }, resource: 'orders',
     audience: 'orders', scopes, environment: 'prod', issuedAt: new Date(beginsAt).toISOString(), expiresAt, delivery: { mode: 'claim' },
   }, { aggregateversion: 1 })));
   await until(async () => Number((await replica.query<{ n: string }>('SELECT count(*) n FROM token'))[0]?.n) === subjects.length, 'the tokens to be known', 60_000);
