@@ -1,0 +1,131 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { connect, type ChannelModel } from 'amqplib';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { basic, serviceNames } from '@writ/client';
+import { exchanges, vhosts, type RotationAnswer } from '@writ/contracts';
+import { as, freshToken, need, nobody, until, urls, verify } from '../platform.js';
+import { ask, installation, stolen } from './callers.js';
+
+interface Backing { postgresUrl: string; amqpUrl: string; amqpManagementUrl: string; redisUrl: string }
+const backing = stolen<Backing>('backing', 'backing.json');
+
+/** Every way in which a secret or half of one could stand somewhere. */
+function tracesOf(secret: string): string[] {
+  const random = secret.split('_')[2] ?? '';
+  const half = Math.floor(random.length / 2);
+  const forms = [random, random.slice(0, half), random.slice(half)];
+  // Base64 of a text depends on where in it the secret begins; three shifts are all there are.
+  const shifted = [0, 1, 2].map((shift) => Buffer.from(random.slice(shift)).toString('base64').slice(0, 40));
+  // As PostgreSQL shows bytes.
+  const hex = forms.map((form) => Buffer.from(form).toString('hex'));
+  return [...forms, ...shifted, ...hex];
+}
+
+const secrets: string[] = [];
+const heard: string[] = [];
+let tap: ChannelModel;
+
+/** Everything said on the bus while the secrets live. */
+async function listen(): Promise<void> {
+  const url = new URL(backing.amqpUrl);
+  url.pathname = `/${vhosts.main}`;
+  tap = await connect(url.href);
+  const channel = await tap.createChannel();
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  for (const exchange of Object.values(exchanges)) await channel.bindQueue(queue, exchange, '#');
+  await channel.consume(queue, (message) => { heard.push(`${JSON.stringify(message?.fields)}${JSON.stringify(message?.properties)}${message?.content.toString()}`); }, { noAck: true });
+}
+
+beforeAll(async () => {
+  const admin = new URL(backing.amqpManagementUrl);
+  const authorization = `Basic ${Buffer.from(`${admin.username}:${admin.password}`).toString('base64')}`;
+  const allowed = await ask(`${admin.origin}/api/permissions/${vhosts.main}/${admin.username}`, { method: 'PUT', authorization, body: { configure: '.*', write: '.*', read: '.*' } });
+  expect(allowed.status).toBeLessThan(300);
+  await listen();
+  await live();
+}, 90_000);
+afterAll(() => tap.close());
+
+/** The whole life of secrets, through every door that takes one, right and wrong. */
+async function live(): Promise<void> {
+  const requester = as('requester');
+  const { tokenId, secret } = await freshToken();
+  secrets.push(secret);
+  await verify(secret, ['orders:read']);
+  await verify(secret, ['orders:write']);
+  const { rotationId } = await until('rotation to know the token', () => requester.rotation.post<RotationAnswer>(`/v1/tokens/${tokenId}/rotate`, { body: { reason: 'canary' } }).catch(() => undefined));
+  await until('the successor', async () => (await requester.rotation.get<RotationAnswer>(`/v1/rotations/${rotationId}`)).state === 'claimable');
+  const { secret: successor } = await requester.issuer.post<{ secret: string }>(`/v1/tokens/${tokenId}/claim`, { body: { rotationId } });
+  secrets.push(successor);
+  await verify(successor);
+  await wrongDoors(successor);
+  await ask(`${urls.monitor}/v1/leaks`, { method: 'POST', body: [{ token: successor, type: 'writ', url: 'https://example.com', source: 'content' }] });
+  await nobody().issuer.post('/v1/burn', { body: { token: successor } });
+  await until('the burn', async () => (await verify(successor)).code === 'REVOKED');
+}
+
+async function wrongDoors(secret: string): Promise<void> {
+  const credentials = basic(need('WRIT_GATEWAY_CLIENT_ID'), need('WRIT_GATEWAY_CLIENT_SECRET'));
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  for (const path of ['/oauth2/introspect', '/v1/tokens/verify']) await ask(`${urls.issuer}${path}`, { method: 'POST', authorization: credentials, headers: path.startsWith('/oauth2') ? form : {}, body: path.startsWith('/oauth2') ? `token=${secret}` : { token: secret, scopes: [secret], [secret]: secret } });
+  await ask(`${urls.issuer}/v1/forward-auth?scope=orders:read&audience=orders`, { authorization: `Bearer ${secret}`, headers: { 'x-writ-gateway-authorization': credentials } });
+  for (const service of serviceNames) {
+    await ask(`${urls[service]}/v1/nowhere/${secret}?token=${secret}`, { authorization: `Bearer ${secret}` });
+    await ask(`${urls[service]}/v1/requests`, { method: 'POST', authorization: `Bearer ${need('WRIT_REQUESTER_TOKEN')}`, body: `{"token":"${secret}"` });
+  }
+  await ask(`${urls.issuer}/v1/tokens?owner=${secret}&expiringBefore=${secret}`, { authorization: `Bearer ${need('WRIT_ADMIN_TOKEN')}` });
+  await ask(`${urls.issuer}/v1/tokens/${secret}`, { authorization: `Bearer ${need('WRIT_ADMIN_TOKEN')}`, headers: { 'idempotency-key': secret } });
+}
+
+const foundIn = (text: string) => secrets.flatMap(tracesOf).filter((trace) => text.includes(trace));
+
+it('no row of any database holds a secret or half of one (G3)', async () => {
+  let rows = 0;
+  for (const service of serviceNames) {
+    const url = new URL(backing.postgresUrl);
+    url.pathname = `/writ_${service}`;
+    const client = new pg.Client({ connectionString: url.href });
+    await client.connect();
+    const tables = await client.query<{ name: string }>(`SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`);
+    for (const { name } of tables.rows) {
+      const all = await client.query<{ row: string }>(`SELECT t::text AS row FROM ${name} t`);
+      rows += all.rows.length;
+      expect([name, foundIn(all.rows.map(({ row }) => row).join('\n'))]).toEqual([name, []]);
+    }
+    await client.end();
+  }
+  expect(rows).toBeGreaterThan(100);
+}, 60_000);
+
+it('Redis holds none (G3)', async () => {
+  const redis = new Redis(backing.redisUrl);
+  const read: Record<string, (key: string) => Promise<unknown>> = {
+    string: (key) => redis.getBuffer(key).then((value) => value?.toString('latin1')), hash: (key) => redis.hgetall(key), set: (key) => redis.smembers(key),
+    zset: (key) => redis.zrange(key, 0, -1), list: (key) => redis.lrange(key, 0, -1), stream: (key) => redis.xrange(key, '-', '+'),
+  };
+  for (const key of await redis.keys('*')) expect(foundIn(key + JSON.stringify(await read[await redis.type(key)]?.(key)))).toEqual([]);
+  await redis.quit();
+});
+
+it('nothing that was said on the bus, and no definition of the broker, holds any (G3)', async () => {
+  expect(heard.length).toBeGreaterThan(5);
+  expect(foundIn(heard.join('\n'))).toEqual([]);
+  const { origin, username, password } = new URL(backing.amqpManagementUrl);
+  const { status, text } = await ask(`${origin}/api/definitions`, { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` });
+  expect(status).toBe(200);
+  expect(foundIn(text)).toEqual([]);
+});
+
+it.each(serviceNames)('the metrics and health of %s hold none (G3)', async (service) => {
+  for (const path of ['/metrics', '/health/ready', '/openapi.json']) expect(foundIn((await ask(`${urls[service]}${path}`)).text)).toEqual([]);
+});
+
+it('no file of the installation holds any: logs, tables, write-ahead logs, queues (G3)', () => {
+  const search = (pattern: string) => spawnSync('grep', ['-rlaF', '-f', '-', installation], { input: pattern, encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout } = search(secrets.flatMap(tracesOf).join('\n'));
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  // The search itself finds what is there: the name of the gateway stands in its file.
+  expect(search(need('WRIT_GATEWAY_CLIENT_ID')).stdout).toContain(join(installation, 'people', 'gateway.json'));
+}, 90_000);
