@@ -10,7 +10,7 @@ export interface Trust {
   policy: Policy;
   /** The checkpoint of the last time under the same keys. */
   remembered: Checkpoint | undefined;
-  remember(checkpoint: Checkpoint): void;
+  remember: (checkpoint: Checkpoint) => void;
 }
 
 export interface TrustOptions { vkey?: string; policy?: string; forget?: boolean }

@@ -3,7 +3,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
-  decodeBundle, encodeBundle, entriesPath, evaluatePolicy, folderSource, hashSize, newTiles, parseCheckpoint, parseNote, tilePath, tileWidth, TlogError, verifyLog,
+  decodeBundle, encodeBundle, entriesPath, evaluatePolicy, folderSource, hashSize, newTiles, parseCheckpoint, parseNote, rootAt, sameHash, tilePath, tileWidth, TlogError, verifyLog,
   widthIn, type Checkpoint, type TileSource,
 } from '@writ/tlog';
 import type { Context } from '../context.js';
@@ -29,6 +29,7 @@ export async function exportLog(folder: string, { from, ...options }: TrustOptio
   const verdict = evaluatePolicy(trust.policy, parseNote(note));
   if (!verdict.log) throw new Ended(exitCodes.failed, `${where} shows a checkpoint that your key did not sign.`, 'Check the key; if it is right, this is not the log.');
   const earlier = await earlierExport(folder);
+  for (const seen of [earlier, trust.remembered]) if (seen) await mustContinue(source, verdict.checkpoint, seen);
   const files = filesOf(source, verdict.checkpoint.size);
   const fetched = await copyAll(folder, files, (done) => output.share(done, files.length, 'files'));
   await writeWhole(join(folder, 'checkpoint'), note);
@@ -99,6 +100,12 @@ async function earlierExport(folder: string): Promise<Checkpoint | undefined> {
   const there = await stat(folder).catch(() => undefined);
   if (there && !there.isDirectory()) throw new Ended(exitCodes.usage, `${folder} is a file.`, 'Name a folder; it is made where there is none.');
   return undefined;
+}
+
+/** Before anything is replaced: a copy of the log as it was is the evidence that it was rewritten. */
+async function mustContinue(source: TileSource, { origin, size }: Checkpoint, seen: Checkpoint): Promise<void> {
+  const isSame = seen.origin === origin && seen.size <= size && sameHash(await rootAt(source, seen.size, size), seen.root);
+  if (!isSame) throw new Ended(exitCodes.failed, `The log does not begin with the ${seen.size} entries of ${seen.origin} that were seen before.`, 'Nothing was changed here. Keep what you have as evidence, and compare with another copy of the log.');
 }
 
 async function writeWhole(file: string, bytes: Uint8Array): Promise<void> {

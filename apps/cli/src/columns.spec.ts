@@ -1,0 +1,25 @@
+import fc from 'fast-check';
+import { columns, harmless, lengthOf, wrapped } from './columns.js';
+
+describe('text for a terminal', () => {
+  it('lets nothing that others wrote steer the terminal', () => {
+    expect(harmless('a\u001b]0;title\u0007b\r\nc\u202ed')).toBe('a ]0;title b c d');
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !/[\p{Cc}\u202a-\u202e]/u.test(harmless(text))));
+  });
+
+  it('aligns columns two spaces apart and ends no line with a space', () => {
+    expect(columns(['id', 'what'], [['1', 'first'], ['22', '']])).toBe('id  what\n1   first\n22');
+  });
+
+  it('cuts the widest column, never an id, so that every line fits the terminal', () => {
+    const id = `tok_${'0'.repeat(26)}`;
+    const text = columns(['token', 'why'], [[id, 'x '.repeat(60)]], { width: 60, whole: new Set(['token']) });
+    expect(text).toContain(id);
+    expect(text).toContain('…');
+    for (const line of text.split('\n')) expect(lengthOf(line)).toBeLessThanOrEqual(60);
+  });
+
+  it('loses no word when it wraps, for every text', () => {
+    fc.assert(fc.property(fc.lorem(), fc.integer({ min: 5, max: 80 }), (text, width) => wrapped(text, width).join(' ') === text));
+  });
+});

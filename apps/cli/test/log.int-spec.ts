@@ -1,0 +1,143 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { appendLeaves, emptyEdge, keyTypes, encodeBundle, entriesPath, formatProofFile, hashLeaves, proveInclusion, signCheckpoint, SignerKey, tilePath, tileWidth, widthIn, folderSource, type Tile } from '@writ/tlog';
+import { build, writ } from './run.js';
+
+const origin = 'log.example.org';
+const tokenId = 'tok_00000000000000000000000001';
+const leafAt = (index: number) => JSON.stringify({
+  data: {}, id: `evt_${index}`, log: origin, rec: new Date(1_700_000_000_000 + index * 1_000).toISOString(), seq: String(index), type: 'token.issued', v: 1,
+  ...(index % 100 === 5 ? { token: tokenId, ...(index > 100 ? { prev: String(index - 100) } : {}) } : {}),
+});
+
+/** A published log in a folder, served as any static site is. */
+class PublishedLog {
+  readonly folder = mkdtempSync(join(tmpdir(), 'writ-log-'));
+  private readonly key = SignerKey.generate(origin, keyTypes.ed25519);
+  readonly vkey = this.key.verifier.toString();
+  private server!: Server;
+  url = '';
+  requests: string[] = [];
+
+  async start(): Promise<void> {
+    this.server = createServer((request, response) => {
+      this.requests.push(request.url!);
+      try {
+        response.end(readFileSync(join(this.folder, decodeURI(request.url!))));
+      } catch {
+        response.writeHead(404).end();
+      }
+    });
+    await new Promise<void>((done) => this.server.listen(0, '127.0.0.1', done));
+    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  publish(size: number, leaf = leafAt): void {
+    const entries = Array.from({ length: size }, (_, index) => Buffer.from(leaf(index)));
+    const { tiles, root } = appendLeaves(emptyEdge, hashLeaves(entries));
+    const write = (path: string, bytes: Uint8Array | string) => {
+      mkdirSync(dirname(join(this.folder, path)), { recursive: true });
+      writeFileSync(join(this.folder, path), bytes);
+    };
+    for (const tile of tiles as Tile[]) write(tilePath(tile), tile.hashes);
+    for (let i = 0; i * tileWidth < size; i++) write(entriesPath(i, widthIn(size, 0, i)), encodeBundle(entries.slice(i * tileWidth, i * tileWidth + widthIn(size, 0, i))));
+    write('checkpoint', signCheckpoint({ origin, size, root }, this.key));
+  }
+
+  async bundle(size: number): Promise<Record<string, unknown>> {
+    const source = folderSource(this.folder);
+    const indexes = Array.from({ length: size }, (_, index) => index).filter((index) => index % 100 === 5);
+    const checkpoint = readFileSync(join(this.folder, 'checkpoint'), 'utf8');
+    const entries = await Promise.all(indexes.map(async (index) => ({
+      index, leaf: leafAt(index), disclosures: [], proof: formatProofFile({ index, proof: await proveInclusion(source, index, size), checkpoint }),
+    })));
+    return { format: 'writ-proof-bundle/1', origin, vkey: this.vkey, tokenId, entries, uses: [], truncated: false };
+  }
+}
+
+describe('the auditor’s commands', () => {
+  let log: PublishedLog;
+  let home: string;
+  const run = (args: string[], options: Parameters<typeof writ>[1] = {}) => writ(args, { cwd: home, env: { WRIT_AUDIT_URL: log.url, WRIT_LOG_VKEY: log.vkey }, ...options });
+  beforeAll(build, 120_000);
+  beforeEach(async () => {
+    home = mkdtempSync(join(tmpdir(), 'writ-home-'));
+    log = new PublishedLog();
+    await log.start();
+    log.publish(600);
+  });
+  afterEach(() => {
+    log.stop();
+    rmSync(home, { recursive: true });
+  });
+
+  it('G8: exports a whole log that a stranger verifies offline, and sums that sha256sum accepts', async () => {
+    expect(await run(['audit', 'export', 'copy'])).toMatchObject({ code: 0, stderr: '' });
+    execFileSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: join(home, 'copy') });
+    expect(readFileSync(join(home, 'copy/README.md'), 'utf8')).toContain(`writ audit verify . --vkey '${log.vkey}'`);
+    log.publish(0);
+    const { stdout, code } = await run(['--json', 'audit', 'verify', 'copy', '--forget']);
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 0, intact: true, checked: 600, findings: [] });
+  });
+
+  it('goes on with an export that was broken off, and fetches only what is missing', async () => {
+    await run(['audit', 'export', 'copy']);
+    rmSync(join(home, 'copy/tile/entries/000'));
+    writeFileSync(join(home, 'copy/tile/0/001'), 'half');
+    log.requests = [];
+    expect((await run(['audit', 'export', 'copy'])).stdout).toContain('2 were fetched now');
+    expect(log.requests.sort()).toEqual(['/checkpoint', '/tile/0/001', '/tile/entries/000']);
+    log.publish(700);
+    expect((await run(['--json', 'audit', 'export', 'copy'])).stdout).toContain('"size":700');
+  });
+
+  it('G8: notices an edit in an export, and history that was rewritten since the last time', async () => {
+    await run(['audit', 'export', 'copy']);
+    const file = join(home, 'copy/tile/entries/001');
+    writeFileSync(file, readFileSync(file).fill(0x20, 500, 501));
+    expect(await run(['audit', 'verify', 'copy'])).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT INTACT') as string });
+    log.publish(650, (index) => (index === 3 ? '{}' : leafAt(index)));
+    const ran = await run(['audit', 'verify']);
+    expect(ran.code).toBe(1);
+    expect(ran.stdout).toContain('history-rewritten');
+    const before = readFileSync(join(home, 'copy/checkpoint'), 'utf8');
+    expect(await run(['audit', 'export', 'copy'])).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was changed here') as string });
+    expect(readFileSync(join(home, 'copy/checkpoint'), 'utf8')).toBe(before);
+  });
+
+  it('G8: proves a token’s life from one file, and refuses one that was edited, cut or is of another log', async () => {
+    const bundle = await log.bundle(600) as { entries: { index: number; leaf: string }[] };
+    const check = async (name: string, content: object) => {
+      writeFileSync(join(home, name), JSON.stringify(content));
+      return run(['audit', 'prove', name]);
+    };
+    expect(await check('good.json', bundle)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict {2}proven\n/) as string });
+    const edited = { ...bundle, entries: bundle.entries.map((entry) => (entry.index === 205 ? { ...entry, leaf: entry.leaf.replace('issued', 'iszued') } : entry)) };
+    expect(await check('edited.json', edited)).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 205') as string });
+    expect(await check('cut.json', { ...bundle, entries: bundle.entries.filter(({ index }) => index !== 305) })).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 405') as string });
+    const other = SignerKey.generate(origin, keyTypes.ed25519).verifier.toString();
+    expect(await run(['audit', 'prove', 'good.json', '--vkey', other])).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT PROVEN') as string });
+  });
+
+  it('G8: follows the log, prints what is new, and stops at a head that is no continuation', async () => {
+    await run(['audit', 'verify']);
+    log.publish(603);
+    const followed = await run(['audit', 'watch'], { env: { WRIT_AUDIT_URL: log.url, WRIT_LOG_VKEY: log.vkey }, interruptAfterMs: 1_500 });
+    expect(followed.code).toBe(0);
+    expect(followed.stdout.trim().split('\n').map((line) => line.trim().split(' ')[0])).toEqual(['600', '601', '602']);
+    log.publish(610, (index) => (index === 601 ? '{}' : leafAt(index)));
+    expect(await run(['audit', 'watch'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not what it claims to be') as string });
+    log.publish(100);
+    expect((await run(['audit', 'watch'])).stderr).toContain('it had 603 before');
+  });
+});

@@ -1,0 +1,121 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mint } from '@writ/token';
+import { build, root, writ, writInto } from './run.js';
+
+const sample = join(root, 'policies/sample');
+const vkey = 'writ.localhost/8f7b816f+c5051883+AdSpclqGrlSUQAjl/yLY5U5l1eaOI54LHbuzz+lLrYjm';
+
+describe('the command line without a platform', () => {
+  let folder: string;
+  beforeAll(build, 120_000);
+  beforeEach(() => { folder = mkdtempSync(join(tmpdir(), 'writ-cli-')); });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const broken = (change: (text: string) => string, file = 'cases.yaml') => {
+    const copy = join(folder, 'set');
+    cpSync(sample, copy, { recursive: true });
+    writeFileSync(join(copy, file), change(readFileSync(join(copy, file), 'utf8')));
+    return copy;
+  };
+
+  it('says that a good policy set is valid, with 0, on stdout alone', async () => {
+    const ran = await writ(['policy', 'validate', sample]);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(ran.stdout).toMatch(/^verdict {2}valid\nset {6}sha256:[0-9a-f]{64}\ncases {4}14 of 14 hold\nproven {3}3 of 3 assertions\./);
+  });
+
+  it('shows each problem of a set with its place and a caret, and ends with 3', async () => {
+    const set = broken((text) => text.replace('environment: dev', 'enviroment: dev'));
+    const ran = await writ(['policy', 'validate', set]);
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toMatch(/^cases\.yaml:\d+:\d+ error unknown-key: .*did you mean "environment"\?/);
+    expect(ran.stdout).toMatch(/\n +\^\n/);
+    expect(ran.stderr).toContain('not valid');
+  });
+
+  it('ignores what else a policy repository holds', async () => {
+    const set = broken((text) => text);
+    writeFileSync(join(set, 'README.md'), '# Our rules');
+    writeFileSync(join(set, '.hidden.yaml'), 'x: [');
+    expect((await writ(['policy', 'validate', set])).code).toBe(0);
+  });
+
+  it('compares a set with another, so that a pull request shows what it loosens', async () => {
+    const looser = broken((text) => text.replace('"2"', '"1"').replaceAll('require: { security: 2 }', 'require: { security: 1 }'), 'review.cedar');
+    writeFileSync(join(looser, 'cases.yaml'), readFileSync(join(looser, 'cases.yaml'), 'utf8').replaceAll('security: 2', 'security: 1'));
+    const { stdout } = await writ(['--json', 'policy', 'validate', looser, '--against', sample]);
+    expect((JSON.parse(stdout) as { loosening: { loosened: boolean; statement: string } }).loosening).toMatchObject({ loosened: true, statement: expect.stringContaining('fewer people') as string });
+  });
+
+  it('lists golden cases as a table and says of a failing one what differs', async () => {
+    const ran = await writ(['policy', 'test', broken((text) => text.replace('outcome: deny, code: unknown-scope', 'outcome: approve'))]);
+    expect(ran.code).toBe(3);
+    expect(ran.stdout).toMatch(/^FAILS {2}deny {5}wildcards are never issued$/m);
+    expect(ran.stderr).toContain('outcome is "deny", not "approve"');
+    expect((await writ(['--json', 'policy', 'test', sample])).stdout.trim().split('\n').map((line) => (JSON.parse(line) as { passed: boolean }).passed)).toEqual(Array(14).fill(true));
+  });
+
+  it('explains a decision in words, with what to ask instead', async () => {
+    const asked = ['--requester', 'svc:x', '--team', 'orders', '--resource', 'orders', '--scope', 'orders:read', '--env', 'prod', '--ttl', 'P400D'];
+    const { stdout, code } = await writ(['policy', 'explain', sample, ...asked]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Answer: deny.');
+    expect(stdout).toContain('Instead: It would be approved automatically');
+    expect(await writ(['policy', 'explain', sample, '--case', 'no such'])).toMatchObject({ code: 5, stderr: expect.stringContaining('writ policy test lists them') as string });
+    expect(await writ(['policy', 'explain', sample, '--team', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--requester') as string });
+  });
+
+  it('G3: finds a secret in files, in the index, in history and on stdin, and never prints it', async () => {
+    const secret = mint('prod', new Uint8Array(32).fill(9)).reveal();
+    const git = (...args: string[]) => execFileSync('git', ['-C', folder, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args]);
+    git('init', '-q');
+    writeFileSync(join(folder, 'app.env'), `A=1\nTOKEN=${secret}\n`);
+    writeFileSync(join(folder, 'logo.bin'), Buffer.concat([Buffer.from([0]), Buffer.from(secret)]));
+    const inFiles = await writ(['scan'], { cwd: folder });
+    git('add', 'app.env');
+    const staged = await writ(['scan', '--staged'], { cwd: folder });
+    git('commit', '-qm', 'one');
+    git('rm', '-q', 'app.env');
+    git('commit', '-qm', 'two');
+    const history = await writ(['scan', '--history', '--report', 'json'], { cwd: folder });
+    const piped = await writ(['scan', '-'], { cwd: folder, input: `x ${secret}` });
+    for (const ran of [inFiles, staged, history, piped]) {
+      expect(ran.code).toBe(1);
+      expect(ran.stdout + ran.stderr).not.toContain(secret.slice(10, 30));
+    }
+    expect(inFiles.stdout).toContain('app.env:2:7');
+    expect(inFiles.stderr).toContain('1 read, 1 binary or too large, skipped');
+    expect(staged.stdout).toContain('app.env:2:7');
+    expect((JSON.parse(history.stdout) as { finds: object[]; commits: number })).toMatchObject({ commits: 2, finds: [{ line: 2, column: 7, environment: 'prod' }] });
+    expect((await writ(['scan', '--staged'], { cwd: folder })).code).toBe(0);
+    expect(await writ(['scan', '--staged'], { cwd: tmpdir() })).toMatchObject({ code: 2, stderr: expect.stringContaining('no git repository') as string });
+  });
+
+  it('colours nothing in a pipe or under NO_COLOR, and cuts nothing there', async () => {
+    const { stdout } = await writ(['policy', 'test', sample], { env: { NO_COLOR: '1', COLUMNS: '20' } });
+    expect(stdout).not.toContain('\u001b');
+    expect(stdout).not.toContain('…');
+  });
+
+  it('ends well when whoever reads its output leaves early', async () => {
+    expect(await writInto('head -n 1', ['policy', 'test', sample])).toBe(0);
+    expect(await writInto('true', ['--json', 'policy', 'test', sample])).toBe(0);
+  });
+
+  it.each<[string, string[], number, RegExp]>([
+    ['an unknown command', ['nonsense'], 2, /unknown command/],
+    ['a missing argument', ['policy', 'validate'], 2, /missing required argument/],
+    ['a folder that is not there', ['policy', 'validate', '/nowhere'], 5, /There is no folder \/nowhere\.\nName the folder/],
+    ['a variable that is not set', ['audit', 'verify'], 2, /WRIT_AUDIT_URL is not set\.\nRun where/],
+    ['nobody signed in', ['whoami'], 4, /You are not signed in\.\nRun writ login/],
+    ['a file that is no proof', ['audit', 'prove', join(root, 'package.json'), '--vkey', vkey], 2, /is not a proof bundle\.\nGive a token’s id/],
+    ['what is no secret', ['burn', 'junk'], 2, /no secret/],
+    ['a service that is not there', ['audit', 'verify', 'http://127.0.0.1:9', '--vkey', vkey], 8, /no answer.*\nIs the audit service running/],
+  ])('says in a sentence what is wrong and what to do, with the documented exit code: %s', async (_what, args, code, words) => {
+    const ran = await writ(args, { cwd: folder });
+    expect(ran).toMatchObject({ code, stdout: '' });
+    expect(ran.stderr).toMatch(words);
+  });
+});

@@ -1,0 +1,186 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { callbackStore, environmentStore, fileStore, keepFresh, writAs, type SecretStore } from './index.js';
+
+type State = 'claimable' | 'delivered' | 'used' | 'retired';
+
+/** An issuer of one token, small enough to see through: who shows a living secret gets 200, others 401. */
+class OneTokenIssuer {
+  readonly generations: { rotationId?: string; state: State; secret: string; key?: string }[] = [{ state: 'claimable', secret: '' }];
+  killed = false;
+  refused = 0;
+  served = 0;
+  /** Answers to claims that get lost on their way. */
+  losing = 0;
+  minted = 0;
+  private server!: Server;
+
+  async start(): Promise<string> {
+    this.server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (part) => { body += part; }).on('end', () => {
+        const [status, answer] = this.answer(request.url!, body, request.headers);
+        if (status === 0) return response.destroy();
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      });
+    });
+    await new Promise<void>((done) => this.server.listen(0, '127.0.0.1', done));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  stop(): Promise<unknown> {
+    this.server.closeAllConnections();
+    return new Promise((done) => this.server.close(done));
+  }
+
+  rotate(): void {
+    this.generations.push({ rotationId: `rot_${this.generations.length}`, state: 'claimable', secret: '' });
+  }
+
+  /** Which generation's secret is in force, oldest first. */
+  get living(): State[] {
+    return this.generations.filter(({ state }) => state !== 'retired').map(({ state }) => state);
+  }
+
+  private answer(url: string, body: string, headers: Record<string, unknown>): [number, unknown] {
+    if (url === '/api') return this.use(String(headers.authorization));
+    if (url.endsWith('/claim')) return this.claim((JSON.parse(body) as { rotationId?: string }).rotationId, String(headers['idempotency-key']));
+    const first = this.generations[0]!;
+    return [200, { state: this.killed ? 'revoked' : first.state === 'claimable' ? 'issued' : 'active', generations: this.generations.map(({ rotationId, state }, i) => ({ generation: i + 1, rotationId, state })).filter(({ state }) => state !== 'retired') }];
+  }
+
+  private claim(rotationId: string | undefined, key: string): [number, unknown] {
+    const generation = this.generations.find((each) => each.rotationId === rotationId)!;
+    if (generation.key !== undefined && generation.key !== key) {
+      this.killed = true;
+      return [409, { code: 'claimed-twice', detail: 'Claimed by another session.' }];
+    }
+    Object.assign(generation, { key, state: 'delivered', secret: `writ_secret_${++this.minted}` });
+    if (this.losing > 0) {
+      this.losing -= 1;
+      return [0, undefined];
+    }
+    return [200, { tokenId: 'tok_1', secret: generation.secret, expiresAt: '2030-01-01T00:00:00Z', generation: this.generations.indexOf(generation) + 1 }];
+  }
+
+  private use(shown: string): [number, unknown] {
+    const generation = this.generations.find(({ secret, state }) => secret !== '' && shown === `Bearer ${secret}` && state !== 'retired');
+    if (!generation || this.killed) {
+      this.refused += 1;
+      return [401, {}];
+    }
+    this.served += 1;
+    generation.state = 'used';
+    // First use of the new one ends the old one a little later, as the grace does.
+    const at = this.generations.indexOf(generation);
+    setTimeout(() => { for (const old of this.generations.slice(0, at)) old.state = 'retired'; }, 150);
+    return [200, {}];
+  }
+}
+
+describe('keeping a secret fresh', () => {
+  let folder: string;
+  let issuer: OneTokenIssuer;
+  let url: string;
+  let watching: AbortController;
+  const file = () => join(folder, 'secret');
+  const watch = (store: SecretStore, onFresh?: () => void) => {
+    const urls = { request: url, policy: url, issuer: url, rotation: url, audit: url, monitor: url };
+    return keepFresh({ tokenId: 'tok_1', store, writ: writAs(urls, 'Bearer me'), pollMs: 15, signal: watching.signal, onFresh });
+  };
+  const until = async (met: () => boolean) => { for (let i = 0; i < 400 && !met(); i++) await pause(10); expect(met()).toBe(true); };
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'keep-fresh-'));
+    issuer = new OneTokenIssuer();
+    url = await issuer.start();
+    watching = new AbortController();
+  });
+  afterEach(async () => {
+    watching.abort();
+    await issuer.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('G7: a long-running client that reads the file before each call loses none through ten rotations', async () => {
+    const watched = watch(fileStore(file()));
+    await until(() => readdirSync(folder).includes('secret'));
+    let isRunning = true;
+    const client = async () => {
+      while (isRunning) {
+        const secret = readFileSync(file(), 'utf8').trim();
+        await fetch(`${url}/api`, { headers: { authorization: `Bearer ${secret}` } });
+      }
+    };
+    const clients = [client(), client(), client()];
+    for (let i = 1; i <= 10; i++) {
+      issuer.rotate();
+      await until(() => issuer.generations[i]!.state === 'used' && issuer.living.length === 1);
+    }
+    isRunning = false;
+    await Promise.all(clients);
+    watching.abort();
+    expect(await watched).toBe('aborted');
+    expect(issuer.killed).toBe(false);
+    expect({ refused: issuer.refused, isBusy: issuer.served > 100 }).toEqual({ refused: 0, isBusy: true });
+  });
+
+  it('keeps the old secret beside the new one until that has been used, readable by its owner alone', async () => {
+    void watch(fileStore(file()));
+    await until(() => issuer.minted === 1);
+    issuer.rotate();
+    await until(() => readdirSync(folder).includes('secret.previous') && readFileSync(file(), 'utf8') === 'writ_secret_2\n');
+    await pause(60);
+    expect(readFileSync(`${file()}.previous`, 'utf8')).toBe('writ_secret_1\n');
+    for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    await fetch(`${url}/api`, { headers: { authorization: 'Bearer writ_secret_2' } });
+    await until(() => readdirSync(folder).join() === 'secret');
+  });
+
+  it('goes back to the old secret when the rotation is stopped', async () => {
+    void watch(fileStore(file()));
+    await until(() => issuer.minted === 1);
+    issuer.rotate();
+    await until(() => issuer.minted === 2);
+    issuer.generations[1]!.state = 'retired';
+    await until(() => readFileSync(file(), 'utf8') === 'writ_secret_1\n' && readdirSync(folder).join() === 'secret');
+  });
+
+  it('asks again with the same key when the answer to a claim is lost, so the token lives', async () => {
+    issuer.losing = 2;
+    void watch(fileStore(file()));
+    await until(() => readdirSync(folder).includes('secret'));
+    expect(issuer.killed).toBe(false);
+    expect(readFileSync(file(), 'utf8').trim()).toBe(issuer.generations[0]!.secret);
+  });
+
+  it('goes on with the claim that a crash cut off', async () => {
+    issuer.generations[0] = { state: 'delivered', secret: 'writ_lost', key: 'written-down' };
+    writeFileSync(`${file()}.claim`, JSON.stringify({ tokenId: 'tok_1', key: 'written-down' }));
+    void watch(fileStore(file()));
+    await until(() => readdirSync(folder).join() === 'secret');
+    expect(issuer.killed).toBe(false);
+  });
+
+  it('ends when the token ends', async () => {
+    issuer.killed = true;
+    expect(await watch(fileStore(file()))).toBe('revoked');
+  });
+
+  it('hands secrets to a callback or into an environment variable as well', async () => {
+    const seen: string[] = [];
+    void watch(callbackStore((secret, previous) => { seen.push(`${previous ?? 'none'} → ${secret}`); }));
+    await until(() => issuer.minted === 1);
+    issuer.rotate();
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['none → writ_secret_1', 'writ_secret_1 → writ_secret_2']);
+    const environment: NodeJS.ProcessEnv = {};
+    const store = environmentStore('ORDERS_TOKEN', environment);
+    await store.put('writ_x');
+    expect(environment.ORDERS_TOKEN).toBe('writ_x');
+  });
+});
