@@ -21,6 +21,7 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
   readonly audience: string;
   readonly environment: string;
   readonly networks: readonly string[] | undefined;
+  readonly generation: number | undefined;
 
   constructor(
     readonly code: VerifyCode,
@@ -37,6 +38,7 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
     this.audience = grant.audience;
     this.environment = grant.environment;
     this.networks = grant.networks;
+    this.generation = grant.generation;
   }
 
   get expiresAt(): string {
@@ -44,8 +46,8 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
   }
 
   toJSON(): VerifyAnswer & TokenFacts {
-    const { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks } = this;
-    return { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks };
+    const { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation } = this;
+    return { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation };
   }
 }
 

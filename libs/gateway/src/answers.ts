@@ -19,6 +19,8 @@ export interface TokenFacts {
   readonly expiresAt: string;
   /** CIDR blocks the caller's address must lie in; absent = anywhere. */
   readonly networks?: readonly string[];
+  /** Which of the token's secrets was shown: during a rotation it has two. */
+  readonly generation?: number;
 }
 
 /** How fresh an answer is. It reflects every change committed at or before `asOf`, and every entry up to `seq`. */

@@ -72,6 +72,8 @@ export interface BatchAnswer {
 /** Uses of one token that were alike, within one upload. Carries nothing that could serve as a bearer. */
 export interface UsageRecord {
   readonly tokenId: string;
+  /** Which of the token's secrets was shown, where the issuer told it: what a rotation waits for. */
+  readonly generation?: number;
   readonly code: string;
   readonly scopesUsed: readonly string[];
   readonly scopesDenied: readonly string[];

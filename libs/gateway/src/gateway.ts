@@ -126,7 +126,7 @@ export class Gateway {
   }
 
   #record(mark: number, answer: VerifyAnswer & TokenFacts, { scopes, address, agent }: VerifyOptions, mono: number): number {
-    return this.#usage.record(mark, answer.tokenId, answer.code, scopes, answer.scopes, address, agent, mono);
+    return this.#usage.record(mark, answer.tokenId, answer.code, scopes, answer.scopes, address, agent, mono, answer.generation);
   }
 
   // One object for a flood of junk, made anew when there is something newer to be fresh as of.

@@ -12,6 +12,7 @@ export interface Grant {
   readonly environment: string;
   readonly scopes: readonly string[];
   readonly networks?: readonly string[];
+  readonly generation?: number;
 }
 
 export interface CachedToken {
@@ -134,10 +135,10 @@ export class TokenCache {
     for (let i = 0; i < digestLength; i++) this.#bytes[slot * bytesPerSlot + i] = digest.charCodeAt(i);
     this.#doubles[slot * doubles + asOfAt] = seq;
     this.#doubles[slot * doubles + expiresAtAt] = token.expiresAtMs;
-    const { audience, environment, scopes, networks } = token.grant;
+    const { audience, environment, scopes, networks, generation } = token.grant;
     const word = slot * words;
     this.#words[word + ownerAt] = this.#owners.take(token.owner, () => ({ id: token.owner, floor: 0 }));
-    this.#words[word + grantAt] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks]), () => token.grant);
+    this.#words[word + grantAt] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks, generation]), () => token.grant);
     this.#words[word + markAt] = 0;
     this.#words[word + flagsAt] = states.indexOf(token.state);
     this.#tokenIds[slot] = token.tokenId;

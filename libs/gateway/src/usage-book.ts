@@ -3,6 +3,7 @@ import type { UsageRecord } from './fleet-messages.js';
 interface Use {
   readonly place: number;
   readonly tokenId: string;
+  readonly generation: number | undefined;
   readonly code: string;
   readonly scopes: readonly string[] | undefined;
   readonly granted: readonly string[] | undefined;
@@ -36,18 +37,18 @@ export class UsageBook {
    * Counts one use. `mark` is what the last record of this token returned, or 0: it finds a use like
    * the last one without a look-up. Marks need no care: one that is out of date is only slower.
    */
-  record(mark: number, tokenId: string, code: string, scopes: readonly string[] | undefined, granted: readonly string[] | undefined, address: string | undefined, agent: string | undefined, mono: number): number {
+  record(mark: number, tokenId: string, code: string, scopes: readonly string[] | undefined, granted: readonly string[] | undefined, address: string | undefined, agent: string | undefined, mono: number, generation?: number): number {
     let use = this.#uses[mark];
-    if (use === undefined || use.tokenId !== tokenId || !isLike(use, code, scopes, address, agent)) {
+    if (use === undefined || use.tokenId !== tokenId || use.generation !== generation || !isLike(use, code, scopes, address, agent)) {
       use = this.#first.get(tokenId);
-      while (use !== undefined && !isLike(use, code, scopes, address, agent)) use = use.next;
+      while (use !== undefined && (use.generation !== generation || !isLike(use, code, scopes, address, agent))) use = use.next;
     }
     if (use === undefined) {
       if (this.size >= this.limit) {
         this.#lost++;
         return 0;
       }
-      use = { place: this.#uses.length, tokenId, code, scopes: scopes && [...scopes], granted, address, agent, count: 0, lastMono: mono, next: this.#first.get(tokenId) };
+      use = { place: this.#uses.length, tokenId, generation, code, scopes: scopes && [...scopes], granted, address, agent, count: 0, lastMono: mono, next: this.#first.get(tokenId) };
       this.#uses.push(use);
       this.#first.set(tokenId, use);
     }
@@ -78,10 +79,10 @@ function sameScopes(a: readonly string[] | undefined, b: readonly string[] | und
   return true;
 }
 
-function recordOf({ tokenId, code, scopes = [], granted = [], address, agent, count, lastMono }: Use, timeOf: (mono: number) => string): UsageRecord {
+function recordOf({ tokenId, generation, code, scopes = [], granted = [], address, agent, count, lastMono }: Use, timeOf: (mono: number) => string): UsageRecord {
   const denied = code === 'INSUFFICIENT_SCOPE' ? scopes.filter((scope) => !granted.includes(scope)) : [];
   return {
-    tokenId, code, count, at: timeOf(lastMono), scopesUsed: code === 'VALID' ? scopes : [], scopesDenied: denied,
+    tokenId, generation, code, count, at: timeOf(lastMono), scopesUsed: code === 'VALID' ? scopes : [], scopesDenied: denied,
     network: address === undefined ? undefined : networkOf(address), agent: agent?.slice(0, maxAgentLength),
   };
 }

@@ -24,7 +24,7 @@ function readEntry(answer: unknown): StateEntry {
   return {
     seq: count(message, 'seq'), kind: text(message, 'kind') as StateKind, at: text(message, 'at'), reasonCode: text(message, 'reasonCode'),
     tokenId: optionalText(message, 'tokenId'), ownerId: optionalText(message, 'ownerId'),
-    generation: message['generation'] == null ? undefined : count(message, 'generation'),
+    generation: optionalCount(message, 'generation'),
   };
 }
 
@@ -47,7 +47,7 @@ export function cacheableToken(answer: VerifyAnswer): CachedToken | undefined {
   const networks = answer.networks == null ? undefined : texts(message, 'networks');
   return {
     state: answer.code as CachedState, tokenId: text(message, 'tokenId'), owner: text(message, 'owner'), expiresAtMs: Date.parse(time(message, 'expiresAt')),
-    grant: { audience: text(message, 'audience'), environment: text(message, 'environment'), scopes: texts(message, 'scopes'), networks },
+    grant: { audience: text(message, 'audience'), environment: text(message, 'environment'), scopes: texts(message, 'scopes'), networks, generation: optionalCount(message, 'generation') },
   };
 }
 
@@ -76,6 +76,10 @@ function count(message: Message, field: string): number {
   const value = message[field];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw unreadable(field);
   return value;
+}
+
+function optionalCount(message: Message, field: string): number | undefined {
+  return message[field] == null ? undefined : count(message, field);
 }
 
 function time(message: Message, field: string): string {
