@@ -31,7 +31,7 @@ export function answerTo(token: KnownToken | undefined, wanted: Wanted, audience
   const code = codeOf(token, wanted, nowMs);
   return {
     valid: code === 'VALID', code, asOf: fresh.asOf, seq: fresh.seq, maxStalenessMs: fresh.maxStalenessMs, tokenId: token.tokenId, owner: token.owner,
-    scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(), ...(token.networks ? { networks: token.networks } : {}),
+    scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(), generation: token.generation, ...(token.networks ? { networks: token.networks } : {}),
   };
 }
 

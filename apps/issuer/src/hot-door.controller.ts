@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { LOG } from '@writ/service';
@@ -9,6 +9,7 @@ import { Gateways, type KnownGateway } from './gateway.store.js';
 import { introspectionOf } from './introspection.js';
 import { digestOf, questionOf } from './question.js';
 import { Verifier } from './verifier.store.js';
+import { operations } from './verify.operations.js';
 
 const maxBodyBytes = 65_536;
 
@@ -31,15 +32,23 @@ export class HotDoor implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    const { server } = this.host.httpAdapter.getInstance<FastifyInstance>();
+    const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
+    const asks = new Map([['/v1/tokens/verify', this.verify], ['/oauth2/introspect', this.introspect]] as const);
+    for (const [url, ask] of asks) {
+      // Fastify knows the routes too: its document names them, and addresses that are spelt otherwise end here as well.
+      const onRequest = async (request: FastifyRequest, reply: FastifyReply) => {
+        reply.hijack();
+        this.serve(request.raw, reply.raw, ask);
+      };
+      fastify.post(url, { config: { operation: operations[url] }, onRequest }, () => undefined);
+    }
+    const { server } = fastify;
     const others = server.listeners('request') as RequestListener[];
     server.removeAllListeners('request');
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-      if (request.method === 'POST') {
-        if (request.url === '/v1/tokens/verify') return this.serve(request, response, this.verify);
-        if (request.url === '/oauth2/introspect') return this.serve(request, response, this.introspect);
-      }
-      for (const other of others) other.call(server, request, response);
+      const ask = request.method === 'POST' ? (asks as ReadonlyMap<string | undefined, Ask>).get(request.url) : undefined;
+      if (ask) this.serve(request, response, ask);
+      else for (const other of others) other.call(server, request, response);
     });
   }
 

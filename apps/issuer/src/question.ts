@@ -6,6 +6,8 @@ import type { Wanted } from './answer.js';
 export interface Question extends Wanted {
   /** Inner digest, one character per byte; undefined where the text has not the form of a secret. */
   digest: string | undefined;
+  /** Asked by digest: a verifier fills its memory, and uploads the uses itself. */
+  byDigest?: boolean;
   /** The end client's user agent. */
   agent?: string;
 }
@@ -56,7 +58,7 @@ function itemOf(item: Fields, pointer: string): Question | FieldProblem {
     if (value !== undefined && !(typeof value === 'string' && value.length <= 512)) return problem(`${pointer}/${name}`, `${name} is no text of at most 512 characters.`);
   }
   return {
-    digest: token === undefined ? Buffer.from(digest as string, 'base64url').toString('latin1') : digestOf(token),
+    digest: token === undefined ? Buffer.from(digest as string, 'base64url').toString('latin1') : digestOf(token), byDigest: token === undefined,
     scopes: scopes as string[] | undefined, audience: audience as string | undefined, address: address as string | undefined, agent: agent as string | undefined,
   };
 }

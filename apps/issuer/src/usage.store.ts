@@ -39,6 +39,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   note(gateway: KnownGateway, { scopes, address, agent }: Question, { code }: Verification, token: KnownToken | undefined, purpose: Purpose): void {
+    if (purpose === 'read') return;
     const visible = token && gateway.audiences.includes(token.audience) ? token : undefined;
     const size = this.book.note({
       tokenId: visible?.tokenId, generation: visible?.generation, code: purpose === 'look' && code === 'VALID' ? 'INTROSPECTED' : code, gateway: gateway.clientId,

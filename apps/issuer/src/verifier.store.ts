@@ -15,8 +15,8 @@ interface Waiting {
   reading: Promise<Reading>;
 }
 
-/** What is asked: a verification is a use of the token, an introspection is not. */
-export type Purpose = 'use' | 'look';
+/** A verification is a use of the token; an introspection is none, and a verifier that fills its memory uploads the uses itself. */
+export type Purpose = 'use' | 'look' | 'read';
 
 /** Answers what a token is worth just now, from memory under lease or else from the database. What is not known for certain is no. */
 @Injectable()
@@ -31,11 +31,11 @@ export class Verifier {
   }
 
   async answerAll(questions: readonly Question[], gateway: KnownGateway): Promise<{ incarnation: string; results: Verification[] }> {
-    const results: (Verification | undefined)[] = questions.map((question) => this.fromMemory(question, gateway, 'use'));
+    const results: (Verification | undefined)[] = questions.map((question) => this.fromMemory(question, gateway, question.byDigest ? 'read' : 'use'));
     const missing = questions.filter((_, i) => results[i] === undefined);
     if (missing.length > 0) {
       const reading = await this.read(missing);
-      for (const [i, question] of questions.entries()) results[i] ??= this.fromReading(reading, question, gateway, 'use');
+      for (const [i, question] of questions.entries()) results[i] ??= this.fromReading(reading, question, gateway, question.byDigest ? 'read' : 'use');
     }
     return { incarnation: this.replica.logIncarnation, results: results as Verification[] };
   }
@@ -51,7 +51,7 @@ export class Verifier {
     if (digest !== undefined && !known) return undefined;
     const fresh = { asOf: state.asOf, seq: Math.max(state.appliedSeq, known?.asOf ?? 0), maxStalenessMs: state.stalenessMs(mono, wall) };
     if (!known) return bare('MALFORMED', fresh);
-    const answer = this.limited(answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall)), known.token, mono);
+    const answer = this.limited(answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall)), known.token, purpose, mono);
     this.usage.note(gateway, question, answer, known.token, purpose);
     return answer;
   }
@@ -68,14 +68,14 @@ export class Verifier {
     if (digest === undefined) return bare('MALFORMED', fresh);
     const token = tokens.get(digest);
     if (token) this.remember(digest, token, reading);
-    const answer = this.limited(answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs), token, performance.now());
+    const answer = this.limited(answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs), token, purpose, performance.now());
     this.usage.note(gateway, question, answer, token, purpose);
     return answer;
   }
 
   /** Counted by each replica for itself, over a tenth of a minute. */
-  private limited(answer: Verification, token: KnownToken | undefined, mono: number): Verification {
-    if (!answer.valid || token?.ratePerMinute === undefined) return answer;
+  private limited(answer: Verification, token: KnownToken | undefined, purpose: Purpose, mono: number): Verification {
+    if (!answer.valid || purpose === 'read' || token?.ratePerMinute === undefined) return answer;
     const limit = { perSecond: token.ratePerMinute / 60, atOnce: Math.max(1, Math.floor(token.ratePerMinute / 10)) };
     const retryAfterMs = this.budgets.take(token.tokenId, limit, mono);
     return retryAfterMs === 0 ? answer : { ...answer, valid: false, code: 'RATE_LIMITED', retryAfterMs };

@@ -120,6 +120,6 @@ describe('a fleet of verifiers', () => {
     for (let i = 0; i < 7; i++) await (gateways[0] as Gateway).verify(secret, { address: '198.51.100.9', agent: 'python-requests/2' });
     const { verifierId } = (gateways[0] as Gateway).status();
     const said = await tap.next('usage.recorded', (data) => data.verifierId === verifierId && (data.records as { tokenId: string }[]).some((one) => one.tokenId === tokenId));
-    expect(said.envelope.data.records).toContainEqual(expect.objectContaining({ tokenId, code: 'VALID', gateway: 'orders-api', network: '198.51.100.0/24', agent: 'python-requests', count: 7 }));
+    expect(said.envelope.data.records).toContainEqual(expect.objectContaining({ tokenId, generation: 1, code: 'VALID', gateway: 'orders-api', network: '198.51.100.0/24', agent: 'python-requests', count: 7 }));
   });
 });

@@ -50,3 +50,17 @@ describe('verification over AMQP', () => {
     expect(JSON.stringify(wrong)).not.toContain(secret.slice(10, 30));
   });
 });
+
+describe('the routes before any framework', () => {
+  it('are in the OpenAPI document, and answer under every spelling of their address', async () => {
+    const document = await issuing.get(issuer, '/openapi.json');
+    expect(Object.keys(document.body.paths)).toEqual(expect.arrayContaining(['/v1/tokens/verify', '/oauth2/introspect', '/v1/tokens/verify-batch', '/v1/tokens/{tokenId}/claim']));
+    for (const path of ['/v1/tokens/verify', '/v1/tokens/verify?x=1']) expect((await issuing.post(issuer, path, { token: 'junk' })).status).toBe(401);
+    const { secret } = await issuing.claimed(issuer);
+    const gateway = await issuing.registerGateway(issuer, 'spelling-api', ['orders']);
+    expect((await issuing.post(issuer, '/v1/tokens/verify?x=1', { token: secret }, gateway)).body.code).toBe('VALID');
+    expect((await issuing.post(issuer, '/v1/tokens/verify', { token: 'x'.repeat(70_000) }, gateway)).status).toBe(413);
+    expect((await issuing.post(issuer, '/v1/tokens/verify', 'token=x', gateway)).status).toBe(415);
+    expect((await issuing.get(issuer, '/v1/tokens/verify', gateway)).status).toBe(401);
+  });
+});

@@ -72,6 +72,8 @@ export interface Verification {
   environment?: string;
   expiresAt?: string;
   networks?: readonly string[];
+  /** Which of the token's secrets was shown: during a rotation it has two. */
+  generation?: number;
   /** With RATE_LIMITED: when to ask again. */
   retryAfterMs?: number;
 }
