@@ -84,10 +84,11 @@ async function forecast({ hours, count, all }: { hours?: boolean; count: string;
 
 async function listAlerts({ limit, ...query }: { token?: string; state?: string; limit: string }, { session, output }: Context): Promise<void> {
   const rows = await firstOf(session.writ('requester').monitor.pages<AlertView>('/v1/alerts', query), wholeNumber(limit));
-  output.rows(rows, {
-    alert: ({ alertId }) => alertId, seen: ({ observedAt }) => relative(observedAt), state: ({ state }) => state,
-    did: ({ action }) => (action === 'suspend' || action === 'revoke' ? painted('bad', action) : action), what: ({ detector }) => detector, why: ({ explanation }) => explanation,
-  }, 'Nothing was noticed.');
+  if (output.json || rows.length === 0) return output.rows(rows, {}, 'Nothing was noticed.');
+  output.print(rows.map(({ alertId, tokenId, owner, detector, action, explanation, observedAt, state }) => output.facts({
+    alert: alertId, token: `${tokenId}${owner ? ` of ${owner.id}` : ''}`, noticed: `${relative(observedAt)}, by ${detector}`,
+    did: painted(action === 'suspend' || action === 'revoke' ? 'bad' : 'mild', action), state, why: explanation,
+  })).join('\n\n'));
 }
 
 async function usage(tokenId: string, { span }: { span: string }, { session, output }: Context): Promise<void> {
