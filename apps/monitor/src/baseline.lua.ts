@@ -142,7 +142,7 @@ local function observe(key, flat, count)
   if t > 0 then
     local dt = max(0, now - t)
     decay(dt)
-    if dt > 14 * DAY and n >= 20 then w = now; g = floor(dt / DAY) end
+    if dt > 14 * DAY then w = now; g = floor(dt / DAY) end
   end
   -- Once a day is enough to keep what is used from fading.
   if floor(now / DAY) > floor(t / DAY) then redis.call('EXPIRE', key, 400 * DAY) end

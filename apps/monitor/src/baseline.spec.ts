@@ -1,0 +1,48 @@
+import fc from 'fast-check';
+import { knownSince, packEntry, packNumbers, unpackNumbers, type BaselineNumbers } from './baseline.js';
+import { networkHash } from './observe.js';
+import { seedOf } from './seed.js';
+
+const whole = fc.integer({ min: 0, max: 0xffffffff });
+const real = fc.float({ min: 0, max: 1e9, noNaN: true });
+const numbers = fc.record<BaselineNumbers>({
+  firstUsedAt: whole, lastUsedAt: whole, calls: whole, minute: whole, minuteCalls: whole, minuteBefore: whole, hour: whole, hourCalls: whole, awokeAt: whole, sleptDays: whole, minutesSeen: whole,
+  mean: real, variance: real, highMinute: real, meanHour: real, highHour: real, denied: real, highDenied: real, networkChurn: real, agentChurn: real,
+});
+
+describe('a packed baseline', () => {
+  it('gives back what was put in, for every baseline', () => {
+    fc.assert(fc.property(numbers, (all) => {
+      const { i, v } = packNumbers(all);
+      expect(unpackNumbers(i, v)).toEqual(all);
+    }));
+  });
+
+  it('stays under the 64 bytes up to which Redis keeps a hash in its compact form', () => {
+    const { i, v } = packNumbers({});
+    expect(Math.max(i.length, v.length, packEntry(1, 2, 3).length)).toBeLessThanOrEqual(64);
+  });
+
+  it('makes a source known since the given time, never later than it was', () => {
+    fc.assert(fc.property(whole, whole, (first, since) => knownSince(packEntry(first, first, 7), since).readUInt32LE(0) === Math.min(first, since)));
+  });
+});
+
+describe('a rebuilt baseline', () => {
+  const at = new Date('2026-11-23T10:00:00Z');
+  const past = { firstAt: at, calls: 70, peakMinute: 9, peakHour: 50, highDenied: 2, sources: [] };
+
+  it('starts with nothing but the first use where there is no past', () => {
+    expect(seedOf(undefined, { first: 100, now: 200 })).toEqual({ ...packNumbers({ firstUsedAt: 100 }) });
+  });
+
+  it('knows the newest networks of the past, is used to its peaks, and only learns for an hour', () => {
+    const sources = Array.from({ length: 20 }, (_, i) => ({ kind: 'network', value: `10.${i}.0.0/24`, firstAt: at, lastAt: new Date(at.getTime() + i * 1000) }));
+    const fields = seedOf({ ...past, sources }, { first: 100, now: 200 });
+    expect(fields).toMatchObject({ ...packNumbers({ firstUsedAt: at.getTime() / 1000, calls: 70, highMinute: 9, highHour: 50, highDenied: 2 }), l: '3800' });
+    const networks = Object.keys(fields).filter((field) => field.startsWith('N'));
+    expect(networks).toHaveLength(12);
+    expect(networks).toContain(`N${networkHash('10.19.0.0/24')}`);
+    expect(networks).not.toContain(`N${networkHash('10.0.0.0/24')}`);
+  });
+});
