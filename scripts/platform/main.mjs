@@ -8,6 +8,7 @@ const commands = {
   stop: () => import('./stop.mjs'),
   test: () => import('./test.mjs'),
   check: () => import('./test.mjs'),
+  soak: () => import('./test.mjs'),
   parked: () => import('./parked.mjs'),
   bench: () => import('./bench.mjs'),
   writ: () => import('./writ.mjs'),

@@ -18,15 +18,22 @@ const phases = {
   'end to end': (tools) => suite('e2e', tools, ['--runInBand']),
 };
 const checks = ['lint', 'types'];
+/** The tests that repeat a crash or a guess until luck has no part in it; hours, so not for every change. */
+const soak = {
+  suites: ['e2e/crash', 'apps/signer', 'libs/policy', 'libs/gateway'],
+  env: { WRIT_SOAK: '1', WRIT_SOAK_ROUNDS: '50', WRIT_SOAK_KILLS: '1000' },
+};
 
 /**
  * `test` runs everything, `check` what needs no servers. Arguments go to the test runner and leave the checks out.
  * The last line of the output is the true sum, alone: `N passed, N failed`.
  */
-export async function run({ name, args }) {
+export async function run({ name, args: given }) {
+  if (name === 'soak') for (const [variable, value] of Object.entries(soak.env)) process.env[variable] ??= value;
+  const args = name === 'soak' && given.length === 0 ? soak.suites : given;
   const terminal = createTerminal();
   const reporter = createReporter(terminal.show);
-  const names = Object.keys(phases).filter((phase) => name === 'test' || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
+  const names = Object.keys(phases).filter((phase) => ['test', 'soak'].includes(name) || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
   mkdirSync(results, { recursive: true });
   const sums = [];
   let interrupted = false;
