@@ -22,6 +22,8 @@ export class IssuerConfig extends ServiceConfig {
   @IsInt() @Min(1) @Type(() => Number) claimSeconds: number = 86_400;
   /** The longest time that an old secret lives beside its used successor where the approval names none. */
   @IsInt() @Min(0) @Type(() => Number) graceSeconds: number = 3_600;
+  /** An old secret whose successor is in use ends early once nobody has shown it for so long. */
+  @IsInt() @Min(1) @Type(() => Number) zeroTrafficSeconds: number = 300;
   /** How long this replica answers from memory without hearing of the state log. */
   @IsInt() @Min(100) @Max(800) @Type(() => Number) leaseMs: number = 800;
   /** Tokens that this replica keeps in memory, at the most. */

@@ -85,11 +85,15 @@ export class Rotations {
     await this.save(tx, token);
   }
 
-  /** Ends what is due: successors that nobody claimed, and old secrets whose time is over. */
-  async settle(tx: Tx<'issuer'>, { token, living, now }: Held): Promise<void> {
+  /**
+   * Ends what is due: successors that nobody claimed, and old secrets whose time is over, or that nobody showed.
+   * @param provenUntil every verifier has said all its uses up to the end of a window that began then
+   */
+  async settle(tx: Tx<'issuer'>, { token, living, now }: Held, provenUntil: Date): Promise<void> {
     for (const row of living) {
       if (row.state === 'claimable' && row.rotation_id !== null && row.claim_before && row.claim_before <= now) await this.abandon(tx, token, row, 'unclaimed');
       else if (row.state !== 'claimable' && row.retires_at && row.retires_at <= now) await this.retire(tx, token, row, 'deadline', successorOf(row, living));
+      else if (row.state !== 'claimable' && isForgotten(row, living, provenUntil)) await this.retire(tx, token, row, 'no-traffic', successorOf(row, living));
     }
     await this.save(tx, token);
   }
@@ -136,6 +140,13 @@ export class Rotations {
     if (saved.length !== 1) throw new ConcurrentChange('token', 1, 0);
     token.saved_version = version;
   }
+}
+
+/** Its successor was in use, and it was not, since before the window. */
+function isForgotten(row: GenerationRow, living: readonly GenerationRow[], windowBegan: Date): boolean {
+  const successor = successorOf(row, living);
+  if (row.retires_at === null || successor?.state !== 'used' || !successor.used_at) return false;
+  return successor.used_at < windowBegan && (row.last_used_at === null || row.last_used_at < windowBegan);
 }
 
 function successorOf(row: GenerationRow, living: readonly GenerationRow[]): GenerationRow | undefined {

@@ -53,6 +53,7 @@ export interface GenerationRow {
   claims: number;
   claimed_at: Date | null;
   used_at: Date | null;
+  last_used_at: Date | null;
   /** The secret ends then, while its token may live on. */
   retires_at: Date | null;
 }

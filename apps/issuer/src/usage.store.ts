@@ -17,6 +17,7 @@ const flushAt = 2_000;
 const perEvent = 2_000;
 /** Without uses a watermark is said this often, so that "nobody used it" can be told from silence. */
 const idleFlushes = 30;
+const provenEvery = 3;
 
 /** Counts uses in memory and says them in batches; never on the way of a verification. */
 @Injectable()
@@ -62,13 +63,22 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
     if (watermark === '') return;
     const uses = this.book.take();
     this.idle = uses.length > 0 ? 0 : this.idle + 1;
-    if (uses.length === 0 && this.idle % idleFlushes !== 0) return;
+    if (uses.length === 0 && this.idle % idleFlushes !== 0) return this.proveIdle(watermark);
     try {
-      await this.transactions.run((tx) => this.record(tx, this.replica.id, watermark, uses.map(recordOf)));
+      await this.transactions.run(async (tx) => {
+        await this.record(tx, this.replica.id, watermark, uses.map(recordOf));
+        await tx.db.query('UPDATE verifier SET watermark = $2 WHERE verifier_id = $1', [this.replica.id, watermark]);
+      });
     } catch (error) {
       this.book.giveBack(uses);
       throw error;
     }
+  }
+
+  /** Nothing was used here up to the watermark: known to the issuer, and said to the others now and then. */
+  private async proveIdle(watermark: string): Promise<void> {
+    if (this.idle % provenEvery !== 0) return;
+    await this.transactions.read((db) => db.query('UPDATE verifier SET watermark = $2 WHERE verifier_id = $1', [this.replica.id, watermark]));
   }
 
   /** Says the records, and draws from them what the issuer itself wants to know: last use and first use of a secret. */
@@ -80,6 +90,12 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
            SELECT token_id, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, at timestamptz) GROUP BY token_id ORDER BY token_id
          ) u WHERE t.token_id = u.token_id AND t.last_used_at IS DISTINCT FROM greatest(t.last_used_at, u.at)`,
         [toJson(valid.map(({ tokenId, lastAt }) => ({ token_id: tokenId, at: lastAt })))],
+      );
+      await tx.db.query(
+        `UPDATE generation g SET last_used_at = u.at FROM (
+           SELECT token_id, generation, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, generation int, at timestamptz) GROUP BY 1, 2 ORDER BY 1, 2
+         ) u WHERE g.token_id = u.token_id AND g.generation = u.generation AND g.retires_at IS NOT NULL AND coalesce(g.last_used_at, '-infinity') < u.at`,
+        [toJson(valid.map(({ tokenId, generation, lastAt }) => ({ token_id: tokenId, generation, at: lastAt })))],
       );
       await this.firstUses(tx, valid.filter(({ code, generation }) => code === 'VALID' && generation !== undefined));
     }

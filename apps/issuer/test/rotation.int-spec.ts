@@ -12,7 +12,7 @@ let tap: Tap;
 
 beforeAll(async () => {
   issuing = await Issuing.create();
-  issuer = await issuing.start();
+  issuer = await issuing.start({ WRIT_ZERO_TRAFFIC_SECONDS: '2' });
   gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
   tap = await issuing.bench.bus.tap();
 });
@@ -35,7 +35,7 @@ async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'
 describe('a rotation', () => {
   it('keeps the old secret alive until the new one has been used, and then for the grace (G7)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
-    const rotationId = await rotate(tokenId, { deadlineMs: 4_000 });
+    const rotationId = await rotate(tokenId, { deadlineMs: 2_500 });
     const { status, body } = await claim(tokenId, { rotationId });
     expect(status).toBe(201);
     expect(body.generation).toBe(2);
@@ -49,6 +49,21 @@ describe('a rotation', () => {
     expect(await codeOf(body.secret)).toBe('VALID');
     const ordinals = tap.heard.filter(({ envelope }) => envelope.data.tokenId === tokenId && envelope.source === 'urn:writ:service:issuer').map(({ envelope }) => Number(envelope.aggregateversion)).sort((a, b) => a - b);
     expect(ordinals).toEqual(ordinals.map((_, i) => i + 1));
+  });
+
+  it('ends the old secret before its deadline once nobody shows it any more (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId, { deadlineMs: 60_000 });
+    const { body } = await claim(tokenId, { rotationId });
+    const began = performance.now();
+    while (performance.now() - began < 3_000) {
+      expect(await codeOf(secret)).toBe('VALID');
+      expect(await codeOf(body.secret)).toBe('VALID');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    const retired = await tap.next('token.retired', (data) => data.rotationId === rotationId);
+    expect(retired.envelope.data).toMatchObject({ generation: 1, code: 'no-traffic' });
+    expect(await codeOf(body.secret)).toBe('VALID');
   });
 
   it('whose successor nobody claims lapses, and the old secret lives on (G7)', async () => {

@@ -1,5 +1,6 @@
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
+import { acceptLog } from '../src/accept-log.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -86,5 +87,12 @@ describe('an insider with the database', () => {
     await sql('DELETE FROM state_log WHERE seq > $1', [head!.seq]);
     await sql('UPDATE state_head SET seq = $1, chain = $2', [head!.seq, head!.chain]);
     await afresh(async (late) => expect(await codeOf(secret, {}, late)).toBe('STALE'));
+    await issuing.stop(issuer);
+    const env = await issuing.bench.env('issuer', [] as never);
+    await acceptLog({ databaseUrl: env.WRIT_DATABASE_URL as string, keysDir: env.WRIT_KEYS_DIR as string, stateDir: env.WRIT_STATE_DIR as string, keepTokens: false });
+    await afresh(async (late) => {
+      expect(await codeOf(secret, {}, late)).toBe('REVOKED');
+      expect(await codeOf((await issuing.claimed(late)).secret, {}, late)).toBe('VALID');
+    });
   });
 });
