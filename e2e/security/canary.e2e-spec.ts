@@ -103,7 +103,7 @@ it('Redis holds none (G3)', async () => {
   const redis = new Redis(backing.redisUrl);
   const read: Record<string, (key: string) => Promise<unknown>> = {
     string: (key) => redis.getBuffer(key).then((value) => value?.toString('latin1')), hash: (key) => redis.hgetall(key), set: (key) => redis.smembers(key),
-    zset: (key) => redis.zrange(key, 0, -1), list: (key) => redis.lrange(key, 0, -1), stream: (key) => redis.xrange(key, '-', '+'),
+    zset: (key) => redis.zrange(key, '0', '-1'), list: (key) => redis.lrange(key, 0, -1), stream: (key) => redis.xrange(key, '-', '+'),
   };
   for (const key of await redis.keys('*')) expect(foundIn(key + JSON.stringify(await read[await redis.type(key)]?.(key)))).toEqual([]);
   await redis.quit();

@@ -139,7 +139,8 @@ describe('a forged word about a living token changes nothing', () => {
   let tokenId: TokenId;
   let secret: string;
   beforeAll(async () => {
-    ({ tokenId, secret } = await freshToken() as { tokenId: TokenId; secret: string });
+    const fresh = await freshToken();
+    [tokenId, secret] = [fresh.tokenId as TokenId, fresh.secret];
   });
   afterEach(async () => {
     await approved(); // What was published before has been heard by now.

@@ -105,7 +105,9 @@ export class Intake {
     if (upstream !== undefined) tx.tell(upstream, 'request.refused', { submissionId, code, detail, problems, bodyDigest }, subject);
     const refusalKey = `${sender}/${bodyDigest}/${code}`;
     if (await tx.db.one(refusalByKey, refusalKey)) return; // Recorded when it first came.
-    tx.db.insert('refusal', { refusal_key: refusalKey, refused_at: 'now' });
+    // Another one may record the same refusal at this moment: one of the two tells.
+    const [fresh] = await tx.db.query('INSERT INTO refusal (refusal_key) VALUES ($1) ON CONFLICT DO NOTHING RETURNING refusal_key', [refusalKey]);
+    if (!fresh) return;
     tx.emit('request.refused', { source: nameOf(ask.source), submissionId, submitter: ask.submitter, code, detail, problems, bodyDigest }, { subject });
   }
 }

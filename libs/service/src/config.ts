@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { plainToInstance, Transform, Type, type ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, IsIn, IsInt, IsObject, IsOptional, IsString, IsUrl, Max, Min, validateSync } from 'class-validator';
+import { getMetadataStorage, IsIn, IsInt, IsObject, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
 export type Role = (typeof roles)[number];
@@ -26,6 +26,9 @@ export function IsAddress(...protocols: string[]): PropertyDecorator {
 export class ServiceConfig {
   @IsString() httpHost: string = '127.0.0.1';
   @IsInt() @Min(0) @Max(65_535) @Type(() => Number) httpPort!: number;
+  /** Certificate chain and key in PEM; with both the service answers over TLS alone. Best in files: `WRIT_TLS_CERT_FILE`, `WRIT_TLS_KEY_FILE`. */
+  @IsOptional() @Matches(/^-----BEGIN CERTIFICATE-----/) tlsCert?: string;
+  @IsOptional() @Matches(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/) tlsKey?: string;
   @IsAddress('postgres', 'postgresql') databaseUrl!: string;
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;

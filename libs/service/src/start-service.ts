@@ -60,7 +60,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     const health = new Health(options.name, messaging.transactions);
     health.add(() => messaging.trouble);
     const module = rootModule(options, { config, log, source, messaging, health });
-    app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
+    app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
     const fastify = app.getHttpAdapter().getInstance();
     refuseShapeless(fastify);
     addReceipts(fastify);
@@ -163,8 +163,11 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
   };
 }
 
-function httpAdapter(): FastifyAdapter {
+function httpAdapter({ tlsCert, tlsKey }: ServiceConfig): FastifyAdapter {
+  // One without the other is a mistake that must not end in plain text.
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new ConfigurationError(['WRIT_TLS_CERT and WRIT_TLS_KEY are needed together']);
   return new FastifyAdapter({
+    ...(tlsCert === undefined ? {} : { https: { cert: tlsCert, key: tlsKey, minVersion: 'TLSv1.2' as const } }),
     bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
   });
