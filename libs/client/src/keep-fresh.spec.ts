@@ -10,7 +10,7 @@ type State = 'claimable' | 'delivered' | 'used' | 'retired';
 
 /** An issuer of one token, small enough to see through: who shows a living secret gets 200, others 401. */
 class OneTokenIssuer {
-  readonly generations: { rotationId?: string; state: State; secret: string; key?: string }[] = [{ state: 'claimable', secret: '' }];
+  readonly generations: { rotationId?: string; state: State; secret: string; key?: string; isTooLate?: boolean }[] = [{ state: 'claimable', secret: '' }];
   killed = false;
   refused = 0;
   served = 0;
@@ -49,6 +49,10 @@ class OneTokenIssuer {
   private answer(url: string, body: string, headers: Record<string, unknown>): [number, unknown] {
     if (url === '/api') return this.use(String(headers.authorization));
     if (url.endsWith('/claim')) return this.claim((JSON.parse(body) as { rotationId?: string }).rotationId, String(headers['idempotency-key']));
+    if (url.endsWith('/stop')) {
+      this.generations.find(({ rotationId }) => url.includes(rotationId ?? 'none'))!.state = 'retired';
+      return [200, {}];
+    }
     const first = this.generations[0]!;
     return [200, { state: this.killed ? 'revoked' : first.state === 'claimable' ? 'issued' : 'active', generations: this.generations.map(({ rotationId, state }, i) => ({ generation: i + 1, rotationId, state })).filter(({ state }) => state !== 'retired') }];
   }
@@ -59,6 +63,7 @@ class OneTokenIssuer {
       this.killed = true;
       return [409, { code: 'claimed-twice', detail: 'Claimed by another session.' }];
     }
+    if (generation.isTooLate) return [409, { code: 'already-claimed', detail: 'The time to ask again is over.' }];
     Object.assign(generation, { key, state: 'delivered', secret: `writ_secret_${++this.minted}` });
     if (this.losing > 0) {
       this.losing -= 1;
@@ -163,6 +168,17 @@ describe('keeping a secret fresh', () => {
     writeFileSync(`${file()}.claim`, JSON.stringify({ tokenId: 'tok_1', key: 'written-down' }));
     void watch(fileStore(file()));
     await until(() => readdirSync(folder).join() === 'secret');
+    expect(issuer.killed).toBe(false);
+  });
+
+  it('G7: stops a rotation whose answer is lost for good, so that the old secret lives on', async () => {
+    issuer.generations[0] = { state: 'used', secret: 'writ_old', key: 'first' };
+    issuer.generations.push({ rotationId: 'rot_1', state: 'delivered', secret: 'writ_lost', key: 'written-down', isTooLate: true });
+    writeFileSync(file(), 'writ_old\n');
+    writeFileSync(`${file()}.claim`, JSON.stringify({ tokenId: 'tok_1', rotationId: 'rot_1', key: 'written-down' }));
+    void watch(fileStore(file()));
+    await until(() => issuer.generations[1]!.state === 'retired' && readdirSync(folder).join() === 'secret');
+    expect(readFileSync(file(), 'utf8')).toBe('writ_old\n');
     expect(issuer.killed).toBe(false);
   });
 
