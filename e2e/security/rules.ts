@@ -96,6 +96,9 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
   },
   rotation: {
     ...everywhere,
+    'POST /v1/campaigns': roles(['admin'], { body: {}, allowed: [400] }),
+    'GET /v1/campaigns/{id}': roles(['admin', 'auditor'], { path: () => '/v1/campaigns/cmp_00000000000000000000000000', allowed: [404] }),
+    'POST /v1/campaigns/{id}/stop': roles(['admin'], { path: () => '/v1/campaigns/cmp_00000000000000000000000000/stop', body: reason, allowed: [404] }),
     'GET /v1/forecast': everybody({ allowed: [200] }),
     'GET /v1/rotations/{id}': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/rotations/${its.rotationId}`, allowed: [200] }),
     'GET /v1/tokens/{id}/rotations': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/tokens/${its.tokenId}/rotations`, allowed: [200] }),

@@ -98,7 +98,7 @@ describe('with TLS by configuration', () => {
     expect(await ready(service.url)).toBe(200);
     await expect(fetch(service.url.replace('https:', 'http:'))).rejects.toThrow();
     const id = await bench.bus.say('monitor', 'trust.changed', { ownerId: 'svc:a', team: 'orders', openIncidents: 0, version: 1, code: 'incident-opened', since: '2026-01-01T00:00:00Z' } as never);
-    await until(() => heard.includes(id));
+    await until(() => heard.includes(id), 'the message');
     await service.close();
   });
 
