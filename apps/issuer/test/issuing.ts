@@ -124,10 +124,23 @@ export class Issuing {
 export interface Answer {
   status: number;
   headers: Headers;
-  body: Record<string, any>;
+  body: Body;
+}
+
+/** What tests look at in answers of many kinds. */
+export interface Body {
+  [field: string]: unknown;
+  code: string;
+  secret: string;
+  generation: number;
+  seq: number;
+  paths: object;
+  items: { what: string }[];
+  results: { code: string }[];
+  receipts: { verifierId: string; name: string; outcome: string; latencyMs: number }[];
 }
 
 async function answerOf(response: Response): Promise<Answer> {
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Record<string, any>) };
+  return { status: response.status, headers: response.headers, body: (text === '' ? {} : JSON.parse(text)) as Body };
 }

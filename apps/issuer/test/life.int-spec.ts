@@ -143,7 +143,7 @@ describe('a claim', () => {
     const answers = await Promise.all(['a', 'b', 'c'].map((key) => claim(tokenId, 'alice', key)));
     const secrets = answers.flatMap(({ body }) => body.secret ?? []);
     expect(secrets.length).toBe(1);
-    expect((await verify(secrets[0])).body.code).toBe('REVOKED');
+    expect((await verify(secrets[0] as string)).body.code).toBe('REVOKED');
   });
 });
 

@@ -5,7 +5,7 @@ import { queues } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { backingUrls } from '@writ/testing';
 import { innerDigest } from '@writ/token';
-import { Issuing } from './issuing.js';
+import { Issuing, type Body } from './issuing.js';
 
 let issuing: Issuing;
 let issuer: Service;
@@ -13,7 +13,7 @@ let client: ClientProxy;
 let user: string;
 
 const ask = (pattern: string, data: object, userId: string | undefined = user) =>
-  firstValueFrom(client.send<Record<string, unknown>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
+  firstValueFrom(client.send<Pick<Body, 'code' | 'results'>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
 
 beforeAll(async () => {
   issuing = await Issuing.create();
