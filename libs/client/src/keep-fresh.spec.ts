@@ -92,10 +92,11 @@ describe('keeping a secret fresh', () => {
   let issuer: OneTokenIssuer;
   let url: string;
   let watching: AbortController;
+  let watched: ReturnType<typeof keepFresh> | undefined;
   const file = () => join(folder, 'secret');
   const watch = (store: SecretStore, onFresh?: () => void) => {
     const urls = { request: url, policy: url, issuer: url, rotation: url, audit: url, monitor: url };
-    return keepFresh({ tokenId: 'tok_1', store, writ: writAs(urls, 'Bearer me'), pollMs: 15, signal: watching.signal, onFresh });
+    return (watched = keepFresh({ tokenId: 'tok_1', store, writ: writAs(urls, 'Bearer me'), pollMs: 15, signal: watching.signal, onFresh }));
   };
   const until = async (met: () => boolean) => { for (let i = 0; i < 400 && !met(); i++) await pause(10); expect(met()).toBe(true); };
 
@@ -107,12 +108,13 @@ describe('keeping a secret fresh', () => {
   });
   afterEach(async () => {
     watching.abort();
+    await watched; // Its last look ends before the folder goes.
     await issuer.stop();
     rmSync(folder, { recursive: true });
   });
 
   it('G7: a long-running client that reads the file before each call loses none through ten rotations', async () => {
-    const watched = watch(fileStore(file()));
+    void watch(fileStore(file()));
     await until(() => readdirSync(folder).includes('secret'));
     let isRunning = true;
     const client = async () => {
