@@ -47,7 +47,7 @@ describe('an upstream that sends', () => {
 
   it('no user id is parked and recorded, not answered: nobody knows who it was', async () => {
     await upstream.submit(upstream.envelope(wish()), { userId: null });
-    await until('the log to say so', async () => (await entriesOf({ type: 'message.parked' })).length > 0);
+    await until('the log to say so', async () => (await entriesOf({ type: 'audit.rejected' })).length > 0);
   });
 
   it('a forged user id never arrives: the broker closes the channel (G10)', async () => {

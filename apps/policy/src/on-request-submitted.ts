@@ -1,5 +1,5 @@
 import { type Message, type Trust } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock, loadTrust } from '@writ/service';
 import { ActiveSets } from './active-set.store.js';
 import { PolicyConfig } from './config.js';
@@ -10,8 +10,8 @@ import { keepAnswer, keepWaiting, stateOf } from './request.store.js';
 import { say } from './say.js';
 
 /**
- * Answers each request once. One that is not what the request service signed is never answered: it fails until it is
- * parked, for a person to find out who changed it. Without an active set requests wait; nothing is approved meanwhile.
+ * Answers each request once. One that is not what the request service signed is never answered: it is
+ * parked at once, for a person to find out who changed it. Without an active set requests wait; nothing is approved meanwhile.
  */
 @MessageHandler()
 export class OnRequestSubmitted {
@@ -27,7 +27,7 @@ export class OnRequestSubmitted {
   @On('request.submitted')
   async handle({ data: request }: Message<'request.submitted'>, tx: Tx<'policy'>): Promise<void> {
     const doubt = doubtAbout(request, this.trust, this.clock.now());
-    if (doubt) throw new Error(`Request ${request.requestId} is not what was signed: ${doubt}.`);
+    if (doubt) throw new Unacceptable(doubt, `Request ${request.requestId} is not what was signed.`);
     if (await stateOf(tx.db, request.requestId)) return; // Answered before, or withdrawn before it came.
     const set = await this.sets.of(tx.db);
     if (!set) return keepWaiting(tx.db, request);

@@ -85,7 +85,7 @@ describe('a decision', () => {
     for (const request of [widened, stolen, selfMade]) await world.bench.bus.say('request', 'request.submitted', request);
     const waiting = () => world.rows<{ last_error: string }>('SELECT last_error FROM inbox_waiting ORDER BY last_error');
     await until(async () => (await waiting()).length === 3, 'all three to be set aside');
-    const errors = (await waiting()).map(({ last_error }) => last_error).join('\n');
+    const errors = (await waiting()).map(({ code }) => code).join('\n');
     expect(errors).toMatch(/request-digest-differs/);
     expect(errors).toMatch(/statement-for-another-request/);
     expect(errors).toMatch(/statement-wrong-purpose/);

@@ -2,7 +2,7 @@ import { lastValueFrom, isObservable } from 'rxjs';
 import type { ServiceName } from '@writ/contracts';
 import { toJson, type Db } from './database.js';
 import {
-  isRejected, isUnavailable, maxAttempts, turnsOf, waitMs, type Accepted, type Delivery, type Door, type Rejected,
+  isRejected, isUnavailable, maxAttempts, turnsOf, Unacceptable, waitMs, type Accepted, type Delivery, type Door, type Rejected,
 } from './incoming.js';
 import type { Log } from './log.js';
 import type { Transactions, Tx } from './transaction.js';
@@ -88,6 +88,7 @@ export class Inbox<S extends ServiceName> {
   }
 
   private async failed(door: Door, item: Accepted, error: unknown): Promise<void> {
+    if (error instanceof Unacceptable) return this.park(door, item, error.code, error.message);
     this.log.warn({ err: error, message: item.messageId, pattern: item.pattern }, 'a message failed and is tried again later');
     await this.transactions.run((tx) => store(tx.db, door, item, 1, 'handler-failed', textOf(error)));
   }

@@ -151,6 +151,14 @@ export class Unavailable extends Error {
   override readonly name: string = 'Unavailable';
 }
 
+/** Thrown by a handler for a message that no later try can make good: forged, or against a rule. It is parked at once. */
+export class Unacceptable extends Error {
+  constructor(readonly code: string, detail: string) {
+    super(detail);
+    this.name = 'Unacceptable';
+  }
+}
+
 /** PostgreSQL is not there, or has no room just now: nothing was decided about the message itself. */
 export function isUnavailable(error: unknown): boolean {
   if (error instanceof Unavailable) return true;

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { createLog } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
 import type { Message, ServiceName } from '@writ/contracts';
-import { Messaging, MessageHandler, On, type Tx } from '@writ/messaging';
+import { Messaging, MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 
 const trust = (version: number, ownerId = 'svc:a') => ({ ownerId, team: 'orders', openIncidents: version, version, code: 'incident-opened', since: '2026-01-01T00:00:00Z' });
 
@@ -19,6 +19,7 @@ class OnEverything {
 
   @On('trust.changed')
   async trust({ data, id }: Message<'trust.changed'>, tx: Tx<'policy'>): Promise<void> {
+    if (data.ownerId === 'svc:forged') throw new Unacceptable('statement-bad-signature', 'Not signed by anybody we trust.');
     if (failing.has(data.ownerId)) throw new Error('this handler fails');
     handled.push(id);
     tx.db.insert('seen', { event_id: id, owner: data.ownerId, version: data.version });
@@ -140,6 +141,15 @@ describe('a consumer', () => {
     await bench.bus.publish('writ-monitor', 'writ.events', 'trust.changed', event('evt-nobody'), { userId: null });
     await tap.next('message.parked', ({ code }) => code === 'user-id-missing');
     expect(handled).toEqual([]);
+    await rows('DELETE FROM inbox_waiting');
+  });
+
+  it('parks at once, by its code, what its handler says can never be acceptable', async () => {
+    await start();
+    const tap = await bench.bus.tap();
+    const id = await bench.bus.say('monitor', 'trust.changed', trust(1, 'svc:forged'));
+    await tap.next('message.parked', ({ code, messageId }) => code === 'statement-bad-signature' && messageId === id);
+    expect(await rows(`SELECT * FROM inbox_waiting WHERE state = 'parked' AND message_id = '${id}'`)).toHaveLength(1);
     await rows('DELETE FROM inbox_waiting');
   });
 
