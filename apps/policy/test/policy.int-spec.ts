@@ -83,7 +83,7 @@ describe('a decision', () => {
     const stolen = { ...submitted(world.bench.signingKey('request')), statement: honest.statement };
     const selfMade = submitted(world.bench.signingKey('policy'));
     for (const request of [widened, stolen, selfMade]) await world.bench.bus.say('request', 'request.submitted', request);
-    const waiting = () => world.rows<{ last_error: string }>('SELECT last_error FROM inbox_waiting ORDER BY last_error');
+    const waiting = () => world.rows<{ code: string }>('SELECT code FROM inbox_waiting ORDER BY code');
     await until(async () => (await waiting()).length === 3, 'all three to be set aside');
     const errors = (await waiting()).map(({ code }) => code).join('\n');
     expect(errors).toMatch(/request-digest-differs/);
