@@ -72,12 +72,13 @@ export class ClaimController {
     const claims = generation.claims + 1;
     const events = isRotation && claims === 1 ? 2 : 1;
     await tx.db.query(
-      `UPDATE generation SET state = 'delivered', claims = $3, claim_before = NULL, claim_key = coalesce(claim_key, $4), claimed_at = coalesce(claimed_at, now())
-       WHERE token_id = $1 AND generation = $2`, [token.token_id, generation.generation, claims, key ?? null],
-    );
-    await tx.db.query(
-      `UPDATE token SET version = version + $2, state = CASE state WHEN 'issued' THEN 'active' ELSE state END,
-         claimed_at = coalesce(claimed_at, now()), ends_at = expires_at WHERE token_id = $1`, [token.token_id, events],
+      `WITH delivered AS (
+         UPDATE generation SET state = 'delivered', claims = $3, claim_before = NULL, claim_key = coalesce(claim_key, $4), claimed_at = coalesce(claimed_at, now())
+         WHERE token_id = $1 AND generation = $2
+       )
+       UPDATE token SET version = version + $5, state = CASE state WHEN 'issued' THEN 'active' ELSE state END,
+         claimed_at = coalesce(claimed_at, now()), ends_at = expires_at WHERE token_id = $1`,
+      [token.token_id, generation.generation, claims, key ?? null, events],
     );
     tx.emit('token.delivered', {
       tokenId: token.token_id, requestId: token.request_id, generation: generation.generation, claimant: principalOf(caller), claims,

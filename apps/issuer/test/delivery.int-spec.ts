@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey, type JWK } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import { makeId } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
-import { randomBytes } from 'node:crypto';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -158,5 +160,19 @@ describe('a secret', () => {
       expect(text).not.toContain(Buffer.from(secret).toString('hex'));
       expect(text).not.toContain(Buffer.from(secret).toString('base64').slice(0, 40));
     }
+  });
+});
+
+describe('a pepper', () => {
+  it('is replaced while tokens made with the old one live on', async () => {
+    const before = await issuing.claimed(issuer);
+    writeFileSync(join(issuing.bench.dir, 'issuer', 'pepper.2.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
+    const renewed = await issuing.start();
+    const codeOf = async (token: string) => (await issuing.post(renewed, '/v1/tokens/verify', { token }, gateway)).body.code;
+    expect(await codeOf(before.secret)).toBe('VALID');
+    const after = await issuing.claimed(renewed);
+    expect(await codeOf(after.secret)).toBe('VALID');
+    const kids = await issuing.bench.database('issuer').query('SELECT DISTINCT pepper_kid FROM secret WHERE token_id = ANY($1) ORDER BY 1', [[before.tokenId, after.tokenId]]);
+    expect(kids).toEqual([{ pepper_kid: '1' }, { pepper_kid: '2' }]);
   });
 });
