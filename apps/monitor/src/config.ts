@@ -5,7 +5,7 @@ import { FromJson, IsAddress, ServiceConfig } from '@writ/service';
 /** What the monitor is told besides what every service is. */
 export class MonitorConfig extends ServiceConfig {
   /** Smaller than elsewhere: one message may hold thousands of records. */
-  @IsInt() @Min(1) @Max(1_000) @Type(() => Number) override batch: number = 25;
+  @IsInt() @Min(1) @Max(1_000) @Type(() => Number) override batch: number = 10;
   /** Baselines live here; what is lost is rebuilt from the roll-ups. */
   @IsAddress('redis', 'rediss') redisUrl!: string;
   /** Holds `signing.<kid>.pem`, which proposals and leak reports are signed with, and `honeytoken.<kid>.key`. */

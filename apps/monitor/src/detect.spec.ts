@@ -9,7 +9,7 @@ const usual: Features = {
   agent: 'cccc', agentAge: 20 * 86_400, agentsKnown: 1, agentChurn: 0.2, denied: 0, deniedNew: 0, highDenied: 0, awakeFor: -1, sleptDays: 0, deadCalls: 0, deadKnownCalls: 0,
   quietUntil: 0, learningUntil: 0,
 };
-const around: Surroundings = { network: '203.0.113.0/24', agent: 'curl', tokensOfNetwork: 1, tokensOfCaller: 1, tokensOfAgent: 1, tokensOfTeam: 20, retired: false, baited: false };
+const around: Surroundings = { network: '203.0.113.0/24', agent: 'curl', tokensOfNetwork: 1, tokensOfCaller: 1, tokensOfAgent: 1, tokensOfTeam: 20, retired: false, unusedDays: 0, baited: false };
 const newNetwork = { networkAge: 60, networkLead: 20 * 86_400, networkCalls: 10, networkChurn: 1.2 };
 const newAgent = { agentAge: 60, agentChurn: 1.2 };
 const young = { firstUsedAt: now - 300, calls: 850, highMinute: 0, minutesSeen: 0 };
@@ -42,6 +42,8 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
   ['a known network where bait was taken', {}, { baited: true }, undefined],
   ['awake again where it slept', { awakeFor: 5, sleptDays: 40 }, {}, 'awakening note'],
   ['awake again elsewhere', { awakeFor: 5, sleptDays: 40, ...newNetwork }, {}, 'awakening notify'],
+  ['the first use of all, soon after issue', { ...young, calls: 3, liveCalls: 3, networkAge: 0, networkLead: -1 }, { unusedDays: 2 }, undefined],
+  ['the first use of all, weeks after issue', { ...young, calls: 3, liveCalls: 3, networkAge: 0, networkLead: -1 }, { unusedDays: 20 }, 'awakening notify'],
   ['three refused scopes', { denied: 3, deniedNew: 3 }, {}, undefined],
   ['many refused uses of one scope', { denied: 12, deniedNew: 1 }, {}, 'denied-scopes note'],
   ['refusals that are nothing new', { denied: 12, deniedNew: 1, highDenied: 10 }, {}, undefined],

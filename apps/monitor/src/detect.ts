@@ -20,6 +20,8 @@ export interface Surroundings {
   tokensOfTeam: number;
   /** Whether the dead secret is one that was replaced, its token living on. */
   retired: boolean;
+  /** Days from issue to these uses, where they are the token's very first; 0 otherwise. */
+  unusedDays: number;
   /** A honeytoken was used from the new network within the last day. */
   baited: boolean;
 }
@@ -58,10 +60,10 @@ export const weight: Record<MisuseAction, number> = { note: 0, notify: 1, suspen
 export function mayMatter(features: Features): boolean {
   // The first network and agent of all are nobody's novelty, or a thousand new tokens would be a thousand questions.
   const isStranger = (isNewNetwork(features) && features.networkLead >= 1) || (isNewAgent(features) && features.agentsKnown > 0);
-  return isStranger || detect(features, nowhere).length > 0;
+  return isStranger || isFirstUse(features) || detect(features, nowhere).length > 0;
 }
 
-const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false, baited: false };
+const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false, unusedDays: 0, baited: false };
 
 /** How far an operator lets detectors go: the kill switch of each. */
 export type Limits = ReadonlyMap<string, MisuseAction | 'off'>;
@@ -85,6 +87,8 @@ function toNote(finding: Finding): Finding {
 const isNewNetwork = ({ networkAge, network }: Features) => network !== '' && networkAge >= 0 && networkAge < hour;
 const isNewAgent = ({ agentAge, agent }: Features) => agent !== '' && agentAge >= 0 && agentAge < hour;
 const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt < day || calls < 20;
+/** Of all uses that there ever were. */
+export const isFirstUse = ({ calls, liveCalls }: Features) => liveCalls > 0 && calls === liveCalls;
 /** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
 const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
 const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
@@ -126,7 +130,8 @@ const newNetwork: Judge = (f, { network, tokensOfNetwork }) => {
   return finding('new-network', settled ? 'notify' : 'note', `First use from ${network}; ${f.networksKnown} networks were known.`);
 };
 
-const awakening: Judge = (f, { network }) => {
+const awakening: Judge = (f, { network, unusedDays }) => {
+  if (unusedDays >= 14) return finding('awakening', 'notify', `First use of all, from ${network}, ${Math.floor(unusedDays)} days after it was issued.`);
   if (f.awakeFor < 0 || f.awakeFor > hour) return undefined;
   const action = isNewNetwork(f) && !f.neighbourKnown ? 'notify' : 'note';
   return finding('awakening', action, `Used again after ${f.sleptDays} days of silence${action === 'notify' ? `, from ${network}, a network not seen before` : ''}.`);

@@ -3,7 +3,7 @@ import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Alerts } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
-import { detect, limited, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
+import { detect, isFirstUse, limited, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 import { Honeytokens } from './honeytoken.store.js';
 import { limitsOf } from './limit.store.js';
@@ -98,6 +98,7 @@ export class OnUsage {
       const alive = token === undefined || token.state === 'active';
       const around: Surroundings = {
         tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
+        unusedDays: token && isFirstUse(features) ? (features.now - token.issued_at.getTime() / 1000) / 86_400 : 0,
       };
       const findings = limited(detect(features, around), limits);
       const [verdict] = findings;

@@ -111,7 +111,7 @@ describe('the monitor', () => {
     const { tokenId } = await established();
     const before = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId).length;
     await redis.unlink(keyOf(tokenId));
-    await say(tokenId, [{ count: 20 }, { count: 5, network: '192.0.2.0/24', agent: 'other' }]);
+    await say(tokenId, [{ count: 20 }, { count: 5, network: `10.${randomBytes(2).join('.')}.0/24`, agent: 'other' }]);
     await counted(tokenId, 60 * 20 + 25);
     expect(Number(await redis.hget(keyOf(tokenId), 'l'))).toBeGreaterThan(Date.now() / 1000);
     expect(Object.keys(await redis.hgetall(keyOf(tokenId))).filter((field) => field.startsWith('N'))).toHaveLength(2);
