@@ -10,6 +10,8 @@ export interface Platform {
   /** Process ids by name, the backing services among them. */
   pids: Map<string, number>;
   facts: { databaseUrl(service: string): string; migrationUrl(service: string): string };
+  /** The broker's administrator, for whoever wants to listen. */
+  amqpUrl: string;
   /** Gives PostgreSQL's planner its statistics. */
   analyze(): Promise<void>;
   stop(): Promise<void>;
@@ -39,6 +41,7 @@ export async function startPlatform(say: (line: string) => void): Promise<Platfo
   return {
     env: platform.env,
     facts: platform.facts,
+    amqpUrl: (JSON.parse(readFileSync(join(platform.layout.backing, 'backing.json'), 'utf8')) as { amqpUrl: string }).amqpUrl,
     analyze: async () => {
       for (const service of services) {
         const client = new pg.Client({ connectionString: platform.facts.migrationUrl(service) });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { connect, type ConfirmChannel } from 'amqplib';
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import pg from 'pg';
+import { exchanges, vhosts } from '@writ/contracts';
 import { startPlatform, type Platform } from '../platform.js';
 import { Meter } from '../process-cost.js';
 import { quantile, type BenchOptions, type Row } from '../row.js';
@@ -56,20 +57,42 @@ class Driver {
     const channel = await connection.createConfirmChannel();
     const audit = new pg.Client({ connectionString: platform.facts.databaseUrl('audit') });
     await audit.connect();
+    const close = [() => connection.close(), () => audit.end()];
     const driver = new Driver(name, channel, audit, async () => {
-      await connection.close();
-      await audit.end();
+      for (const each of close) await each();
     });
+    // Its own outcomes go to a queue that somebody reads, as they do for every upstream.
     const { queue } = await channel.assertQueue('', { exclusive: true });
     await channel.bindQueue(queue, 'writ.outcomes', `${name}.#`);
-    await channel.consume(queue, (message) => {
-      if (message?.fields.routingKey !== `${name}.token.issued`) return;
-      const { data } = JSON.parse(message.content.toString()) as { data: { submissionId: string } };
-      const sent = driver.sentAt.get(data.submissionId);
-      if (sent !== undefined) driver.latencies.push(performance.now() - sent);
-      driver.sentAt.delete(data.submissionId);
-    }, { noAck: true });
+    await channel.consume(queue, () => undefined, { noAck: true });
+    const listener = await driver.listen(platform.amqpUrl);
+    close.push(() => listener.close());
     return driver;
+  }
+
+  /** Hears on the bus itself when a token was issued, and for which submission. */
+  private async listen(amqpUrl: string): Promise<ChannelModel> {
+    const url = new URL(amqpUrl);
+    url.pathname = `/${vhosts.main}`;
+    const connection = await connect(url.toString());
+    const channel = await connection.createChannel();
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    for (const key of ['request.submitted', 'token.issued']) await channel.bindQueue(queue, exchanges.events, key);
+    const submissions = new Map<string, string>();
+    await channel.consume(queue, (message) => {
+      if (!message) return;
+      const { data } = JSON.parse(message.content.toString()) as { data: { requestId: string; submissionId?: string } };
+      if (data.submissionId !== undefined) submissions.set(data.requestId, data.submissionId);
+      else this.issued(submissions.get(data.requestId) ?? '');
+      if (data.submissionId === undefined) submissions.delete(data.requestId);
+    }, { noAck: true });
+    return connection;
+  }
+
+  private issued(submissionId: string): void {
+    const sent = this.sentAt.get(submissionId);
+    if (sent !== undefined) this.latencies.push(performance.now() - sent);
+    this.sentAt.delete(submissionId);
   }
 
   async burst(count: number): Promise<{ perSecond: number; latencies: number[] }> {
