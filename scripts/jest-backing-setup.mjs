@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runningBacking, startBacking, stopBacking } from './backing/backing.mjs';
+import { inPath, installPackages } from './backing/binaries.mjs';
 import { isAlive } from './backing/processes.mjs';
 import { Problem } from './backing/problem.mjs';
 import { readState } from './backing/state.mjs';
@@ -12,12 +13,25 @@ const say = (line) => process.stderr.write(`  ${line}\n`);
 /** Gives the integration tests real servers: the set that WRIT_TEST_BACKING names, else a fresh one that ends with the run. */
 export default async function provideBacking() {
   const set = process.env.WRIT_TEST_BACKING ? named(process.env.WRIT_TEST_BACKING) : await startOwn();
+  await provideJudges();
   Object.assign(process.env, {
     WRIT_TEST_POSTGRES_URL: set.postgresUrl,
     WRIT_TEST_AMQP_URL: set.amqpUrl,
     WRIT_TEST_AMQP_MANAGEMENT_URL: set.amqpManagementUrl ?? '',
     WRIT_TEST_REDIS_URL: set.redisUrl,
   });
+}
+
+/**
+ * Programs of others that judge what we made: Go with its own transparency logs, and a browser. A machine where they
+ * cannot be installed tests the rest, and those tests say in their names what they did not do.
+ */
+async function provideJudges() {
+  const judges = { go: ['golang-go', 'golang-golang-x-mod-dev'], chromium: ['chromium'] };
+  const packages = Object.entries(judges).flatMap(([program, names]) => (inPath(program) === undefined ? names : []));
+  if (packages.length === 0) return;
+  mkdirSync(runFolder, { recursive: true });
+  await installPackages({ dir: runFolder, log: say, packages });
 }
 
 function named(file) {

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { installPackages } from './binaries.mjs';
+import { installPackages, serverPackages } from './binaries.mjs';
 import { composeAnswers, startComposed, stopComposed } from './compose.mjs';
 import { exchange, freePort } from './ports.mjs';
 import { dataFolder, findPostgres, leftoverPostgres, startPostgres } from './postgres.mjs';
@@ -93,7 +93,7 @@ async function useGiven(name, log) {
 
 async function startLocal({ names, dir, log, record, state, ports, passwords }) {
   const absent = () => names.filter((name) => finders[name]() === undefined);
-  if (absent().length > 0) await installPackages({ dir, log });
+  if (absent().length > 0) await installPackages({ dir, log, packages: serverPackages });
   if (absent().length > 0) throw missingPrograms(absent(), dir);
   const remember = (server) => record({ processes: [...state.processes, server] });
   const data = names.includes('postgres') ? dataFolder(dir) : undefined;

@@ -26,12 +26,14 @@ export function run(command, args, { logFile, timeoutMs, env = process.env, cwd 
   }).finally(() => { if (typeof output === 'number') closeSync(output); });
 }
 
-/** Installs the three servers from the distribution's packages, where this user may and apt-get exists. */
-export async function installPackages({ dir, log }) {
+export const serverPackages = ['rabbitmq-server', 'postgresql', 'redis-server'];
+
+/** Installs some of the distribution's packages, where this user may and apt-get exists; answers whether it did. */
+export async function installPackages({ dir, log, packages }) {
   if (process.getuid?.() !== 0 || inPath('apt-get') === undefined) return false;
-  log('installing rabbitmq-server, postgresql and redis-server with apt-get');
+  log(`installing ${packages.join(', ')} with apt-get`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const logFile = join(dir, 'apt.log');
   if (!await run('apt-get', ['update'], { logFile, timeoutMs: 120_000, env })) return false;
-  return run('apt-get', ['install', '-y', '--no-install-recommends', 'rabbitmq-server', 'postgresql', 'redis-server'], { logFile, timeoutMs: 300_000, env });
+  return run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { logFile, timeoutMs: 300_000, env });
 }
