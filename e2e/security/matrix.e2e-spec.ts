@@ -55,7 +55,7 @@ function expected({ who, others }: Rule, caller: CallerName): number | 'in' {
 async function call(service: keyof typeof rules, route: string, rule: Rule, caller: CallerName) {
   const [method = '', path = ''] = route.split(' ');
   const credential = credentials[caller];
-  const headers: Record<string, string> = route === 'GET /v1/forward-auth' && credential !== undefined ? { 'x-writ-gateway-authorization': credential } : {};
+  const headers: Record<string, string> = /\/v1\/(forward-auth|ext-authz)/.test(route) && credential !== undefined ? { 'x-writ-gateway-authorization': credential } : {};
   return ask(`${urls[service]}${rule.path?.(things) ?? path}`, { method, authorization: credential, headers, body: rule.body });
 }
 

@@ -76,6 +76,7 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'POST /oauth2/introspect': gateway({ body: { token: 'writ_dev_none' }, allowed: [200] }),
     'POST /oauth2/revoke': gateway({ body: { token: 'writ_dev_none' }, allowed: [200] }),
     'GET /v1/forward-auth': gateway({ allowed: [401] }),
+    ...Object.fromEntries(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => [`${method} /v1/ext-authz/{path}`, gateway({ path: () => '/v1/ext-authz/orders', allowed: [401] })])),
     'POST /v1/fleet/verifiers': gateway({ body: {}, allowed: [400] }),
     'POST /v1/fleet/lease': gateway({ body: {}, allowed: [400] }),
     'POST /v1/usage': gateway({ body: {}, allowed: [400] }),

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, openSync, closeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const folders = () => [...new Set([...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin'])];
@@ -28,12 +28,25 @@ export function run(command, args, { logFile, timeoutMs, env = process.env, cwd 
 
 export const serverPackages = ['rabbitmq-server', 'postgresql', 'redis-server'];
 
-/** Installs some of the distribution's packages, where this user may and apt-get exists; answers whether it did. */
+/** Installs some of the distribution's packages, where this user may and apt-get exists; answers whether it did. None of their services is started. */
 export async function installPackages({ dir, log, packages }) {
   if (process.getuid?.() !== 0 || inPath('apt-get') === undefined) return false;
   log(`installing ${packages.join(', ')} with apt-get`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const logFile = join(dir, 'apt.log');
-  if (!await run('apt-get', ['update'], { logFile, timeoutMs: 120_000, env })) return false;
-  return run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { logFile, timeoutMs: 300_000, env });
+  return withoutServices(async () => await run('apt-get', ['update'], { logFile, timeoutMs: 120_000, env })
+    && run('apt-get', ['install', '-y', '--no-install-recommends', ...packages], { logFile, timeoutMs: 300_000, env }));
+}
+
+const policyFile = '/usr/sbin/policy-rc.d';
+
+/** Debian starts what it installs unless this file says no; one that an administrator put there stays as it is. */
+async function withoutServices(work) {
+  const ours = !existsSync(policyFile);
+  if (ours) writeFileSync(policyFile, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    return await work();
+  } finally {
+    if (ours) rmSync(policyFile, { force: true });
+  }
 }

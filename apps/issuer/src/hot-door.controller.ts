@@ -68,7 +68,7 @@ export class HotDoor implements OnModuleInit {
     if (answer.code === 'RATE_LIMITED') {
       return { ...problem(429, 'rate-limited', 'This token is used too often.'), headers: { ...headers, 'retry-after': String(Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)) } };
     }
-    return { status: 200, body: introspectionOf(answer, this.config.publicUrl ?? `http://${request.headers.host ?? ''}`), headers };
+    return { status: 200, body: introspectionOf(answer, this.config.publicUrl?.replace(/\/$/, '') ?? `${'encrypted' in request.socket ? 'https' : 'http'}://${request.headers.host ?? ''}`), headers };
   };
 
   private serve(request: IncomingMessage, response: ServerResponse, ask: Ask): void {

@@ -8,6 +8,7 @@ import { ExpireJob } from './expire.job.js';
 import { FleetController } from './fleet.controller.js';
 import { Fleet } from './fleet.store.js';
 import { Gateways } from './gateway.store.js';
+import { ForwardAuth } from './forward-auth.controller.js';
 import { GatewaysController } from './gateways.controller.js';
 import { Hints } from './hints.store.js';
 import { HotDoor } from './hot-door.controller.js';
@@ -45,7 +46,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
   ],
   exports: [GatewayRegister],
 })

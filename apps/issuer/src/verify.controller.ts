@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { FieldProblem, Verification } from '@writ/contracts';
+import type { FieldProblem } from '@writ/contracts';
 import { Gateways, type KnownGateway } from './gateway.store.js';
 import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
@@ -13,7 +13,7 @@ import { IssuerConfig } from './config.js';
 type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway) => unknown;
 
 /**
- * What gateways ask in bulk or through other servers, straight on Fastify: the same credentials and limits as
+ * What gateways ask in bulk or rarely, straight on Fastify: the same credentials and limits as
  * everywhere, without the layers that a route of Nest passes. Every answer is for authenticated gateways alone.
  */
 @Injectable()
@@ -25,18 +25,16 @@ export class VerifyRoutes implements OnModuleInit {
 
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
-    const post = (url: keyof typeof operations, handler: Handler) => fastify.post(url, { config: { operation: operations[url] } }, this.guarded('authorization', handler));
+    const post = (url: keyof typeof operations, handler: Handler) => fastify.post(url, { config: { operation: operations[url] } }, this.guarded(handler));
     post('/v1/tokens/verify-batch', (request, reply, gateway) => this.verifyBatch(request, reply, gateway));
     post('/oauth2/revoke', (request, reply, gateway) => this.revoke(request, reply, gateway));
-    fastify.get('/v1/forward-auth', { config: { operation: operations['/v1/forward-auth'] } }, this.guarded('x-writ-gateway-authorization', (request, reply, gateway) => this.forwardAuth(request, reply, gateway)));
     fastify.get('/.well-known/oauth-authorization-server', { config: { operation: operations['/.well-known/oauth-authorization-server'] } }, (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
   }
 
-  private guarded(header: 'authorization' | 'x-writ-gateway-authorization', handler: Handler) {
+  private guarded(handler: Handler) {
     return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
       reply.header('cache-control', 'no-store');
-      const sent = request.headers[header];
-      const found = this.gateways.ofHeader(typeof sent === 'string' ? sent : undefined);
+      const found = this.gateways.ofHeader(request.headers.authorization);
       const gateway = found instanceof Promise ? await found : found;
       if (!gateway) return notAuthenticated(request, reply);
       return handler(request, reply, gateway);
@@ -59,20 +57,6 @@ export class VerifyRoutes implements OnModuleInit {
       await this.possession.revoke(known, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
     }
     return reply.status(200).send();
-  }
-
-  /** For `auth_request` of nginx and its kin, which know 2xx, 401 and 403. */
-  private async forwardAuth(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
-    const { scope, audience } = request.query as Record<string, string | string[] | undefined>;
-    const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const scopes = [scope ?? []].flat().flatMap((text) => text.split(' ')).filter((text) => text !== '');
-    const address = [request.headers['x-forwarded-for'] ?? []].flat()[0]?.split(',')[0]?.trim();
-    const answer = await this.verifier.answer({
-      digest: bearer === undefined ? undefined : digestOf(bearer), scopes, audience: [audience ?? []].flat()[0], address, agent: request.headers['user-agent'],
-    }, gateway, 'use');
-    if (answer.valid) return reply.status(204).headers(identityHeaders(answer)).send();
-    if (answer.code === 'INSUFFICIENT_SCOPE' || answer.code === 'RATE_LIMITED') return reply.status(403).header('x-writ-code', answer.code).send();
-    return reply.status(401).header('www-authenticate', 'Bearer').send();
   }
 
   /** RFC 8414. There is no authorization endpoint: tokens are requested, decided and claimed. */
@@ -100,14 +84,7 @@ function tokenField(body: unknown): string | undefined {
   return typeof token === 'string' && token !== '' ? token : undefined;
 }
 
-function identityHeaders({ tokenId = '', owner = '', scopes = [], audience = '', environment = '', expiresAt = '' }: Verification): Record<string, string> {
-  return {
-    'x-writ-token-id': tokenId, 'x-writ-owner': owner, 'x-writ-scopes': scopes.join(' '), 'x-writ-audience': audience,
-    'x-writ-environment': environment, 'x-writ-expires-at': expiresAt,
-  };
-}
-
-function notAuthenticated(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function notAuthenticated(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   reply.status(401).header('www-authenticate', 'Basic realm="writ"');
   if (request.url.startsWith('/oauth2/')) return reply.send({ error: 'invalid_client', error_description: 'This needs a gateway’s client credentials.' });
   return problem(reply, { status: 401, code: 'not-authenticated', detail: 'This route needs a gateway’s client credentials.' });

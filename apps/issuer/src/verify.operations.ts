@@ -14,6 +14,7 @@ const closed = (properties: object, required: string[] = []) => ({ type: 'object
 const body = (type: string, schema: object) => ({ required: true, content: { [type]: { schema } } });
 const form = body('application/x-www-form-urlencoded', { type: 'object', properties: { token: { type: 'string' }, token_type_hint: { type: 'string' } }, required: ['token'] });
 const query = (name: string) => ({ name, in: 'query', required: false, schema: { type: 'string' } });
+const header = (name: string, required = false) => ({ name, in: 'header', required, schema: { type: 'string' } });
 const described = (operationId: string, more: object, answers: Record<number, string>) => ({
   operationId, tags: ['Verify'], ...more,
   responses: Object.fromEntries(Object.entries(answers).map(([status, description]) => [status, { description }])),
@@ -28,7 +29,13 @@ export const operations = {
   '/oauth2/introspect': described('Verify.introspect', { ...gateway, requestBody: form }, { 200: 'RFC 7662', 400: 'the token is missing', 401: 'no known gateway' }),
   '/oauth2/revoke': described('Verify.revoke', { ...gateway, requestBody: form }, { 200: 'RFC 7009', 400: 'the token is missing', 401: 'no known gateway' }),
   '/v1/forward-auth': described('Verify.forwardAuth', {
-    parameters: [query('scope'), query('audience'), { name: 'x-writ-gateway-authorization', in: 'header', required: true, schema: { type: 'string' } }],
+    parameters: [query('scope'), query('audience'), header('x-writ-gateway-authorization', true)],
   }, { 204: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, or the token is used too often' }),
+  '/v1/ext-authz/*': described('Verify.extAuthz', {
+    parameters: [
+      { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: 'of the request that is held up; not looked at' },
+      header('x-writ-gateway-authorization', true), header('x-writ-scope'), header('x-writ-audience'),
+    ],
+  }, { 200: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, or the token is used too often' }),
   '/.well-known/oauth-authorization-server': described('Verify.metadata', {}, { 200: 'RFC 8414' }),
 } as const;

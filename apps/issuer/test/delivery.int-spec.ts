@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey, type JWK } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
-import { makeId } from '@writ/contracts';
+import { makeId, type Grant } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
@@ -74,13 +74,7 @@ describe('a sealed delivery', () => {
 });
 
 describe('a limited token', () => {
-  const limited = async (grant: object) => {
-    const request = issuing.submission();
-    await issuing.bench.bus.say('request', 'request.submitted', request);
-    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request, grant));
-    const { envelope } = await tap.next('token.issued', (data) => data.requestId === request.requestId);
-    return String((await issuing.post(issuer, `/v1/tokens/${String(envelope.data.tokenId)}/claim`, {}, await issuing.bearer('alice'))).body.secret);
-  };
+  const limited = async (grant: Partial<Grant>) => (await issuing.claimed(issuer, {}, grant)).secret;
 
   it('is of use only from its networks', async () => {
     const secret = await limited({ networks: ['192.0.2.0/24', '2001:db8::/32'] });

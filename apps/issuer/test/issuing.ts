@@ -84,17 +84,17 @@ export class Issuing {
   }
 
   /** A token that its requester may claim. */
-  async issued(asked: Asked = {}): Promise<{ tokenId: string; request: RequestSubmitted }> {
+  async issued(asked: Asked = {}, grant: Partial<Grant> = {}): Promise<{ tokenId: string; request: RequestSubmitted }> {
     const tap = await this.bench.bus.tap();
     const request = this.submission(asked);
     await this.bench.bus.say('request', 'request.submitted', request);
-    await this.bench.bus.say('policy', 'request.approved', this.approval(request));
+    await this.bench.bus.say('policy', 'request.approved', this.approval(request, grant));
     const { envelope } = await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
     return { tokenId: String(envelope.data.tokenId), request };
   }
 
-  async claimed(service: Service, asked: Asked = {}): Promise<{ tokenId: string; secret: string }> {
-    const { tokenId } = await this.issued(asked);
+  async claimed(service: Service, asked: Asked = {}, grant: Partial<Grant> = {}): Promise<{ tokenId: string; secret: string }> {
+    const { tokenId } = await this.issued(asked, grant);
     const { body } = await this.post(service, `/v1/tokens/${tokenId}/claim`, {}, await this.bearer(asked.requester ?? 'alice'));
     return { tokenId, secret: String(body.secret) };
   }
