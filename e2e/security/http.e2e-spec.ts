@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { serviceNames } from '@writ/client';
 import type { RequestAnswer } from '@writ/contracts';
@@ -147,9 +148,10 @@ describe('whoever takes more than their share', () => {
   });
 
   it('of time is cut off: a body that never ends', async () => {
-    const { hostname, port } = new URL(urls.request);
+    const { protocol, hostname: host, port } = new URL(urls.request);
+    const open = (then: () => void) => (protocol === 'https:' ? connectTls({ host, port: Number(port) }, then) : connect({ host, port: Number(port) }, then));
     const sockets = await Promise.all(Array.from({ length: 50 }, () => new Promise<Socket>((resolve, reject) => {
-      const socket: Socket = connect(Number(port), hostname, () => {
+      const socket: Socket = open(() => {
         socket.write(`POST /v1/requests HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n{"a":`);
         resolve(socket);
       });

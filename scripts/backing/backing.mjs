@@ -21,11 +21,13 @@ const given = { postgres: 'WRIT_BACKING_POSTGRES_URL', rabbitmq: 'WRIT_BACKING_A
  * Every process is recorded in `<dir>/backing.json` before it is waited for; a start after a crash ends those first.
  * A failure ends what had been started and throws a Problem with its remedy.
  *
- * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, stays?: boolean}} options
- *   `fresh` begins with empty data; `stays` lets the servers outlive the calling process on purpose.
+ * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, stays?: boolean, tls?: {ca: string, cert: string, key: string}}} options
+ *   `fresh` begins with empty data; `stays` lets the servers outlive the calling process on purpose; with `tls` what is
+ *   started here answers over TLS alone; containers are used then only where the programs are not there, and stay in
+ *   plain text on the loopback address.
  * @returns {Promise<{postgresUrl: string, amqpUrl: string, amqpManagementUrl: string | undefined, redisUrl: string, pids: number[], stop: () => Promise<void>}>}
  */
-export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, stays = false }) {
+export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, stays = false, tls }) {
   const dir = resolve(folder);
   makeFolder(dir);
   return alone(dir, async () => {
@@ -34,7 +36,7 @@ export async function startBacking({ dir: folder, name, log = () => {}, fresh = 
     const state = { name, dir, owner: stays ? null : self(), disposable: fresh, ready: false, processes: [], ports: readPorts(dir) };
     const record = (change) => { Object.assign(state, change); writeState(dir, state); };
     try {
-      const found = await provide({ dir, log, state, record });
+      const found = await provide({ dir, log, state, record, tls });
       record({
         ready: true, postgresUrl: found.postgres.url, amqpUrl: found.rabbitmq.url, amqpManagementUrl: found.rabbitmq.managementUrl, redisUrl: found.redis.url,
       });
@@ -62,7 +64,7 @@ const runningSet = ({ dir, owner, postgresUrl, amqpUrl, amqpManagementUrl, redis
   postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, owner, pids: processes.map(({ pid }) => pid), stop: () => stopBacking(dir),
 });
 
-async function provide({ dir, log, state, record }) {
+async function provide({ dir, log, state, record, tls }) {
   const names = Object.keys(titles);
   const byUrl = names.filter((name) => process.env[given[name]]);
   const found = Object.fromEntries(await Promise.all(byUrl.map(async (name) => [name, await useGiven(name, log)])));
@@ -72,13 +74,13 @@ async function provide({ dir, log, state, record }) {
   const ports = await choosePorts(state.ports);
   record({ ports });
   const passwords = passwordsFor(dir);
-  if (composeAnswers()) {
+  if ((tls === undefined || missing.some((name) => finders[name]() === undefined)) && composeAnswers()) {
     const composed = await startComposed({ wanted: missing, dir, ports, passwords, log, record: (compose) => record({ compose }) });
     if (composed !== undefined) return { ...composed, ...found };
     record({ compose: undefined });
     log(`Docker Compose could not start the containers (see ${join(dir, 'compose.log')}); using the programs on this machine`);
   }
-  return { ...await startLocal({ names: missing, dir, log, record, state, ports, passwords }), ...found };
+  return { ...await startLocal({ names: missing, dir, log, record, state, ports, passwords, tls }), ...found };
 }
 
 async function useGiven(name, log) {
@@ -91,7 +93,7 @@ async function useGiven(name, log) {
   return { url: url.href, managementUrl: name === 'rabbitmq' ? process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL : undefined };
 }
 
-async function startLocal({ names, dir, log, record, state, ports, passwords }) {
+async function startLocal({ names, dir, log, record, state, ports, passwords, tls }) {
   const absent = () => names.filter((name) => finders[name]() === undefined);
   if (absent().length > 0) await installPackages({ dir, log, packages: serverPackages });
   if (absent().length > 0) throw missingPrograms(absent(), dir);
@@ -99,9 +101,9 @@ async function startLocal({ names, dir, log, record, state, ports, passwords }) 
   const data = names.includes('postgres') ? dataFolder(dir) : undefined;
   record({ postgresData: data });
   const starters = {
-    postgres: () => startPostgres({ bin: findPostgres(), dir, data, port: ports.postgres, password: passwords.postgres, record: remember }),
-    rabbitmq: () => startRabbit({ bin: findRabbit(), dir, ports, password: passwords.rabbitmq, record: remember }),
-    redis: () => startRedis({ bin: findRedis(), dir, port: ports.redis, password: passwords.redis, record: remember }),
+    postgres: () => startPostgres({ bin: findPostgres(), dir, data, port: ports.postgres, password: passwords.postgres, tls, record: remember }),
+    rabbitmq: () => startRabbit({ bin: findRabbit(), dir, ports, password: passwords.rabbitmq, tls, record: remember }),
+    redis: () => startRedis({ bin: findRedis(), dir, port: ports.redis, password: passwords.redis, tls, record: remember }),
   };
   // All are awaited even when one fails: only then is nothing still being started while the rest is being ended.
   const settled = await Promise.allSettled(names.map(async (name) => [name, await startOne(name, starters[name], log)]));

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 /** Below the range that outgoing connections take their ports from on Linux, macOS and Windows. */
 const lowest = 20_000;
@@ -24,14 +25,14 @@ function isFree(port) {
   });
 }
 
-/** Sends `bytes` and answers what comes back first, as text; with nothing to send, '' once connected. Rejects after `timeoutMs`. */
-export function exchange({ host, port, bytes, timeoutMs = 1_000 }) {
+/** Sends `bytes`, over TLS where `tls` says so, and answers what comes back first, as text; with nothing to send, '' once connected. Rejects after `timeoutMs`. */
+export function exchange({ host, port, bytes, tls, timeoutMs = 1_000 }) {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
+    const socket = tls === undefined ? connect({ host, port }) : connectTls({ host, port });
     const finish = (settle, value) => { socket.destroy(); settle(value); };
     socket.setTimeout(timeoutMs, () => finish(reject, new Error('timed out')));
     socket.once('error', (error) => finish(reject, error));
-    socket.once('connect', () => (bytes === undefined ? finish(resolve, '') : socket.write(bytes)));
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => (bytes === undefined ? finish(resolve, '') : socket.write(bytes)));
     socket.once('data', (data) => finish(resolve, data.toString('latin1')));
   });
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,13 +89,13 @@ export function leftoverPostgres(data) {
 }
 
 /** Starts PostgreSQL on `port`; `record` is called with its process before anything is awaited. */
-export async function startPostgres({ bin, dir, data, port, password, record }) {
+export async function startPostgres({ bin, dir, data, port, password, tls, record }) {
   initialise(bin, data, dir, password);
   const logFile = join(dir, 'postgres.log');
   const args = [
     '-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=',
     '-c', 'max_connections=400', '-c', 'fsync=on', '-c', 'synchronous_commit=on', '-c', 'password_encryption=scram-sha-256',
-    '-c', 'log_min_messages=warning', '-c', 'log_line_prefix=%m [%p] %d ',
+    '-c', 'log_min_messages=warning', '-c', 'log_line_prefix=%m [%p] %d ', ...(tls === undefined ? [] : encrypted(data, tls)),
   ];
   const server = launch({ name: 'postgres', command: join(bin, 'postgres'), args, account: account(), env: process.env, cwd: '/', logFile, stopSignal: fastShutdown });
   record(server);
@@ -103,5 +103,23 @@ export async function startPostgres({ bin, dir, data, port, password, record }) 
     () => readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() === 'ready',
     { records: [server], withinMs: 120_000, everyMs: 50 },
   );
-  return { outcome, logFile, url: `postgres://${superuser}:${password}@127.0.0.1:${port}/postgres` };
+  // By its name: the client compares an address with nothing.
+  const place = tls === undefined ? `127.0.0.1:${port}/postgres` : `localhost:${port}/postgres?sslmode=verify-full`;
+  return { outcome, logFile, url: `postgres://${superuser}:${password}@${place}` };
+}
+
+/** Options by which only TLS is answered. The server wants a key file of its own, and a rule that lets nobody else in. */
+function encrypted(data, { cert, key }) {
+  const { uid, gid } = account();
+  const own = (name, write) => {
+    const file = join(data, name);
+    write(file);
+    chmodSync(file, 0o600);
+    if (uid !== undefined) chownSync(file, uid, gid);
+    return file;
+  };
+  const certFile = own('writ-server.pem', (file) => copyFileSync(cert, file));
+  const keyFile = own('writ-server.key', (file) => copyFileSync(key, file));
+  const rules = own('writ-hba.conf', (file) => writeFileSync(file, 'hostssl all all 127.0.0.1/32 scram-sha-256\n'));
+  return ['ssl=on', `ssl_cert_file=${certFile}`, `ssl_key_file=${keyFile}`, 'ssl_min_protocol_version=TLSv1.2', `hba_file=${rules}`].flatMap((setting) => ['-c', setting]);
 }

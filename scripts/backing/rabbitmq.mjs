@@ -13,12 +13,12 @@ export function findRabbit() {
 }
 
 /** Starts RabbitMQ with its management plugin; everything it keeps lies below `dir`, and it names its neighbours by a port mapper of our own. */
-export async function startRabbit({ bin, dir, ports, password, record }) {
+export async function startRabbit({ bin, dir, ports, password, tls, record }) {
   const home = join(dir, 'rabbitmq');
   mkdirSync(join(home, 'etc'), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, 'etc/enabled_plugins'), '[rabbitmq_management].\n');
   writeFileSync(join(home, 'etc/rabbitmq.conf'), [
-    `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`, `management.tcp.ip = 127.0.0.1`, `management.tcp.port = ${ports.management}`,
+    ...listeners(ports, tls),
     `default_user = ${admin}`, `default_pass = ${password}`, 'log.console = false', 'log.file.level = warning', '',
   ].join('\n'), { mode: 0o600 });
   const env = brokerEnvironment(home, ports);
@@ -30,12 +30,22 @@ export async function startRabbit({ bin, dir, ports, password, record }) {
   if (mapper !== 'ready') return { outcome: mapper, logFile };
   const broker = launch({ name: 'rabbitmq', command: bin, args: [], env, cwd: home, logFile });
   record(broker);
-  const management = `http://${admin}:${password}@127.0.0.1:${ports.management}`;
+  const management = `${tls === undefined ? 'http' : 'https'}://${admin}:${password}@127.0.0.1:${ports.management}`;
   const outcome = await untilReady(async () => {
     const answer = await askManagement(management, '/api/overview');
     return answer.ok && await exchange({ host: '127.0.0.1', port: ports.amqp }) === '';
   }, { records: [epmd, broker], withinMs: 180_000, everyMs: 150 });
-  return { outcome, logFile, url: `amqp://${admin}:${password}@127.0.0.1:${ports.amqp}`, managementUrl: management };
+  return { outcome, logFile, url: `${tls === undefined ? 'amqp' : 'amqps'}://${admin}:${password}@127.0.0.1:${ports.amqp}`, managementUrl: management };
+}
+
+/** With TLS nothing else is answered. Clients prove themselves by their password, not by certificates. */
+function listeners(ports, tls) {
+  if (tls === undefined) return [`listeners.tcp.1 = 127.0.0.1:${ports.amqp}`, 'management.tcp.ip = 127.0.0.1', `management.tcp.port = ${ports.management}`];
+  const files = (prefix) => [`${prefix}.cacertfile = ${tls.ca}`, `${prefix}.certfile = ${tls.cert}`, `${prefix}.keyfile = ${tls.key}`];
+  return [
+    'listeners.tcp = none', `listeners.ssl.1 = 127.0.0.1:${ports.amqp}`, ...files('ssl_options'), 'ssl_options.versions.1 = tlsv1.3', 'ssl_options.versions.2 = tlsv1.2', 'ssl_options.verify = verify_none',
+    'management.ssl.ip = 127.0.0.1', `management.ssl.port = ${ports.management}`, ...files('management.ssl'),
+  ];
 }
 
 function brokerEnvironment(home, ports) {

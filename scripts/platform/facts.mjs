@@ -5,16 +5,19 @@ import { databaseName, inDatabase, ownerName } from './databases.mjs';
 import { developmentGateway, developmentUpstream, originOf } from './installation.mjs';
 
 /** What the environments of all processes are derived from (see `environmentOf`). */
-export function factsOf({ layout, ports, backing, passwords, logLevel }) {
+export function factsOf({ layout, ports, backing, passwords, logLevel, tls }) {
   const host = '127.0.0.1';
+  const scheme = tls === undefined ? 'http' : 'https';
   const amqp = (user, vhost) => withUser(backing.amqpUrl, user, passwords(user), vhost);
   return {
     ...layout,
     host,
     ports,
+    scheme,
+    tls,
     logLevel,
-    oidcIssuer: `http://${host}:${ports.identity}`,
-    signerUrl: `http://${host}:${ports.signer}`,
+    oidcIssuer: `${scheme}://${host}:${ports.identity}`,
+    signerUrl: `${scheme}://${host}:${ports.signer}`,
     logOrigin: originOf(layout),
     redisUrl: backing.redisUrl,
     databaseUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), databaseName(name), passwords(databaseName(name))),

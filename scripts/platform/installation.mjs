@@ -16,6 +16,7 @@ export function layoutOf(dir) {
     dir: resolve(dir),
     backing: at('backing'),
     logs: at('logs'),
+    certificates: at('certificates'),
     keysDir: (name) => at('keys', name),
     stateDir: (name) => at('state', name),
     trustFile: at('trust', 'keys.json'),

@@ -9,6 +9,7 @@ const commands = {
   test: () => import('./test.mjs'),
   check: () => import('./test.mjs'),
   soak: () => import('./test.mjs'),
+  'test-tls': () => import('./test.mjs'),
   parked: () => import('./parked.mjs'),
   bench: () => import('./bench.mjs'),
   writ: () => import('./writ.mjs'),

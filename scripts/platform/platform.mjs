@@ -9,8 +9,9 @@ import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwor
 import { createKeys, initialiseSigner } from './keys.mjs';
 import { choosePorts } from './ports.mjs';
 import { seed } from './seed.mjs';
-import { consolePort, processes, processOf, withDatabase } from './services.mjs';
+import { processes, processOf, withDatabase } from './services.mjs';
 import { createSupervisor, endRecorded, readPlatform } from './supervisor.mjs';
+import { useTls } from './tls.mjs';
 
 const migrateWithinMs = 180_000;
 
@@ -18,11 +19,12 @@ const migrateWithinMs = 180_000;
  * Brings up the whole platform in `dir` and answers when every process is ready and the development data is in place.
  * A failure ends what had been started.
  *
- * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, replicas?: Record<string, number>, env?: NodeJS.ProcessEnv}} options
+ * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>}} options
  *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none;
+ *   with `tls` every server and service answers over TLS alone, with certificates made for it;
  *   `replicas` says how many of a service run beside the first one.
  */
-export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, replicas = {} }) {
+export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, tls: encrypted = false, replicas = {} }) {
   const layout = layoutOf(dir);
   refuseSecond(layout);
   if (fresh) for (const name of ['logs', 'keys', 'trust', 'people', 'state']) rmSync(join(layout.dir, name), { recursive: true, force: true });
@@ -34,14 +36,15 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
   };
   try {
     await endRecorded(layout);
+    const tls = encrypted ? await reporter.step('certificates', () => ({ ...useTls(layout), summary: `an authority for this installation alone: ${layout.certificates}` })) : undefined;
     const backing = await reporter.step('backing services', async ({ note }) => ({
-      ...await startBacking({ dir: layout.backing, name, fresh, log: note }), summary: 'PostgreSQL, RabbitMQ and Redis are ready',
+      ...await startBacking({ dir: layout.backing, name, fresh, tls, log: note }), summary: 'PostgreSQL, RabbitMQ and Redis are ready',
     }));
     await reporter.step('build', async () => { await build(); return 'up to date'; });
     const { ports, moved } = await choosePorts({ wellKnown });
     // Compiled by the step before, so not to be imported any earlier.
     const { factsOf } = await import('./facts.mjs');
-    const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info' });
+    const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info', tls });
     const logKey = await provision({ layout, facts, backing, reporter });
     supervisor = createSupervisor({ layout, facts, log: reporter.line });
     await startProcesses(supervisor, { reporter, moved: wellKnown ? moved : [], ports, replicas });
@@ -105,7 +108,7 @@ async function provision({ layout, facts, backing, reporter }) {
 /** Brings the tables of every service up to date, each under the role that owns them. */
 export async function migrate(urlOf) {
   const urls = Object.fromEntries(withDatabase.map((service) => [service, urlOf(service)]));
-  const { code, output } = await runNode([join(root, 'scripts/platform/migrate.mjs')], { env: { PATH: process.env.PATH, WRIT_MIGRATIONS: JSON.stringify(urls) }, timeoutMs: migrateWithinMs });
+  const { code, output } = await runNode([join(root, 'scripts/platform/migrate.mjs')], { env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS, WRIT_MIGRATIONS: JSON.stringify(urls) }, timeoutMs: migrateWithinMs });
   if (code !== 0) throw new Problem('The databases could not be migrated.', `This is what was said:\n${output.trim().replace(/^/gm, '    ')}`);
 }
 
@@ -136,7 +139,7 @@ async function all(promises) {
   if (failed) throw failed.reason;
 }
 
-const urlsOf = ({ host, ports }) => Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `http://${host}:${port}`]));
+const urlsOf = ({ scheme, host, ports }) => Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, `${scheme}://${host}:${port}`]));
 
 /** The contents of the env file: what a person, a script or a test needs to use this installation. */
 function environmentFor(facts, { gateway, tokens, logKey }) {
@@ -144,7 +147,6 @@ function environmentFor(facts, { gateway, tokens, logKey }) {
   return {
     WRIT_AMQP_URL: facts.upstreamUrl,
     ...Object.fromEntries(withDatabase.map((name) => [`WRIT_${name.toUpperCase()}_URL`, urls[name]])),
-    WRIT_CONSOLE_URL: `http://${facts.host}:${consolePort}`,
     WRIT_OIDC_ISSUER: facts.oidcIssuer,
     WRIT_GATEWAY_CLIENT_ID: gateway.clientId,
     WRIT_GATEWAY_CLIENT_SECRET: gateway.clientSecret,
@@ -156,5 +158,6 @@ function environmentFor(facts, { gateway, tokens, logKey }) {
     WRIT_ADMIN2_TOKEN: tokens.admin2,
     WRIT_AUDITOR_TOKEN: tokens.auditor,
     WRIT_LOG_VKEY: logKey,
+    ...(facts.tls === undefined ? {} : { NODE_EXTRA_CA_CERTS: facts.tls.ca }),
   };
 }

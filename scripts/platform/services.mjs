@@ -82,6 +82,13 @@ const variables = {
   },
 };
 
+/** What every process is told beside, in an installation that speaks TLS. */
+const tlsVariables = {
+  WRIT_TLS_CERT_FILE: ({ tls }) => tls.cert,
+  WRIT_TLS_KEY_FILE: ({ tls }) => tls.key,
+  NODE_EXTRA_CA_CERTS: ({ tls }) => tls.ca,
+};
+
 export const processOf = (name) => processes.find((each) => each.name === name);
 /** The services that own a database and a broker user. */
 export const withDatabase = processes.filter(({ needs }) => needs.includes('database')).map(({ name }) => name);
@@ -91,5 +98,6 @@ export const variableNames = ({ needs }) => needs.flatMap((need) => Object.keys(
 
 /** The whole environment of a process, and nothing that is meant for another one. */
 export const environmentOf = ({ name, needs }, facts) => Object.fromEntries(
-  needs.flatMap((need) => Object.entries(variables[need]).map(([variable, derive]) => [variable, derive(facts, name)])),
+  [...needs.map((need) => variables[need]), facts.tls === undefined ? {} : tlsVariables]
+    .flatMap((each) => Object.entries(each).map(([variable, derive]) => [variable, derive(facts, name)])),
 );

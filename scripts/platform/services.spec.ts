@@ -17,6 +17,12 @@ describe('the table of processes', () => {
     expect(Object.values(environment).filter((value) => others.some((other) => other.test(value)))).toEqual([]);
   });
 
+  it.each(processes)('tells $name its certificate and whom to trust where the installation speaks TLS, and nothing of it elsewhere', (process) => {
+    const tls = { cert: 'cert.pem', key: 'key.pem', ca: 'ca.pem' };
+    const encrypted = environmentOf(process, { ...facts, tls });
+    expect(encrypted).toEqual({ ...environmentOf(process, facts), WRIT_TLS_CERT_FILE: 'cert.pem', WRIT_TLS_KEY_FILE: 'key.pem', NODE_EXTRA_CA_CERTS: 'ca.pem' });
+  });
+
   it('has each kind of statement signed by exactly one service', () => {
     expect(processes.flatMap(({ signs }) => signs ?? []).sort()).toEqual([...purposes].sort());
   });

@@ -10,7 +10,7 @@ import { createReporter, createTerminal, errorText } from './terminal.mjs';
 import { runWalk } from './walk.mjs';
 
 const dir = join(root, '.writ');
-const usage = 'usage: npm start [-- --detach] [--no-walk]';
+const usage = 'usage: npm start [-- --detach] [--no-walk] [--tls]';
 
 /** Starts everything and stays until Ctrl-C, or with --detach leaves a process behind that does. */
 export async function run({ name, args }) {
@@ -26,7 +26,7 @@ export async function run({ name, args }) {
 
 function parse(args) {
   try {
-    return parseArgs({ args, options: { detach: { type: 'boolean' }, supervise: { type: 'boolean' }, 'no-walk': { type: 'boolean' } } }).values;
+    return parseArgs({ args, options: { detach: { type: 'boolean' }, supervise: { type: 'boolean' }, 'no-walk': { type: 'boolean' }, tls: { type: 'boolean', default: process.env.WRIT_PLATFORM_TLS === '1' } } }).values;
   } catch (error) {
     throw new Problem(`${error.message}.`, usage);
   }
@@ -47,7 +47,7 @@ async function bringUp(name, options, reporter) {
       });
     }
   });
-  platform = await startPlatform({ dir, name: 'local', reporter, wellKnown: true });
+  platform = await startPlatform({ dir, name: 'local', reporter, wellKnown: true, tls: options.tls });
   void platform.supervisor.watch();
   try {
     if (name !== 'dev' && !options['no-walk']) await runWalk(platform, reporter);

@@ -51,7 +51,7 @@ export function createSupervisor({ layout, facts, log }) {
     const logFile = join(layout.logs, `${name}.log`);
     const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }) };
     const handle = launch({ name, command: process.execPath, args: [...nodeFlags, definition.entry], cwd: root, env, logFile });
-    const entry = { definition, name, port, handle, logFile, url: `http://${facts.host}:${port}`, began: Date.now(), failures: 0 };
+    const entry = { definition, name, port, handle, logFile, url: `${facts.scheme}://${facts.host}:${port}`, began: Date.now(), failures: 0 };
     running.set(name, entry);
     record();
     return entry;

@@ -18,10 +18,15 @@ const phases = {
   'end to end': (tools) => suite('e2e', tools, ['--runInBand']),
 };
 const checks = ['lint', 'types'];
-/** The tests that repeat a crash or a guess until luck has no part in it; hours, so not for every change. */
-const soak = {
-  suites: ['e2e/crash', 'apps/signer', 'libs/policy', 'libs/gateway'],
-  env: { WRIT_SOAK: '1', WRIT_SOAK_ROUNDS: '50', WRIT_SOAK_KILLS: '1000' },
+/** Runs of some suites in another environment. */
+const special = {
+  /** The tests that repeat a crash or a guess until luck has no part in it; hours, so not for every change. */
+  soak: {
+    suites: ['e2e/crash', 'apps/signer', 'libs/policy', 'libs/gateway'],
+    env: { WRIT_SOAK: '1', WRIT_SOAK_ROUNDS: '50', WRIT_SOAK_KILLS: '1000' },
+  },
+  /** Every end-to-end test on a platform that speaks TLS alone. */
+  'test-tls': { suites: ['e2e/'], env: { WRIT_PLATFORM_TLS: '1' } },
 };
 
 /**
@@ -29,11 +34,11 @@ const soak = {
  * The last line of the output is the true sum, alone: `N passed, N failed`.
  */
 export async function run({ name, args: given }) {
-  if (name === 'soak') for (const [variable, value] of Object.entries(soak.env)) process.env[variable] ??= value;
-  const args = name === 'soak' && given.length === 0 ? soak.suites : given;
+  for (const [variable, value] of Object.entries(special[name]?.env ?? {})) process.env[variable] ??= value;
+  const args = given.length > 0 ? given : special[name]?.suites ?? [];
   const terminal = createTerminal();
   const reporter = createReporter(terminal.show);
-  const names = Object.keys(phases).filter((phase) => ['test', 'soak'].includes(name) || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
+  const names = Object.keys(phases).filter((phase) => name !== 'check' || [...checks, 'unit'].includes(phase)).filter((phase) => args.length === 0 || !checks.includes(phase));
   mkdirSync(results, { recursive: true });
   const sums = [];
   let interrupted = false;

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { serviceNames, writAs, type ServiceUrls, type Writ } from '@writ/client';
 import { Ended, exitCodes } from './exit.js';
 import { refreshed, savedSignIn, saveSignIn, signInAsMachine, type SignIn } from './sign-in.js';
@@ -18,6 +19,8 @@ export class Session {
 
   constructor(env: NodeJS.ProcessEnv, folder: string, private readonly as?: Part) {
     this.env = { ...readEnvFile(folder), ...env };
+    // What the environment itself names, Node has read by itself.
+    if (!env.NODE_EXTRA_CA_CERTS && this.env.NODE_EXTRA_CA_CERTS) trust(this.env.NODE_EXTRA_CA_CERTS);
   }
 
   variable(name: string): string {
@@ -77,6 +80,12 @@ export class Session {
     const saved = savedSignIn(this.env);
     if (saved?.refreshToken && !isFresh(saved)) saveSignIn(await refreshed(saved), this.env);
   }
+}
+
+/** From here on this process also trusts the authority whose certificate lies in the file. */
+function trust(file: string): void {
+  if (!existsSync(file)) throw new Ended(exitCodes.usage, `${file}, which NODE_EXTRA_CA_CERTS of the installation names, is not there.`, 'Start the installation again, or name another file.');
+  setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')]);
 }
 
 /** The nearest `.writ/env` from here upwards. */

@@ -10,6 +10,8 @@ export interface Config {
   clients: ConfiguredClient[];
   tokensFile: string | undefined;
   logLevel: string;
+  /** Certificate chain and key in PEM; with them everything is answered over TLS. */
+  tls: { cert: string; key: string } | undefined;
 }
 
 /** Reads the environment; throws one error that lists everything wrong with it. */
@@ -34,9 +36,23 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     clients: env.WRIT_IDENTITY_CLIENTS_FILE ? readClients(env.WRIT_IDENTITY_CLIENTS_FILE, problems) : [],
     tokensFile: env.WRIT_IDENTITY_TOKENS_FILE,
     logLevel: env.WRIT_LOG_LEVEL ?? 'info',
+    tls: readTls(env, problems),
   };
   if (problems.length > 0) throw new Error(`The identity provider cannot start:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
   return config;
+}
+
+function readTls({ WRIT_TLS_CERT_FILE: certFile, WRIT_TLS_KEY_FILE: keyFile }: NodeJS.ProcessEnv, problems: string[]): Config['tls'] {
+  if (!certFile && !keyFile) return undefined;
+  if (!certFile || !keyFile) problems.push('WRIT_TLS_CERT_FILE and WRIT_TLS_KEY_FILE are needed together');
+  else {
+    try {
+      return { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+    } catch (error) {
+      problems.push(`WRIT_TLS_CERT_FILE and WRIT_TLS_KEY_FILE: ${(error as Error).message}`);
+    }
+  }
+  return undefined;
 }
 
 function readClients(file: string, problems: string[]): ConfiguredClient[] {

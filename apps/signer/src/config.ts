@@ -11,6 +11,8 @@ export interface SignerConfig {
   /** What the publisher sends as its bearer token. */
   secret: string;
   logLevel: string;
+  /** Certificate chain and key in PEM; with them everything is answered over TLS. */
+  tls: { cert: string; key: string } | undefined;
 }
 
 export interface InitConfig {
@@ -44,6 +46,7 @@ export function readConfig(env: NodeJS.ProcessEnv): SignerConfig {
     stateDir: reader.required('WRIT_SIGNER_STATE_DIR'),
     secret: reader.file('WRIT_SIGNER_SECRET_FILE', () => (secretFile ? readSecret(secretFile) : undefined)),
     logLevel: reader.optional('WRIT_LOG_LEVEL', 'info', (text) => logLevels.includes(text) ? undefined : `is none of ${logLevels.join(', ')}`),
+    tls: reader.tls(),
   };
   reader.finish();
   return config as SignerConfig;
@@ -93,6 +96,16 @@ class EnvReader {
       this.#problems.push(`${name}: ${(error as Error).message}`);
       return undefined;
     }
+  }
+
+  /** One without the other is a mistake that must not end in plain text. */
+  tls(): SignerConfig['tls'] {
+    const { WRIT_TLS_CERT_FILE: certFile, WRIT_TLS_KEY_FILE: keyFile } = this.env;
+    if (!certFile && !keyFile) return undefined;
+    if (!certFile || !keyFile) this.#problems.push('WRIT_TLS_CERT_FILE and WRIT_TLS_KEY_FILE are needed together');
+    const cert = this.file('WRIT_TLS_CERT_FILE', () => certFile && readFileSync(certFile, 'utf8'));
+    const key = this.file('WRIT_TLS_KEY_FILE', () => keyFile && readFileSync(keyFile, 'utf8'));
+    return cert && key ? { cert, key } : undefined;
   }
 
   finish(): void {

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import { ConfigError, readConfig, readInitConfig, type SignerConfig } from './config.js';
@@ -7,6 +8,7 @@ import { initialise } from './key.store.js';
 import { signController } from './sign.controller.js';
 
 const stopSeconds = 10;
+const limits = { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 30_000, maxHeaderSize: 8_192, connectionsCheckingInterval: 1_000 };
 
 /** `main.js` serves; `main.js init` makes the key and its empty state and prints the public key. */
 function main([command, ...rest]: string[]): void {
@@ -25,20 +27,18 @@ function serve(config: SignerConfig): void {
   });
   const store = HeadStore.open(config.stateDir, config.key.toString());
   let stopping = false;
-  const server = createServer(
-    { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 30_000, maxHeaderSize: 8_192, connectionsCheckingInterval: 1_000 },
-    signController({
-      key: config.key,
-      store,
-      secret: config.secret,
-      log,
-      isStopping: () => stopping,
-      onStateLost: (error) => {
-        log.fatal({ err: error }, 'the head could not be recorded; the signer stops');
-        process.exit(1);
-      },
-    }),
-  );
+  const answer = signController({
+    key: config.key,
+    store,
+    secret: config.secret,
+    log,
+    isStopping: () => stopping,
+    onStateLost: (error) => {
+      log.fatal({ err: error }, 'the head could not be recorded; the signer stops');
+      process.exit(1);
+    },
+  });
+  const server = config.tls === undefined ? createServer(limits, answer) : createTlsServer({ ...limits, ...config.tls, minVersion: 'TLSv1.2' }, answer);
   server.maxConnections = 64;
   server.on('error', (error) => {
     log.fatal({ err: error }, 'cannot listen');

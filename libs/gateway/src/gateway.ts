@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly issuerUrl: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Certificate of the authority (PEM) that the issuer's certificate is checked against, where the usual ones do not know it. */
+  readonly ca?: string | Buffer;
   /** The audience every call is checked against, unless it names its own. */
   readonly audience?: string;
   /** Tokens kept in memory, about 150 bytes each. Default 100,000. */
@@ -84,7 +86,7 @@ export class Gateway {
     this.#audience = audience;
     this.#timeoutMs = timeoutMs;
     this.#state = new VerifierState(cacheTokens);
-    this.#client = new IssuerClient(issuerUrl, clientId, clientSecret);
+    this.#client = new IssuerClient(issuerUrl, clientId, clientSecret, options.ca);
     this.#reader = new TokenReader(this.#client, this.#state, timeoutMs, failed);
     this.#uploader = new UsageUploader(this.#client, this.#state, this.#usage, failed);
     this.#fleet = new FleetConnection(this.#client, this.#state, options.name ?? `${hostname()}/${process.pid}`, leaseMs, { leased: () => this.#leased(), failed });

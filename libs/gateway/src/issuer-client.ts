@@ -27,12 +27,12 @@ export class IssuerClient {
   readonly #agent: HttpAgent | HttpsAgent;
 
   /** @throws TypeError for a URL that is not http(s), or a client id with a colon. */
-  constructor(issuerUrl: string, clientId: string, clientSecret: string) {
+  constructor(issuerUrl: string, clientId: string, clientSecret: string, ca?: string | Buffer) {
     this.#base = new URL(issuerUrl.endsWith('/') ? issuerUrl : `${issuerUrl}/`);
     if (!/^https?:$/.test(this.#base.protocol)) throw new TypeError('issuerUrl is an http or https URL');
     if (clientId.includes(':')) throw new TypeError('a client id has no colon (RFC 7617)');
     this.#authorization = new Secret(`Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`);
-    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent({ keepAlive: true }) : new HttpAgent({ keepAlive: true });
+    this.#agent = this.#base.protocol === 'https:' ? new HttpsAgent({ keepAlive: true, minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) }) : new HttpAgent({ keepAlive: true });
   }
 
   /**
