@@ -24,6 +24,8 @@ export class IssuerConfig extends ServiceConfig {
   @IsInt() @Min(0) @Type(() => Number) graceSeconds: number = 3_600;
   /** An old secret whose successor is in use ends early once nobody has shown it for so long. */
   @IsInt() @Min(1) @Type(() => Number) zeroTrafficSeconds: number = 300;
+  /** So long after its end a retired secret that a stranger shows suspends its token; 0 = never. */
+  @IsInt() @Min(0) @Type(() => Number) tripwireSeconds: number = 7 * 86_400;
   /** How long this replica answers from memory without hearing of the state log. */
   @IsInt() @Min(100) @Max(800) @Type(() => Number) leaseMs: number = 800;
   /** Tokens that this replica keeps in memory, at the most. */

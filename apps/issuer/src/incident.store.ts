@@ -1,27 +1,38 @@
 import { Injectable } from '@nestjs/common';
-import type { Actor, MisuseDetected, TokenId } from '@writ/contracts';
+import type { Actor, AlertId, TokenId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { breakerOpen } from './breaker.js';
 import { Reader } from './reader.store.js';
 import { Stops } from './stop.store.js';
 
-type Proposal = Pick<MisuseDetected, 'alertId' | 'tokenId' | 'detector'> & { action: 'suspend' | 'revoke' };
+/** A stop that no person asked for. */
+export interface AutomaticStop {
+  /** Acted upon once, however often it is said. */
+  alertId: AlertId;
+  tokenId: TokenId;
+  action: 'suspend' | 'revoke';
+  by: Actor;
+  code: string;
+  reason?: string;
+}
 
 /** Acts on incidents within limits, so that whoever fools a detector cannot stop everybody. */
 @Injectable()
 export class Incidents {
   constructor(private readonly stops: Stops, private readonly reader: Reader) {}
 
-  async act(tx: Tx<'issuer'>, { alertId, tokenId, detector, action }: Proposal): Promise<void> {
+  async act(tx: Tx<'issuer'>, { alertId, tokenId, action, by, code, reason }: AutomaticStop): Promise<void> {
     const token = await this.stops.locked(tx.db, tokenId);
     if (!token) return;
+    // Whoever lifted the stop has looked at it.
+    if ((await tx.db.query('SELECT 1 FROM automatic_stop WHERE alert_id = $1', [alertId])).length > 0) return;
     const [counts] = await tx.db.query<{ owner: string; fleet: string }>(
       `SELECT count(*) FILTER (WHERE owner_id = $1) AS owner, count(*) AS fleet FROM automatic_stop WHERE outcome = 'stopped' AND at > now() - interval '1 hour'`, [token.owner_id],
     );
     const breaker = breakerOpen(Number(counts?.owner), Number(counts?.fleet));
     // Only what an authenticated gateway saw of the living secret counts as use.
     const blocked = breaker ?? (token.last_used_at === null ? 'never-used' : undefined);
-    const stopped = blocked ? [] : await this.stops.apply(tx, [token], { kind: action, by: { kind: 'monitor' }, code: detector });
+    const stopped = blocked ? [] : await this.stops.apply(tx, [token], { kind: action, by, code, reason });
     await tx.db.query(
       'INSERT INTO automatic_stop (alert_id, token_id, owner_id, outcome) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
       [alertId, tokenId, token.owner_id, blocked ?? (stopped.length > 0 ? 'stopped' : 'nothing-to-stop')],

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { GatewayRegister, loadTrust } from '@writ/service';
 import { BurnController } from './burn.controller.js';
 import { BurnJob } from './burn.job.js';
+import { Callers } from './caller.store.js';
 import { ClaimController } from './claim.controller.js';
 import { IssuerConfig } from './config.js';
 import { ExpireJob } from './expire.job.js';
@@ -33,6 +34,7 @@ import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import { SweepJob } from './sweep.job.js';
 import { TokensController } from './tokens.controller.js';
+import { TripwireJob } from './tripwire.job.js';
 import { TRUST } from './trust.store.js';
 import { Uploads } from './upload.store.js';
 import { Usage } from './usage.store.js';
@@ -45,8 +47,8 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
-    StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob,
+    StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob, TripwireJob,
   ],
   exports: [GatewayRegister],
 })

@@ -19,7 +19,8 @@ export class OnIncident {
     if (proposal.alertId !== data.alertId || proposal.tokenId !== data.tokenId || proposal.action !== data.action) {
       throw new Error('The proposal says something else than its statement.');
     }
-    if (data.action === 'suspend' || data.action === 'revoke') await this.incidents.act(tx, { ...data, action: data.action });
+    const { alertId, tokenId, action, detector } = data;
+    if (action === 'suspend' || action === 'revoke') await this.incidents.act(tx, { alertId, tokenId, action, by: { kind: 'monitor' }, code: detector });
   }
 
   @On('leak.reported')

@@ -5,6 +5,7 @@ import { toJson, Transactions, type Tx } from '@writ/messaging';
 import { Jobs } from '@writ/service';
 import type { Purpose } from './verifier.store.js';
 import type { KnownGateway } from './gateway.store.js';
+import { Callers } from './caller.store.js';
 import { IssuerConfig } from './config.js';
 import type { Question } from './question.js';
 import { Replica } from './replica.job.js';
@@ -28,7 +29,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
 
   constructor(
     private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly replica: Replica, private readonly rotations: Rotations,
-    private readonly config: IssuerConfig,
+    private readonly config: IssuerConfig, private readonly callers: Callers,
   ) {}
 
   onModuleInit(): void {
@@ -81,7 +82,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
     await this.transactions.read((db) => db.query('UPDATE verifier SET watermark = $2 WHERE verifier_id = $1', [this.replica.id, watermark]));
   }
 
-  /** Says the records, and draws from them what the issuer itself wants to know: last use and first use of a secret. */
+  /** Says the records, and draws from them what the issuer itself wants to know: last use and first use of a secret, and by whom. */
   async record(tx: Tx<'issuer'>, verifierId: string, watermark: string, records: UsageRecord[]): Promise<void> {
     const valid = records.filter(({ code, tokenId }) => (code === 'VALID' || code === 'INTROSPECTED') && tokenId !== undefined);
     if (valid.length > 0) {
@@ -99,6 +100,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
       );
       await this.firstUses(tx, valid.filter(({ code, generation }) => code === 'VALID' && generation !== undefined));
     }
+    await this.callers.record(tx, records);
     for (let at = 0; at === 0 || at < records.length; at += perEvent) {
       tx.emit('usage.recorded', { verifierId, watermark, records: records.slice(at, at + perEvent) }, { subject: verifierId });
     }
