@@ -10,6 +10,8 @@ export class MonitorConfig extends ServiceConfig {
   @IsAddress('redis', 'rediss') redisUrl!: string;
   /** Holds `signing.<kid>.pem`, which proposals and leak reports are signed with, and `honeytoken.<kid>.key`. */
   @IsString() keysDir!: string;
+  /** Public keys that the operator trusts: what the active policy set lets the monitor do is signed. */
+  @IsString() trustFile!: string;
   /**
    * The keys whose leak reports count, as GitHub publishes them under `/meta/public_keys/secret_scanning`; usually the
    * content of `WRIT_LEAK_KEYS_FILE`. Without them the route answers that it is not set up.

@@ -1,4 +1,4 @@
-import { detect, limited, mayMatter, type Surroundings } from './detect.js';
+import { detect, mayMatter, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 
 const now = 1_790_000_000;
@@ -70,13 +70,6 @@ describe('a verdict', () => {
   it('says in words what was seen, where, and what was usual', () => {
     const [finding] = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
     expect(finding?.explanation).toBe('900 calls within 2 min from 203.0.113.0/24, a network not seen before; the busiest minute so far had 20.');
-  });
-
-  it('goes no further than an operator lets its detector go, and lets others speak', () => {
-    const findings = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
-    const under = (most: 'off' | 'note') => limited(findings, new Map([['burst-from-new-network', most]])).map(({ detector, action }) => `${detector} ${action}`);
-    expect(under('off')).toEqual(['rate notify', 'new-network notify']);
-    expect(under('note')).toEqual(['rate notify', 'new-network notify', 'burst-from-new-network note']);
   });
 
   it('never stops a token without a VALID use from the new network (G10)', () => {

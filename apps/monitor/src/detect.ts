@@ -1,10 +1,5 @@
-import type { MisuseAction } from '@writ/contracts';
+import type { Detector, MisuseAction } from '@writ/contracts';
 import type { Features } from './features.js';
-
-export const detectors = [
-  'honeytoken', 'honeytoken-source', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens',
-] as const;
-export type Detector = (typeof detectors)[number];
 
 /** What is known beyond the token's own baseline. */
 export interface Surroundings {
@@ -65,17 +60,8 @@ export function mayMatter(features: Features): boolean {
 
 const nowhere: Surroundings = { network: '', agent: '', tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, tokensOfTeam: 0, retired: false, unusedDays: 0, baited: false };
 
-/** How far an operator lets detectors go: the kill switch of each. */
+/** How far an administrator lets detectors go: the kill switch of each. */
 export type Limits = ReadonlyMap<string, MisuseAction | 'off'>;
-
-/** The findings as far as their detectors may go, strongest first. */
-export function limited(findings: readonly Finding[], limits: Limits): Finding[] {
-  return findings.flatMap((finding) => {
-    const most = limits.get(finding.detector);
-    if (most === 'off') return [];
-    return most !== undefined && weight[most] < weight[finding.action] ? [{ ...finding, action: most }] : [finding];
-  }).sort((a, b) => weight[b.action] - weight[a.action]);
-}
 
 type Judge = (features: Features, around: Surroundings) => Finding | undefined;
 

@@ -1,9 +1,10 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { LimitDetector, type DetectorView } from '@writ/contracts';
+import { detectors, LimitDetector, type Detector, type DetectorView, type ResponseRule } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, notFound, principalOf, type Caller } from '@writ/service';
-import { detectors, type Detector } from './detect.js';
-import { limitRows, setLimit } from './limit.store.js';
+import { limitRows, setLimit, type LimitRow } from './limit.store.js';
+import { otherwise } from './respond.js';
+import { responseRules } from './response.store.js';
 
 /** What each detector may do: all of it, less, or nothing. */
 @Controller('v1/detectors')
@@ -13,13 +14,10 @@ export class DetectorsController {
   @Get()
   @Allow()
   async list(): Promise<{ items: DetectorView[] }> {
-    const rows = await this.transactions.read(limitRows);
-    return {
-      items: detectors.map((detector) => {
-        const row = rows.find((each) => each.detector === detector);
-        return row ? { detector, most: row.most, reason: row.reason, setBy: row.set_by, setAt: row.set_at.toISOString() } : { detector, most: 'suspend' };
-      }),
-    };
+    return this.transactions.read(async (db) => {
+      const [limits, rules] = [await limitRows(db), await responseRules(db)];
+      return { items: detectors.map((detector) => viewOf(detector, limits, rules)) };
+    });
   }
 
   /** The kill switch. Takes effect with the next use that is judged. */
@@ -28,7 +26,15 @@ export class DetectorsController {
   @AllowAfterStepUp('admin')
   async limit(@Param('detector') detector: string, @Body(bodyOf(LimitDetector)) { most, reason }: LimitDetector, @CallerOf() caller: Caller): Promise<DetectorView> {
     if (!detectors.includes(detector as Detector)) throw notFound('detector');
-    await this.transactions.run((tx) => setLimit(tx.db, { detector, most, reason, by: principalOf(caller) }));
-    return { detector, most, reason, setBy: principalOf(caller) };
+    return this.transactions.run(async (tx) => {
+      await setLimit(tx.db, { detector, most, reason, by: principalOf(caller) });
+      return viewOf(detector, await limitRows(tx.db), await responseRules(tx.db));
+    });
   }
+}
+
+function viewOf(detector: string, limits: readonly LimitRow[], rules: readonly ResponseRule[]): DetectorView {
+  const row = limits.find((each) => each.detector === detector);
+  const limit = row ? { most: row.most, reason: row.reason, setBy: row.set_by, setAt: row.set_at.toISOString() } : { most: 'suspend' as const };
+  return { detector, ...limit, otherwise: otherwise(detector), rules: rules.filter((rule) => rule.detectors?.includes(detector) ?? true) };
 }

@@ -2,7 +2,7 @@ import type { DetectorLimit, Principal } from '@writ/contracts';
 import type { Db } from '@writ/messaging';
 import type { Limits } from './detect.js';
 
-interface LimitRow {
+export interface LimitRow {
   detector: string;
   most: DetectorLimit;
   reason: string;

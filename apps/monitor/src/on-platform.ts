@@ -1,10 +1,19 @@
-import type { Message } from '@writ/contracts';
+import { digestOf, verifyStatement, type Message, type PolicySetClaims, type Trust } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Clock, loadTrust } from '@writ/service';
+import { MonitorConfig } from './config.js';
+import { setResponse } from './response.store.js';
 import { note } from './watch.store.js';
 
-/** Keeps when each part of the platform was last heard of, so that silence shows. */
+/** Keeps when each part of the platform was last heard of, so that silence shows, and what policy lets the monitor do. */
 @MessageHandler()
 export class OnPlatform {
+  private readonly trust: Trust;
+
+  constructor({ trustFile }: MonitorConfig, private readonly clock: Clock) {
+    this.trust = loadTrust(trustFile);
+  }
+
   @On('service.alive')
   async alive({ data }: Message<'service.alive'>, tx: Tx<'monitor'>): Promise<void> {
     await note(tx.db, `service/${data.service}`, new Date(data.at), {});
@@ -17,7 +26,14 @@ export class OnPlatform {
 
   @On('policy.activated')
   async policy({ data, time }: Message<'policy.activated'>, tx: Tx<'monitor'>): Promise<void> {
-    await note(tx.db, 'policy', time, { digest: data.policyDigest, activation: data.activation, loosened: data.loosened });
+    const { policyDigest, activation, response, loosened } = data;
+    const claims = verifyStatement(this.trust, 'policy-set', data.statement, this.clock.now());
+    if (typeof claims === 'string') throw new Error(`The pointer to the active policy set does not count: ${claims}.`);
+    const signed = claims as PolicySetClaims;
+    const isSigned = signed.policyDigest === policyDigest && signed.activation === activation && signed.responseDigest === (response && digestOf(response));
+    if (!isSigned) throw new Error('The pointer to the active policy set says something else than its statement.');
+    await setResponse(tx.db, { activation, policyDigest, rules: response ?? [] });
+    await note(tx.db, 'policy', time, { digest: policyDigest, activation, loosened });
   }
 
   @On('message.parked')

@@ -1,13 +1,15 @@
-import type { Message } from '@writ/contracts';
+import type { Message, ResponseRule } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Alerts } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
-import { detect, isFirstUse, limited, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
+import { detect, isFirstUse, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 import { Honeytokens } from './honeytoken.store.js';
 import { limitsOf } from './limit.store.js';
 import { addUsage, emptyBatch, networkHash, shortHash, slicesOf, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
+import { permitted } from './respond.js';
+import { responseRules } from './response.store.js';
 import { seedOf } from './seed.js';
 import { tokenById, type KnownToken } from './token.store.js';
 import { appendMinutes, pastOf, touchSources } from './usage.store.js';
@@ -18,6 +20,12 @@ interface Candidate {
   token?: KnownToken;
   network: string;
   agent: string;
+}
+
+/** How far detectors may go: what the policy set says, and what an administrator holds back. */
+interface Bounds {
+  rules: readonly ResponseRule[];
+  limits: Limits;
 }
 
 const rewriteAfterMs = 3_600_000;
@@ -57,9 +65,9 @@ export class OnUsage {
       return facts && mayMatter(facts) && !bait.includes(observed.tokenId) ? [{ observed, features: facts, ...namesOf(observed, facts) }] : [];
     });
     if (candidates.length === 0 && bait.length === 0) return;
-    const limits = await limitsOf(tx.db);
-    if (candidates.length > 0) await this.judge(tx, candidates, limits);
-    for (const tokenId of bait) await this.bitten(tx, batch, tokenId, limits);
+    const bounds = { rules: await responseRules(tx.db), limits: await limitsOf(tx.db) };
+    if (candidates.length > 0) await this.judge(tx, candidates, bounds);
+    for (const tokenId of bait) await this.bitten(tx, batch, tokenId, bounds);
   }
 
   private async featuresFor(tx: Tx<'monitor'>, slices: Observed[]): Promise<(Features | undefined)[]> {
@@ -86,7 +94,7 @@ export class OnUsage {
     });
   }
 
-  private async judge(tx: Tx<'monitor'>, candidates: Candidate[], limits: Limits): Promise<void> {
+  private async judge(tx: Tx<'monitor'>, candidates: Candidate[], { rules, limits }: Bounds): Promise<void> {
     await Promise.all(candidates.map(async (candidate) => {
       candidate.token = await tokenById(tx.db, candidate.observed.tokenId);
     }));
@@ -100,14 +108,14 @@ export class OnUsage {
         tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
         unusedDays: token && isFirstUse(features) ? (features.now - token.issued_at.getTime() / 1000) / 86_400 : 0,
       };
-      const findings = limited(detect(features, around), limits);
-      const [verdict] = findings;
+      const findings = detect(features, around);
+      const [verdict] = permitted(findings, rules, limits, token);
       if (verdict) await this.alerts.raise(tx, { tokenId: observed.tokenId, token, verdict, evidence: { features, around, findings }, observedAt: new Date(features.now * 1000) });
     }
   }
 
   /** Bait was taken: nobody honest uses it. It is left alive, so that the thief learns nothing; the thief's other finds are stopped. */
-  private async bitten(tx: Tx<'monitor'>, batch: UsageBatch, tokenId: string, limits: Limits): Promise<void> {
+  private async bitten(tx: Tx<'monitor'>, batch: UsageBatch, tokenId: string, { rules, limits }: Bounds): Promise<void> {
     const uses = slicesOf(batch).filter((slice) => slice.tokenId === tokenId).flatMap(({ observations }) => observations);
     const networks = [...new Set(uses.map(({ network }) => network).filter((network) => network !== ''))];
     await this.baselines.bait(networks);
@@ -116,11 +124,13 @@ export class OnUsage {
     const agents = [...new Set(uses.map(({ agent }) => agent).filter((agent) => agent !== ''))];
     const where = `from ${networks.join(', ') || 'an unknown network'}${agents.length > 0 ? ` by ${agents.join(', ')}` : ''}`;
     const others = touched.length > 0 ? ` From there came also: ${touched.map(({ token_id }) => token_id).join(', ')}.` : ' No other token was used from there for the first time within a day.';
-    const [verdict] = limited([{ detector: 'honeytoken', action: 'notify', explanation: `Critical: a honeytoken was used ${where}.${others}` }], limits);
+    const [verdict] = permitted([{ detector: 'honeytoken', action: 'notify', explanation: `Critical: a honeytoken was used ${where}.${others}` }], rules, limits, await tokenById(tx.db, tokenId));
     if (verdict) await this.alerts.raise(tx, { tokenId, verdict, evidence: { networks, agents, touched }, observedAt: at });
-    const [stop] = limited([{ detector: 'honeytoken-source', action: 'suspend', explanation: `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.` }], limits);
-    for (const { token_id } of stop ? touched : []) {
-      await this.alerts.raise(tx, { tokenId: token_id, token: await tokenById(tx.db, token_id), verdict: stop as Finding, evidence: { networks }, observedAt: at });
+    const stop: Finding = { detector: 'honeytoken-source', action: 'suspend', explanation: `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.` };
+    for (const { token_id } of touched) {
+      const token = await tokenById(tx.db, token_id);
+      const [other] = permitted([stop], rules, limits, token);
+      if (other) await this.alerts.raise(tx, { tokenId: token_id, token, verdict: other, evidence: { networks }, observedAt: at });
     }
   }
 }

@@ -5,6 +5,7 @@ export interface KnownToken {
   owner_id: string;
   team: string;
   resource: string;
+  environment: string;
   scopes: string[];
   issued_at: Date;
   expires_at: Date;

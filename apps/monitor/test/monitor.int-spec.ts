@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { makeId, verifyStatement, type AlertView, type TokenId, type UsageRecorded, type UsageView } from '@writ/contracts';
+import { digestOf, makeId, signStatement, verifyStatement, type AlertView, type DetectorView, type ResponseRule, type TokenId, type UsageRecorded, type UsageView } from '@writ/contracts';
 import { loadTrust, startService, type Service } from '@writ/service';
 import { backingUrls, TestBench, until, type Tap } from '@writ/testing';
 import { innerDigest, mint } from '@writ/token';
@@ -24,6 +24,7 @@ beforeAll(async () => {
   });
   service = await startService({ name: 'monitor', module: MonitorModule, config: MonitorConfig, env });
   tap = await bench.bus.tap();
+  await letStop(1);
   redis = new Redis(backingUrls().redis);
 });
 afterAll(async () => {
@@ -31,6 +32,12 @@ afterAll(async () => {
   await service?.close();
   await bench?.drop();
 });
+
+/** As the sample set does, with rules of a test's own. */
+async function letStop(activation: number, ...more: ResponseRule[]): Promise<void> {
+  await bench.sayResponse(activation, [{ id: 'stop', reason: 'thieves', most: 'suspend', detectors: ['burst-from-new-network', 'rate', 'denied-scopes', 'honeytoken-source'] }, ...more]);
+  await until(async () => (await sql('SELECT 1 FROM response WHERE activation = $1', [activation])).length === 1, 'the response rules to be known');
+}
 
 const day = 86_400_000;
 const newToken = () => makeId('tok', Date.now(), randomBytes(10));
@@ -223,6 +230,26 @@ describe('the monitor', () => {
     await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.detector === 'rate');
     await switchTo('suspend');
     expect(tap.ofType('misuse.detected').filter(({ envelope: { data } }) => data.tokenId === tokenId && data.action === 'suspend')).toEqual([]);
+  });
+
+  it('does by itself what the active policy set says, and no more: the strictest rule that applies, and nothing unsigned (G10)', async () => {
+    const [calm, fragile, other] = [await established(), await established(), await established()];
+    await letStop(3, { id: 'fragile', reason: 'it pays the wages', most: 'notify', owners: [fragile.owner] }, { id: 'for-good', reason: 'bait', most: 'revoke', owners: [other.owner] });
+    const late = await bench.sayResponse(2, []);
+    await until(async () => (await sql('SELECT 1 FROM inbox WHERE message_id = $1', [late])).length === 1, 'the late activation to be handled');
+    expect(await sql('SELECT activation FROM response')).toEqual([{ activation: 3 }]);
+    for (const { tokenId } of [calm, fragile]) await say(tokenId, [theft]);
+    await tap.next('misuse.detected', (d) => d.tokenId === calm.tokenId && d.action === 'suspend');
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === fragile.tokenId);
+    expect(data).toMatchObject({ action: 'notify', detector: 'burst-from-new-network' });
+    expect(data.explanation).toContain('Not stopped: rule fragile of the policy set allows no more than notify.');
+    const forged = [{ id: 'all', reason: 'mine', most: 'revoke' }] as ResponseRule[];
+    const id = await bench.bus.say('policy', 'policy.activated', { policyDigest: digestOf(forged), activation: 4, by: { iss: 'https://id.example', sub: 'mallory' }, loosened: false, response: forged, statement: signStatement(bench.signingKey('policy'), 'policy-set', { iat: 1, policyDigest: digestOf(forged), activation: 4 }) });
+    await until(async () => (await sql('SELECT 1 FROM inbox_waiting WHERE message_id = $1', [id])).length === 1, 'the forged activation to be put aside');
+    await sql('DELETE FROM inbox_waiting WHERE message_id = $1', [id]);
+    const { body } = await call<{ items: DetectorView[] }>('GET', '/v1/detectors', { sub: 'anybody' });
+    expect(body.items.find(({ detector }) => detector === 'rate')).toMatchObject({ most: 'suspend', otherwise: 'notify', rules: [{ id: 'stop' }, { id: 'fragile' }, { id: 'for-good' }] });
+    await letStop(5);
   });
 
   it('proposes a smaller token where scopes were never used, once', async () => {

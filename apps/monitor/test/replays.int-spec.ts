@@ -13,6 +13,8 @@ let service: Service;
 beforeAll(async () => {
   bench = await TestBench.create();
   service = await startService({ name: 'monitor', module: MonitorModule, config: MonitorConfig, env: await bench.env('monitor', migrations) });
+  await bench.sayResponse(1, [{ id: 'stop', reason: 'thieves', most: 'suspend' }]);
+  await until(async () => (await bench.database('monitor').query('SELECT 1 FROM response')).length === 1, 'the response rules to be known');
 });
 afterAll(async () => {
   await service?.close();

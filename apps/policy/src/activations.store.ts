@@ -1,11 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { signStatement, type ActivationAnswer, type Digest, type Loosened, type PolicySetClaims } from '@writ/contracts';
+import { digestOf, signStatement, type ActivationAnswer, type Digest, type Loosened, type PolicySetClaims, type ResponseRule } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
 import { Clock, conflict, principalOf, type Caller } from '@writ/service';
 import { ActiveSets } from './active-set.store.js';
 import { Decisions } from './decisions.store.js';
 import { mayActivate } from './may-activate.js';
 import { activate, lockHead, proposerOf, propose, type Head } from './policy-set.store.js';
+
+/** The set to activate, as far as an activation says it. */
+export interface Draft {
+  digest: Digest;
+  response?: readonly ResponseRule[];
+}
 
 /** Moves the active-set pointer, signed and always forward. */
 @Injectable()
@@ -19,7 +25,8 @@ export class Activations {
    * @param seen the pointer that `loosening` was judged against
    * @throws a conflict `activation-changed` where it moved meanwhile: the judgement is void
    */
-  async activate(digest: Digest, seen: Head, loosening: Loosened, caller: Caller): Promise<ActivationAnswer> {
+  async activate(draft: Draft, seen: Head, loosening: Loosened, caller: Caller): Promise<ActivationAnswer> {
+    const { digest } = draft;
     const answer = await this.transactions.run(async (tx) => {
       const head = await lockHead(tx.db);
       if (head.activation !== seen.activation) {
@@ -31,7 +38,7 @@ export class Activations {
       if (step === 'active-already') return { state: 'active', digest, activation: head.activation } as const;
       if (step === 'propose') await propose(tx.db, digest, head.activation, by);
       if (step !== 'activate') return { state: 'needs-second-person', digest, activation: head.activation, loosening, proposedBy: proposedBy ?? by } as const;
-      const activation = await this.move(tx, head, digest, { loosening, by, proposedBy });
+      const activation = await this.move(tx, head, draft, { loosening, by, proposedBy });
       return { state: 'active', digest, activation, loosening, ...(proposedBy ? { proposedBy } : {}) } as const;
     });
     await this.transactions.run((tx) => this.sets.of(tx.db)); // This replica need not wait for its next round.
@@ -39,15 +46,15 @@ export class Activations {
   }
 
   private async move(
-    tx: Tx<'policy'>, head: Head, digest: Digest, { loosening, by, proposedBy }: { loosening: Loosened; by: ReturnType<typeof principalOf>; proposedBy?: ReturnType<typeof principalOf> },
+    tx: Tx<'policy'>, head: Head, { digest, response }: Draft, { loosening, by, proposedBy }: { loosening: Loosened; by: ReturnType<typeof principalOf>; proposedBy?: ReturnType<typeof principalOf> },
   ): Promise<number> {
     const activation = head.activation + 1;
-    const claims: PolicySetClaims = { iat: Math.floor(this.clock.now().getTime() / 1000), policyDigest: digest, activation };
+    const claims: PolicySetClaims = { iat: Math.floor(this.clock.now().getTime() / 1000), policyDigest: digest, activation, ...(response ? { responseDigest: digestOf(response) } : {}) };
     const statement = signStatement(this.decisions.key, 'policy-set', claims);
     const { loosened } = loosening;
     await activate(tx.db, { activation, digest, previous: head.policy_digest, loosened, proposedBy, activatedBy: by, statement });
     tx.emit('policy.activated', {
-      policyDigest: digest, ...(head.policy_digest ? { previousDigest: head.policy_digest } : {}), activation, by, loosened, statement,
+      policyDigest: digest, ...(head.policy_digest ? { previousDigest: head.policy_digest } : {}), activation, by, loosened, ...(response ? { response: [...response] } : {}), statement,
     }, { subject: 'policy-set', version: activation });
     return activation;
   }

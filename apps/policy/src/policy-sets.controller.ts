@@ -4,7 +4,7 @@ import {
   PolicySetBody, type ActivationAnswer, type ActivePolicySet, type Digest, type Loosened, type PolicyCheck, type PolicySetAnswer,
 } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { digestOf, engine, type PolicyFiles } from '@writ/policy';
+import { digestOf, engine, responseOf, type PolicyFiles } from '@writ/policy';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, conflict, notFound, principalOf, type Caller } from '@writ/service';
 import { Activations } from './activations.store.js';
 import { pageOf } from './page.js';
@@ -83,7 +83,8 @@ export class PolicySetsController {
       return { head: now, draft: await storedSet(db, digest), active: await storedSet(db, now.policy_digest ?? '') };
     });
     if (!draft) throw notFound('policy set');
-    const answer = await this.activations.activate(digest as Digest, head, head.policy_digest === digest ? unchanged : await this.judged(draft, active), caller);
+    const loosening = head.policy_digest === digest ? unchanged : await this.judged(draft, active);
+    const answer = await this.activations.activate({ digest: digest as Digest, response: responseOf(draft.files) }, head, loosening, caller);
     if (answer.state === 'needs-second-person') void reply.status(202);
     return answer;
   }

@@ -1,6 +1,6 @@
 import { loadTrust } from '@writ/service';
 import { join } from 'node:path';
-import { verifyStatement, type DecisionClaims, type PolicySetClaims } from '@writ/contracts';
+import { digestOf, verifyStatement, type DecisionClaims, type PolicySetClaims } from '@writ/contracts';
 import type { Tap } from '@writ/testing';
 import { until } from '@writ/testing';
 import { filesWithDevDays, setFiles, submitted, World, type Wish } from './set-up.js';
@@ -30,6 +30,9 @@ describe('before any policy set', () => {
     expect([status, body.state, body.activation]).toEqual([200, 'active', 1]);
     const activated = await tap.next('policy.activated');
     expect(verifyStatement(trust(), 'policy-set', String(activated.envelope.data.statement), new Date())).toMatchObject({ policyDigest: digest, activation: 1 } satisfies Partial<PolicySetClaims>);
+    const response = [{ id: 'thieves', reason: 'only thieves do this', detectors: ['rate'], scopes: ['orders:read'], most: 'suspend' }];
+    expect(activated.envelope.data.response).toEqual(response);
+    expect(verifyStatement(trust(), 'policy-set', String(activated.envelope.data.statement), new Date())).toMatchObject({ responseDigest: digestOf(response) });
     const approved = await tap.next('request.approved', of(early));
     expect(approved.envelope.data).toMatchObject({ policyDigest: digest, code: 'auto-approved' });
   });

@@ -62,6 +62,7 @@ export async function watch(seed: number, size: Size, say: (line: string) => voi
   const replica = await Replica.create();
   try {
     await replica.start();
+    await replica.letStop();
     const { subjects, slots } = traffic(seed, size);
     const ids = subjects.map(({ index }) => deriveId('tok', beginsAt, String(seed), String(index), String(process.pid), String(Date.now())));
     await introduce(replica, subjects, ids);

@@ -29,6 +29,12 @@ export class Replica {
     await until(async () => (await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok, 'the monitor to be ready', 30_000);
   }
 
+  /** Activates a policy set that lets every detector stop tokens: what is measured is detectors, not what a policy makes of them. */
+  async letStop(): Promise<void> {
+    await this.bench.sayResponse(1, [{ id: 'stop', reason: 'a bench of detectors', most: 'suspend' }]);
+    await until(async () => (await this.query('SELECT 1 FROM response')).length === 1, 'the response rules to be known', 30_000);
+  }
+
   /** Seconds of CPU that the process has used, and its memory in MB. */
   usage(): { cpuSeconds: number; rssMb: number } {
     const pid = this.child?.pid ?? 0;

@@ -1,5 +1,5 @@
 import type { Digest, RequestId, TokenId, AlertId, ReportId } from './ids.js';
-import type { MisuseAction } from './events.js';
+import type { MisuseAction } from './misuse.js';
 import type { Grant, Narrowing, Principal, Quorum } from './parts.js';
 import type { Claims } from './statement.js';
 
@@ -37,6 +37,8 @@ export interface VoteClaims extends Claims {
 export interface PolicySetClaims extends Claims {
   policyDigest: Digest;
   activation: number;
+  /** Of the response rules that go along; absent where there are none. */
+  responseDigest?: Digest;
 }
 
 export interface ProposalClaims extends Claims {

@@ -7,6 +7,7 @@ import {
   IsStatement, IsSubject, IsText, IsTime, IsTokenId,
 } from './fields.js';
 import type { AlertId, Digest, ReportId, RequestId, RotationId, TokenId } from './ids.js';
+import { misuseActions, ResponseRule, type MisuseAction } from './misuse.js';
 import {
   Actor, Delivery, FieldProblem, Grant, Narrowing, Nearest, Party, Principal, Quorum, RuleRef, Straggler, UsageRecord,
 } from './parts.js';
@@ -133,6 +134,8 @@ export class PolicyActivated {
   @IsInt() @Min(1) activation!: number;
   @ValidateNested() @Type(() => Principal) by!: Principal;
   @IsBoolean() loosened!: boolean;
+  /** How far the monitor may go by itself; absent where the set does not say. The statement holds its digest. */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => ResponseRule) response?: ResponseRule[];
   /** Purpose `policy-set`: the active-set pointer. */
   @IsStatement() statement!: string;
 }
@@ -282,8 +285,6 @@ export class CheckpointPublished {
 
 // ── monitor ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export const misuseActions = ['note', 'notify', 'suspend', 'revoke'] as const;
-export type MisuseAction = (typeof misuseActions)[number];
 /** A detector proposes; the issuer decides, under its circuit breakers. */
 export class MisuseDetected {
   @IsAlertId() alertId!: AlertId;

@@ -3,6 +3,7 @@ export { canonicalJson, digestOf, digestOfText } from './canonical.js';
 export { durationSeconds, durationText } from './durations.js';
 export * from './fields.js';
 export * from './parts.js';
+export * from './misuse.js';
 export { NamedRequester, Submission, requestDigest, type AcceptedRequest } from './request.js';
 export * from './events.js';
 export * from './flow.js';

@@ -22,6 +22,7 @@ const oblige = (annotations: string): PolicyFiles => rules(`@id("o") @reason("r"
 const permit = (condition: string): PolicyFiles => rules(`@id("p") @reason("é—ü")\npermit (principal, action == Action::"autoApprove", resource)\nwhen { ${condition} };`);
 const cases = (text: string): PolicyFiles => withFile('cases.yaml', text);
 const assertion = (when: string, cedar = readInDev): PolicyFiles => smallFiles(cedar, { cases: `${small['cases.yaml']}assertions:\n  - name: mine\n    never: approve\n    when: ${when}\n` });
+const response = (condition: string, most = 'suspend'): PolicyFiles => withFile('response.yaml', `rules:\n  - { id: a, reason: r, most: ${most}${condition && `, ${condition}`} }\n`);
 const request = '{ requester: a, team: orders, resource: orders, scopes: ["orders:read"], environment: dev, ttl: PT1H }';
 const members = (list: string): ((text: string) => string) => (text) => text.replace('security: {}', `security: { members: [${list}] }`);
 const prodReview = (annotations: string): string => `${readInDev}@id("review") @reason("r") ${annotations}\nforbid (principal, action == Action::"autoApprove", resource) when { context.sensitivity == "production" };`;
@@ -65,6 +66,18 @@ const table: Row[] = [
   ['a group of nobody', 'empty-group', catalog('security: {}', 'security: { members: [] }')],
   ['a member listed twice', 'duplicate-value', catalog('security: {}', 'security: { members: [eve, eve] }')],
   ['one scope of two resources', 'duplicate-scope', withFile('catalog.yaml', `${small['catalog.yaml']}  billing:\n    owner: orders\n    environments: { dev: { sensitivity: development } }\n    scopes: { "orders:read": { tier: write } }\n`)],
+  // how far the monitor may go
+  ['a detector that there is not', 'bad-value', response('detectors: [burst]'), '2:52'],
+  ['an action that there is not', 'bad-value', response('', 'stop')],
+  ['a rule for a team that there is not', 'bad-value', response('teams: [ordres]')],
+  ['a rule for an environment that there is not', 'bad-value', response('environments: [live]')],
+  ['a rule for no owner', 'empty-list', response('owners: []')],
+  ['a pattern in the middle of an owner', 'bad-value', response('owners: ["svc:*:a"]')],
+  ['a rule for scopes and tiers', 'bad-value', response('scopes: ["orders:read"], tiers: [read]')],
+  ['a rule for more than there is', 'unknown-key', response('country: nz')],
+  ['two rules of one id', 'duplicate-rule-id', withFile('response.yaml', 'rules:\n  - { id: a, reason: r, most: note }\n  - { id: a, reason: r, most: note }\n'), '3:11'],
+  ['no rules of how far', 'empty-list', withFile('response.yaml', 'rules: []')],
+  ['a rule of how far without a reason', 'missing-key', withFile('response.yaml', 'rules: [{ id: a, most: note }]')],
   // Cedar
   ['a rule that does not parse', 'cedar-syntax', permit('context.ttlSeconds <= <= 3'), '8:30'],
   ['a rule without its end', 'cedar-syntax', rules('@reason("r") permit (principal, action == Action::"autoApprove", resource)')],

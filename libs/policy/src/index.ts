@@ -25,7 +25,7 @@ export { nearestApprovable, withNearest } from './nearest.js';
 export { compareOnThread, replayOnThread } from './on-thread.js';
 export { PolicyError, policyErrorCodes } from './policy-error.js';
 export type { PolicyErrorCode } from './policy-error.js';
-export { limits, loadPolicySet } from './policy-set.js';
+export { limits, loadPolicySet, responseOf } from './policy-set.js';
 export type { LoadResult, PolicyFiles, PolicySet } from './policy-set.js';
 export { problemCodes, renderProblem } from './problem.js';
 export type { Problem, ProblemCode } from './problem.js';

@@ -1,3 +1,4 @@
+import { canonicalJson } from './canonical.js';
 import type { CanonicalFacts } from './facts.js';
 import { boundariesOf, points, sizeOf } from './grid.js';
 import { maxPoints } from './analysis.js';
@@ -17,10 +18,20 @@ export interface Loosening {
 }
 
 /**
+ * How far the monitor may go has no safe direction: one stops honest people, the other lets thieves go. So any change of
+ * it counts, and is said where nothing else is.
+ */
+export function loosening(active: PolicySet, draft: PolicySet): Loosening {
+  const compared = compareRules(active, draft);
+  const same = canonicalJson((active.response ?? null) as never) === canonicalJson((draft.response ?? null) as never);
+  return compared.loosened || same ? compared : { loosened: true, statement: 'What the monitor may do by itself changes.' };
+}
+
+/**
  * Compares two sets over catalog × the boundary values of both. What cannot be compared counts as loosened, so that a
  * second person looks at it.
  */
-export function loosening(active: PolicySet, draft: PolicySet): Loosening {
+function compareRules(active: PolicySet, draft: PolicySet): Loosening {
   const all = new Map([...active.rules].map(([id, rule]) => [`active ${id}`, { ...rule, id: `active ${id}` }]));
   for (const [id, rule] of draft.rules) all.set(id, rule);
   const mentions = mentionsOf(all.values());

@@ -1,3 +1,4 @@
+import type { ResponseRule } from '@writ/contracts';
 import { digestOf } from './canonical.js';
 import { readCases } from './cases.js';
 import type { Assertion, GoldenCase } from './cases.js';
@@ -9,6 +10,7 @@ import { Source } from './problem.js';
 import type { Problem, ProblemCode } from './problem.js';
 import { cedarOffset, readRule, splitRules, strainOf } from './rule.js';
 import type { Rule, RuleText } from './rule.js';
+import { readResponse } from './response.js';
 
 /** The text of every file of a set by its path. */
 export type PolicyFiles = Readonly<Record<string, string>>;
@@ -22,6 +24,8 @@ export interface PolicySet {
   readonly cases: readonly GoldenCase[];
   readonly assertions: readonly Assertion[];
   readonly engineRules: EngineRules;
+  /** How far the monitor may go by itself; absent where the set has no `response.yaml`. */
+  readonly response?: readonly ResponseRule[];
 }
 
 export interface LoadResult {
@@ -46,10 +50,22 @@ export function loadPolicySet(files: PolicyFiles): LoadResult {
   if (!catalog) return { digest, problems: catalogProblems };
   const { rules, problems: ruleProblems } = readRules(files, catalog);
   const { cases, assertions, problems: caseProblems } = readCases('cases.yaml', files['cases.yaml']!, catalog, new Set(rules.keys()));
-  const problems = [...ruleProblems, ...caseProblems];
+  const { response, problems: responseProblems } = readResponseOf(files, catalog);
+  const problems = [...ruleProblems, ...caseProblems, ...responseProblems];
   if (problems.length > 0) return { digest, problems };
   const engineRules = { rules: [...rules.values()] };
-  return { digest, problems, set: { digest, files: Object.freeze({ ...files }), catalog, rules, cases, assertions, engineRules } };
+  return { digest, problems, set: { digest, files: Object.freeze({ ...files }), catalog, rules, cases, assertions, engineRules, ...(response ? { response } : {}) } };
+}
+
+/** How far a set lets the monitor go; undefined where it does not say, or cannot be read. */
+export function responseOf(files: PolicyFiles): readonly ResponseRule[] | undefined {
+  const { catalog } = readCatalog('catalog.yaml', files['catalog.yaml'] ?? '');
+  return catalog && readResponseOf(files, catalog).response;
+}
+
+function readResponseOf(files: PolicyFiles, catalog: Catalog): ReturnType<typeof readResponse> {
+  const text = files['response.yaml'];
+  return text === undefined ? { response: undefined, problems: [] } : readResponse('response.yaml', text, catalog);
 }
 
 function checkFiles(files: PolicyFiles): Problem[] {
@@ -62,8 +78,8 @@ function checkFiles(files: PolicyFiles): Problem[] {
     const text = files[path]!;
     if (!path.isWellFormed() || !text.isWellFormed()) return [problem(path, 'not-unicode', 'the file is not well-formed Unicode')];
     if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(path) || path.length > 100) problems.push(problem(path, 'bad-path', 'paths are relative, of letters, digits, dots and hyphens'));
-    else if (!path.endsWith('.cedar') && path !== 'catalog.yaml' && path !== 'cases.yaml') {
-      problems.push(problem(path, 'unexpected-file', 'a set consists of catalog.yaml, cases.yaml and *.cedar'));
+    else if (!path.endsWith('.cedar') && !['catalog.yaml', 'cases.yaml', 'response.yaml'].includes(path)) {
+      problems.push(problem(path, 'unexpected-file', 'a set consists of catalog.yaml, cases.yaml, *.cedar and, where it likes, response.yaml'));
     }
     const bytes = Buffer.byteLength(text);
     total += bytes;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MixedList } from 'typeorm';
-import { purposes, type Purpose, type ServiceName, type SigningKey } from '@writ/contracts';
+import { digestOf, purposes, signStatement, type Purpose, type ResponseRule, type ServiceName, type SigningKey } from '@writ/contracts';
 import { loadSigningKey } from '@writ/service';
 import { backingUrls } from './backing.js';
 import { TestBus } from './bus.js';
@@ -63,6 +63,13 @@ export class TestBench {
   /** The key that a service signs with, for tests that speak as that service. */
   signingKey(service: ServiceName): SigningKey {
     return loadSigningKey(join(this.dir, service));
+  }
+
+  /** Says, signed, that a policy set was activated which lets the monitor go so far. @returns the event's id */
+  sayResponse(activation: number, response: ResponseRule[]): Promise<string> {
+    const policyDigest = digestOf(response);
+    const statement = signStatement(this.signingKey('policy'), 'policy-set', { iat: Math.floor(Date.now() / 1000), policyDigest, activation, responseDigest: digestOf(response) });
+    return this.bus.say('policy', 'policy.activated', { policyDigest, activation, by: { iss: 'https://id.example', sub: 'alice' }, loosened: true, response, statement });
   }
 
   async drop(): Promise<void> {

@@ -1,1 +1,2 @@
 export { Monitor1764000000000 } from './1764000000000-monitor.js';
+export { Response1764200000000 } from './1764200000000-response.js';

@@ -1,5 +1,5 @@
 import { IsBoolean, IsIn, IsOptional } from 'class-validator';
-import type { MisuseAction } from '../events.js';
+import type { MisuseAction, ResponseRule } from '../misuse.js';
 import { IsText, IsTokenId } from '../fields.js';
 import type { AlertId, TokenId } from '../ids.js';
 import type { Principal } from '../parts.js';
@@ -98,7 +98,12 @@ export class LimitDetector {
 
 export interface DetectorView {
   detector: string;
+  /** The kill switch. */
   most: DetectorLimit;
+  /** What it may do where no rule of the policy set applies. */
+  otherwise: MisuseAction;
+  /** Rules of the active policy set that can hold it back further or let it go further; the strictest that applies holds. */
+  rules: ResponseRule[];
   reason?: string;
   setBy?: Principal;
   setAt?: string;
