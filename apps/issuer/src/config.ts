@@ -24,6 +24,8 @@ export class IssuerConfig extends ServiceConfig {
   @IsInt() @Min(0) @Type(() => Number) graceSeconds: number = 3_600;
   /** An old secret whose successor is in use ends early once nobody has shown it for so long. */
   @IsInt() @Min(1) @Type(() => Number) zeroTrafficSeconds: number = 300;
+  /** So long the tokens of an owner who left wait for somebody of the team to take them over; 0 = they end at once. */
+  @IsInt() @Min(0) @Type(() => Number) transferSeconds: number = 86_400;
   /** So long after its end a retired secret that a stranger shows suspends its token; 0 = never. */
   @IsInt() @Min(0) @Type(() => Number) tripwireSeconds: number = 7 * 86_400;
   /** How long this replica answers from memory without hearing of the state log. */

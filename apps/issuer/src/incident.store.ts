@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { Actor, AlertId, TokenId } from '@writ/contracts';
+import type { Actor, AlertId, OwnerDeactivated, TokenId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { breakerOpen } from './breaker.js';
+import { IssuerConfig } from './config.js';
+import { ownerLeft } from './departure.store.js';
 import { Reader } from './reader.store.js';
 import { Stops } from './stop.store.js';
 
@@ -19,7 +21,7 @@ export interface AutomaticStop {
 /** Acts on incidents within limits, so that whoever fools a detector cannot stop everybody. */
 @Injectable()
 export class Incidents {
-  constructor(private readonly stops: Stops, private readonly reader: Reader) {}
+  constructor(private readonly stops: Stops, private readonly reader: Reader, private readonly config: IssuerConfig) {}
 
   async act(tx: Tx<'issuer'>, { alertId, tokenId, action, by, code, reason }: AutomaticStop): Promise<void> {
     const token = await this.stops.locked(tx.db, tokenId);
@@ -48,7 +50,9 @@ export class Incidents {
     await this.stops.one(tx, known.tokenId as TokenId, { kind: 'revoke', by, code });
   }
 
-  async ownerLeft(tx: Tx<'issuer'>, ownerId: string): Promise<void> {
-    await this.stops.endAll(tx, ownerId, 'owner-deactivated');
+  async ownerLeft(tx: Tx<'issuer'>, departure: OwnerDeactivated): Promise<void> {
+    const { transferSeconds } = this.config;
+    if (transferSeconds === 0 && !departure.transferTo) await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated');
+    else await ownerLeft(tx.db, departure, transferSeconds);
   }
 }

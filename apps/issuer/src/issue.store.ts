@@ -20,7 +20,7 @@ export interface RequestRow {
   now: Date;
 }
 
-type NewToken = Omit<TokenRow, 'state' | 'claimed_at' | 'last_used_at' | 'stopped_by'>;
+type NewToken = Omit<TokenRow, 'state' | 'claimed_at' | 'last_used_at' | 'stopped_by' | 'orphaned_until'>;
 
 /** What one message adds to a request. */
 type Part = { requestId: string; facts?: SignedRequest; approval?: Approval; cancelled?: boolean };

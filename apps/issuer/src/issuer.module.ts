@@ -5,6 +5,7 @@ import { BurnJob } from './burn.job.js';
 import { Callers } from './caller.store.js';
 import { ClaimController } from './claim.controller.js';
 import { IssuerConfig } from './config.js';
+import { DeparturesJob } from './departures.job.js';
 import { ExpireJob } from './expire.job.js';
 import { FleetController } from './fleet.controller.js';
 import { Fleet } from './fleet.store.js';
@@ -34,6 +35,8 @@ import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import { SweepJob } from './sweep.job.js';
 import { TokensController } from './tokens.controller.js';
+import { Transfers } from './transfer.store.js';
+import { TransfersController } from './transfers.controller.js';
 import { TripwireJob } from './tripwire.job.js';
 import { TRUST } from './trust.store.js';
 import { Uploads } from './upload.store.js';
@@ -42,13 +45,13 @@ import { Verifier } from './verifier.store.js';
 import { VerifyRoutes } from './verify.controller.js';
 
 @Module({
-  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, GatewaysController, BurnController, FleetController, SealingKeysController],
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, TransfersController, GatewaysController, BurnController, FleetController, SealingKeysController],
   providers: [
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob, TripwireJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
   ],
   exports: [GatewayRegister],
 })

@@ -32,9 +32,9 @@ export class OnIncident {
     await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked');
   }
 
-  /** Nothing outlives its owner. */
+  /** Nothing outlives its owner; a job does what follows, slice by slice. */
   @On('owner.deactivated')
   async ownerLeft({ data }: Message<'owner.deactivated'>, tx: Tx<'issuer'>): Promise<void> {
-    await this.incidents.ownerLeft(tx, data.ownerId);
+    await this.incidents.ownerLeft(tx, data);
   }
 }

@@ -20,6 +20,7 @@ export function viewOf(token: TokenRow, generations: readonly GenerationRow[]): 
     ...(state === 'issued' && first?.claim_before ? { claimBefore: first.claim_before.toISOString() } : {}),
     ...(token.last_used_at ? { lastUsedAt: token.last_used_at.toISOString() } : {}),
     ...(replaces ? { replaces } : {}),
+    ...(token.orphaned_until ? { orphanedUntil: token.orphaned_until.toISOString() } : {}),
     generations: generations.map((row) => ({
       generation: row.generation,
       ...(row.rotation_id ? { rotationId: row.rotation_id } : {}),

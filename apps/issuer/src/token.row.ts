@@ -32,6 +32,8 @@ export interface TokenRow {
   /** Place of the issue in the state log; a later epoch of the owner, or of everybody, ends the token. */
   issue_seq: string;
   stopped_by: Actor | null;
+  /** Its owner left; unless somebody takes it over, it ends then. */
+  orphaned_until: Date | null;
   /** CIDR blocks that the end client must call from; null = anywhere. */
   networks: string[] | null;
   rate_per_minute: number | null;

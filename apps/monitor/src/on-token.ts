@@ -20,6 +20,11 @@ export class OnToken {
     // The baseline of what has ended stays: whoever goes on using the dead secret is judged by it until it fades.
   }
 
+  @On('token.transferred')
+  transferred({ data }: Message<'token.transferred'>, tx: Tx<'monitor'>): void {
+    tx.db.update('token', { token_id: data.tokenId }, { owner_id: data.to.id, team: data.to.team });
+  }
+
   @On('token.retired')
   async retired({ data, time }: Message<'token.retired'>, tx: Tx<'monitor'>): Promise<void> {
     await setRetired(tx.db, data.tokenId, data.generation, time, data.code);

@@ -2,8 +2,8 @@ import type { Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { addresseeByToken } from './request.store.js';
 
-type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired' | 'token.expiring' | 'rotation.blocked'
-  | 'narrowing.proposed';
+type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired' | 'token.orphaned' | 'token.transferred'
+  | 'token.expiring' | 'rotation.blocked' | 'narrowing.proposed';
 
 /**
  * Tells upstreams what becomes of their tokens. An event that overtook the one that says whose token it is waits in a
@@ -11,7 +11,10 @@ type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revok
  */
 @MessageHandler()
 export class OnTokenEvent {
-  @On('token.rotated', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.expiring', 'rotation.blocked', 'narrowing.proposed')
+  @On(
+    'token.rotated', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'token.expiring',
+    'rotation.blocked', 'narrowing.proposed',
+  )
   async handle({ id, type, data }: Message<Told>, tx: Tx<'request'>): Promise<void> {
     const addressee = await tx.db.one(addresseeByToken, data.tokenId);
     if (!addressee) {

@@ -12,7 +12,11 @@ export class OnToken {
     this.life.begin(tx, data);
   }
 
-  @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired')
+  /** The owner is told by the request service. */
+  @On('token.orphaned')
+  orphaned(): void {}
+
+  @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.transferred')
   async changed({ id, type, data }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {
     if (await this.life.apply(tx, type, data)) return;
     tx.db.insert('early_event', { event_id: id, token_id: data.tokenId, type, data, heard_at: 'now', try_at: 'now' });

@@ -5,9 +5,11 @@ import { isOpen } from './advance.js';
 import { RotationConfig } from './config.js';
 import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
 import { openRotation, rotationById, type RotationRow } from './rotation.store.js';
+import { startRotation } from './start-rotation.js';
 import { endTokens, lifeOf, tokenById, type TokenRow } from './token.store.js';
 
-export type LifeEvent = 'token.delivered' | 'token.rotated' | 'token.retired' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired';
+export type LifeEvent = 'token.delivered' | 'token.rotated' | 'token.retired' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired'
+  | 'token.transferred';
 type RotationTx = Tx<'rotation'>;
 
 /** How long a person's stop holds where policy demands rotation: the longest pause there is. */
@@ -48,6 +50,7 @@ export class TokenLife {
       case 'token.retired': return this.retired(tx, data as EventData<'token.retired'>);
       case 'token.suspended': return this.suspended(tx, data as EventData<'token.suspended'>, true);
       case 'token.resumed': return this.suspended(tx, data as EventData<'token.resumed'>, false);
+      case 'token.transferred': return this.transferred(tx, data as EventData<'token.transferred'>);
       case 'token.revoked':
       case 'token.expired': return (await tx.db.one(endTokens, (data as EventData<'token.revoked'>).tokenId)) !== undefined;
     }
@@ -130,6 +133,19 @@ export class TokenLife {
   private replan(tx: RotationTx, token: TokenRow, since: Date): void {
     const at = token.suspended ? undefined : rotateAt(lifeOf(token), since, this.terms);
     tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, rotate_at: at ?? null });
+  }
+
+  /** Who had the token before knows its secret: it is replaced, at once where nobody can be using it. */
+  private async transferred(tx: RotationTx, { tokenId, to, claimant, by, reason }: EventData<'token.transferred'>): Promise<boolean> {
+    const [token, open] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
+    if (!token) return false;
+    tx.db.update('token', { token_id: tokenId }, { owner: to, claimant });
+    if (token.ended_at || !token.secret_since) return true;
+    if (open) this.stopped(tx, token, open.rotation_id);
+    await tx.flush(); // The earlier rotation is over before another of the token is open.
+    tx.db.update('token', { token_id: tokenId }, { rotate_at: null });
+    startRotation(tx, token, token.suspended ? 'emergency' : 'requested', this.terms, { by: by.principal ?? claimant, reason });
+    return true;
   }
 
   /** The issuer's sequence decides which of two states is the later, not the order in which they were heard. */

@@ -186,6 +186,17 @@ describe('a rotation', () => {
     await expect(rows(`INSERT INTO rotation (rotation_id, token_id, cause, started_at, deadline_at, claim_before) VALUES ('x', $1, 'requested', now(), now(), now())`, [tokenId])).rejects.toThrow(/rotation_open/);
   });
 
+  it('follows when the token gets another owner, who alone steers it from then on (G7, G10)', async () => {
+    const { tokenId, rotationId } = await due();
+    const to = { id: 'svc:new', team: 'orders' };
+    await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to, claimant: { iss: bench.identity.issuer, sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
+    const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === tokenId && data.rotationId !== rotationId);
+    expect(envelope.data).toMatchObject({ cause: 'requested', by: { sub: 'mallory' } });
+    expect(await stateOf(rotationId)).toBe('stopped');
+    const next = envelope.data.rotationId as string;
+    expect([(await call('GET', `/v1/rotations/${next}`, 'owner')).status, (await call('GET', `/v1/rotations/${next}`, 'stranger')).status]).toEqual([404, 200]);
+  });
+
   it('ends with its token, and nothing of it is due any more (G6)', async () => {
     const { tokenId, rotationId } = await due();
     await rotated(tokenId, rotationId, 'claimable');

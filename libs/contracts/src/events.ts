@@ -222,6 +222,29 @@ export class TokenRevoked extends TokenStateChange {}
 /** The end came, or the claim deadline passed without a claim. */
 export class TokenExpired extends TokenStateChange {}
 
+/** Its owner left. Whoever takes it over by then keeps it; else it ends then, however long it was granted for. */
+export class TokenOrphaned {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRequestId() requestId!: RequestId;
+  /** Who left. */
+  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsTime() endsAt!: string;
+}
+
+/** It has another owner, and nothing else of what was approved changed. Who left still knows the secret: a rotation follows. */
+export class TokenTransferred {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRequestId() requestId!: RequestId;
+  @ValidateNested() @Type(() => Party) from!: Party;
+  @ValidateNested() @Type(() => Party) to!: Party;
+  /** Who may claim its secrets from now on. */
+  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @ValidateNested() @Type(() => Actor) by!: Actor;
+  @IsOptional() @IsText(1000) reason?: string;
+  /** Place in the issuer's state log. */
+  @IsInt() seq!: number;
+}
+
 /** What verifiers saw, in batches; never on the way of a verification. */
 export class UsageRecorded {
   @IsString() @MaxLength(64) verifierId!: string;
@@ -346,11 +369,11 @@ export class ServiceAlive {
   @IsTime() at!: string;
 }
 
-/** The identity system says that somebody left. Comes from outside. */
+/** The identity system says that somebody left: what is theirs goes to whoever takes it over, or ends. Comes from outside. */
 export class OwnerDeactivated {
   @IsSubject() ownerId!: string;
   @IsTime() deactivatedAt!: string;
-  /** Whoever takes the tokens over. */
+  /** Whoever takes the tokens of this team over, at once. */
   @IsOptional() @ValidateNested() @Type(() => Party) transferTo?: Party;
 }
 
@@ -373,6 +396,8 @@ export const events = {
   'token.resumed': TokenResumed,
   'token.revoked': TokenRevoked,
   'token.expired': TokenExpired,
+  'token.orphaned': TokenOrphaned,
+  'token.transferred': TokenTransferred,
   'usage.recorded': UsageRecorded,
   'rotation.due': RotationDue,
   'rotation.blocked': RotationBlocked,

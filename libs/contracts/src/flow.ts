@@ -22,7 +22,8 @@ export const flow = {
     hears: [
       'request.approved', 'request.held', 'request.denied', 'request.lapsed', 'review.recorded',
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired', 'token.expiring', 'rotation.blocked', 'narrowing.proposed',
+      'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'token.expiring', 'rotation.blocked',
+      'narrowing.proposed',
     ],
   },
   policy: {
@@ -36,7 +37,7 @@ export const flow = {
     purpose: 'mints, verifies, stops; alone sees a plaintext secret',
     says: [
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended',
-      'token.resumed', 'token.revoked', 'token.expired', 'usage.recorded',
+      'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
     ],
     hears: [
       'request.submitted', 'request.cancelled', 'request.approved', 'policy.activated', 'rotation.due',
@@ -48,7 +49,7 @@ export const flow = {
     says: ['rotation.due', 'rotation.blocked', 'rotation.steered', 'token.expiring'],
     hears: [
       'token.issued', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired', 'usage.recorded',
+      'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
     ],
   },
   audit: {
@@ -62,7 +63,7 @@ export const flow = {
     hears: [
       'usage.recorded', 'policy.activated', 'checkpoint.published', 'message.parked', 'service.alive',
       'token.issued', 'issue.refused', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired',
+      'token.revoked', 'token.expired', 'token.transferred',
     ],
   },
 } as const satisfies Record<ServiceName, Part>;

@@ -29,6 +29,8 @@ export const openFields: Record<EventType, readonly string[]> = {
   'token.resumed': ['seq', 'by.kind', 'code'],
   'token.revoked': ['seq', 'by.kind', 'code'],
   'token.expired': ['seq', 'by.kind', 'code'],
+  'token.orphaned': ['owner.team', 'endsAt'],
+  'token.transferred': ['from.team', 'to.team', 'by.kind', 'seq'],
   'usage.recorded': ['verifierId', 'watermark'],
   'rotation.due': ['rotationId', 'cause', 'deadlineAt', 'claimBefore'],
   'rotation.blocked': ['rotationId', 'deadlineAt'],

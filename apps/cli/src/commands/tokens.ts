@@ -8,7 +8,7 @@ import { seconds, waitFor } from '../wait.js';
 
 const mostListed = 1_000;
 
-/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|rotate`. */
+/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer|rotate`. */
 export function addTokenCommands(program: Command, context: () => Context): void {
   program.command('claim <tokenId>')
     .description('Fetch the secret; it is shown once, on stdout')
@@ -33,6 +33,11 @@ export function addTokenCommands(program: Command, context: () => Context): void
     if (act !== 'resume') command.option('--wait-fleet', 'return when every verifier has applied it or can no longer say yes');
     command.action((tokenId: string, options: { reason: string; waitFleet?: boolean }) => stop(act, tokenId, options, context()));
   }
+  program.command('transfer <tokenId>')
+    .description('Take over a token whose owner left; an administrator may give it to somebody of its team')
+    .option('--to <subject>', 'the new owner, instead of you')
+    .requiredOption('--reason <text>', 'why; it goes into the audit log')
+    .action((tokenId: string, options: { to?: string; reason: string }) => transfer(tokenId, options, context()));
   program.command('rotate <tokenId>')
     .description('Replace a token’s secret; the old one lives on until the new one is in use')
     .option('--emergency', 'the old secret dies at once')
@@ -99,6 +104,11 @@ async function stop(act: 'revoke' | 'suspend' | 'resume', tokenId: string, { rea
   const answer = await session.writ('requester').issuer.post<StopAnswer>(`/v1/tokens/${tokenId}/${act}`, { body: { reason }, query: { wait: waitFleet ? 'fleet' : undefined } });
   const receipts = answer.receipts?.map(({ name, outcome, latencyMs }) => `${name} ${outcome} after ${Math.round(latencyMs)} ms`).join(', ');
   output.answer(answer, () => output.facts({ token: tokenId, state: answer.state, entry: String(answer.seq), verifiers: answer.receipts && (receipts || 'none are registered') }));
+}
+
+async function transfer(tokenId: string, { to, reason }: { to?: string; reason: string }, { session, output }: Context): Promise<void> {
+  const answer = await session.writ('requester').issuer.post<StopAnswer>(`/v1/tokens/${tokenId}/transfer`, { body: { reason, ...(to ? { to } : {}) } });
+  output.answer(answer, () => output.facts({ token: tokenId, state: answer.state, entry: String(answer.seq) }));
 }
 
 interface RotateOptions { emergency?: boolean; reason?: string; wait?: boolean; timeout: string }

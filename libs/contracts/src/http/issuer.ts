@@ -89,6 +89,12 @@ export class StopBody {
   @IsText(1000) reason!: string;
 }
 
+/** `POST /v1/tokens/{tokenId}/transfer`: to the caller; an administrator may name somebody else of the token's team. */
+export class TransferBody {
+  @IsOptional() @IsSubject() to?: string;
+  @IsText(1000) reason!: string;
+}
+
 /** `POST /v1/revocations`: everything of one owner, of one request, or of everybody; exactly one of them. */
 export class RevocationBody {
   @IsOptional() @IsSubject() ownerId?: string;
@@ -143,6 +149,8 @@ export interface TokenView {
   claimBefore?: string;
   lastUsedAt?: string;
   replaces?: TokenId;
+  /** Its owner left: whoever takes it over by then keeps it. */
+  orphanedUntil?: string;
   /** Living secrets: one, or two during a rotation. */
   generations: GenerationView[];
 }

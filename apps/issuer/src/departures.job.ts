@@ -1,0 +1,50 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { Party } from '@writ/contracts';
+import { Transactions, type Tx } from '@writ/messaging';
+import { Jobs } from '@writ/service';
+import { lockDeparture, lockLeftTokens, setDeparture, type DepartureRow } from './departure.store.js';
+import { Stops } from './stop.store.js';
+import type { TokenRow } from './token.row.js';
+import { Transfers } from './transfer.store.js';
+
+const everyMs = 500;
+const slice = 200;
+
+/**
+ * Nothing outlives its owner: what a departed one leaves goes to whom the identity system named, or is offered to its team
+ * until an end that is fixed when the departure is heard; then one entry of the state log ends the rest at once.
+ */
+@Injectable()
+export class DeparturesJob implements OnModuleInit {
+  constructor(
+    private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers,
+  ) {}
+
+  onModuleInit(): void {
+    this.jobs.every(everyMs, 'settle-departures', () => this.round());
+  }
+
+  private round(): Promise<boolean> {
+    return this.transactions.run(async (tx) => {
+      const departure = await lockDeparture(tx.db);
+      if (!departure) return false;
+      const tokens = await lockLeftTokens(tx.db, departure, slice);
+      for (const token of tokens) await this.passOn(tx, token, departure);
+      if (tokens.length === slice) return true;
+      if (departure.is_over) await this.stops.endAll(tx, departure.owner_id, 'owner-deactivated');
+      await setDeparture(tx.db, departure.owner_id, departure.is_over ? 'ended' : 'waiting');
+      return true;
+    });
+  }
+
+  private async passOn(tx: Tx<'issuer'>, token: TokenRow, { transfer_to, ends_at }: DepartureRow): Promise<void> {
+    if (transfer_to?.team === token.owner_team && token.delivery.mode === 'claim') {
+      await this.transfers.transfer(tx, token, transfer_to, claimantAfter(token, transfer_to), { kind: 'owner-deactivated' });
+    } else this.transfers.orphan(tx, token, ends_at);
+  }
+}
+
+/** Where the departed claimed for themselves, the successor does; a machine that claims for its team goes on. */
+function claimantAfter({ owner_id, claimant_iss: iss, claimant_sub: sub }: TokenRow, { id }: Party): { iss: string; sub: string } {
+  return { iss, sub: sub === owner_id ? id : sub };
+}

@@ -1,0 +1,95 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { makeId } from '@writ/contracts';
+import type { Service } from '@writ/service';
+import { until, type Tap } from '@writ/testing';
+import { Issuing } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let gateway: Record<string, string>;
+let tap: Tap;
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuer = await issuing.start({ WRIT_TRANSFER_SECONDS: '4' });
+  gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+  tap = await issuing.bench.bus.tap();
+  await issuing.bench.bus.addUpstream('hr', true);
+});
+afterAll(async () => {
+  await issuing?.drop();
+});
+
+const verify = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body;
+const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
+const transfer = async (tokenId: string, as: Record<string, string>, body: object = { reason: 'the export must go on' }) => issuing.post(issuer, `/v1/tokens/${tokenId}/transfer`, body, as);
+const colleague = () => issuing.bearer('bob', [], 'orders');
+
+/** The identity system says that somebody left. */
+async function left(ownerId: string, more: object = {}): Promise<void> {
+  const data = { ownerId, deactivatedAt: new Date().toISOString(), ...more };
+  const body = { specversion: '1.0', id: randomUUID(), source: 'urn:hr', type: 'writ.owner.deactivated', time: data.deactivatedAt, datacontenttype: 'application/json', data };
+  await issuing.bench.bus.publish('hr', 'writ.requests', 'owner.deactivated', Buffer.from(JSON.stringify(body)));
+}
+
+describe('a token whose owner left', () => {
+  it('is offered to its team, ends when nobody takes it over, and each step is said (G6)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer, { requester: 'leaver-1' });
+    await left('leaver-1');
+    const { envelope: { data: offered } } = await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
+    expect(offered).toMatchObject({ owner: { id: 'leaver-1', team: 'orders' } });
+    expect(Date.parse(String(offered.endsAt))).toBeLessThanOrEqual(Date.now() + 4_000);
+    expect(await verify(secret)).toMatchObject({ code: 'VALID' });
+    expect((await issuing.get(issuer, `/v1/tokens/${tokenId}`, await colleague())).body).toMatchObject({ orphanedUntil: offered.endsAt });
+    const { envelope: { data: ended } } = await tap.next('token.revoked', (data) => data.tokenId === tokenId);
+    expect(ended).toMatchObject({ by: { kind: 'owner-deactivated' }, code: 'owner-deactivated' });
+    expect(await verify(secret)).toMatchObject({ code: 'REVOKED' });
+    expect((await transfer(tokenId, await colleague())).body.code).toBe('token-ended');
+  });
+
+  it('lives on with a colleague who takes it over; only who has it now claims its next secret (G6, G10)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer, { requester: 'leaver-2' });
+    expect((await transfer(tokenId, await colleague())).status).toBe(403);
+    await left('leaver-2');
+    await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
+    expect((await transfer(tokenId, await issuing.bearer('eve', [], 'billing'))).status).toBe(404);
+    expect(await transfer(tokenId, await colleague())).toMatchObject({ status: 200, body: { state: 'active' } });
+    const { envelope } = await tap.next('token.transferred', (data) => data.tokenId === tokenId);
+    expect(envelope.data).toMatchObject({ from: { id: 'leaver-2' }, to: { id: 'bob', team: 'orders' }, claimant: { sub: 'bob' }, by: { kind: 'person' }, reason: 'the export must go on' });
+    await until(async () => (await verify(secret)).owner === 'bob', 'verifiers to know the new owner');
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-2' AND state = 'ended'`)).length === 1, 'the end of the offer');
+    expect(await verify(secret)).toMatchObject({ code: 'VALID' });
+    const rotationId = makeId('rot', Date.now(), randomBytes(10));
+    const at = new Date(Date.now() + 60_000).toISOString();
+    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'requested', deadlineAt: at, claimBefore: at });
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId);
+    const claim = async (who: string) => issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, { rotationId }, await issuing.bearer(who));
+    expect((await claim('leaver-2')).status).toBe(404);
+    expect(await verify((await claim('bob')).body.secret)).toMatchObject({ code: 'VALID', owner: 'bob' });
+    const ordinals = tap.heard.filter(({ envelope: { data, source } }) => data.tokenId === tokenId && source === 'urn:writ:service:issuer').map(({ envelope: { aggregateversion } }) => Number(aggregateversion)).sort((a, b) => a - b);
+    expect(ordinals).toEqual(ordinals.map((_, i) => i + 1));
+  });
+
+  it('goes to whom the identity system names, a suspended one still suspended, and only within its team (G6)', async () => {
+    const [mine, stopped] = [await issuing.claimed(issuer, { requester: 'leaver-3' }), await issuing.claimed(issuer, { requester: 'leaver-3' })];
+    const other = await issuing.claimed(issuer, { requester: 'leaver-4' });
+    await issuing.post(issuer, `/v1/tokens/${stopped.tokenId}/suspend`, { reason: 'x' }, await issuing.bearer('leaver-3'));
+    await left('leaver-3', { transferTo: { id: 'carol', team: 'orders' } });
+    await left('leaver-4', { transferTo: { id: 'carol', team: 'billing' } });
+    for (const { tokenId } of [mine, stopped]) {
+      expect((await tap.next('token.transferred', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ to: { id: 'carol' }, claimant: { sub: 'carol' }, by: { kind: 'owner-deactivated' } });
+    }
+    await tap.next('token.orphaned', (data) => data.tokenId === other.tokenId);
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-4' AND state = 'ended'`)).length === 1, 'the end of the offers');
+    expect([(await verify(mine.secret)).code, (await verify(stopped.secret)).code, (await verify(other.secret)).code]).toEqual(['VALID', 'SUSPENDED', 'REVOKED']);
+  });
+
+  it('that somebody edited in the database is not given a good seal (G1)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer, { requester: 'leaver-5' });
+    await rows(`UPDATE token SET scopes = '{orders:admin}' WHERE token_id = $1`, [tokenId]);
+    expect((await transfer(tokenId, await issuing.bearer('root', ['admins']), { to: 'mallory', reason: 'x' })).status).toBe(500);
+    await rows(`UPDATE token SET scopes = '{orders:read}' WHERE token_id = $1`, [tokenId]);
+    expect(await transfer(tokenId, await issuing.bearer('root', ['admins']), { to: 'carol', reason: 'x' })).toMatchObject({ status: 200 });
+    await until(async () => (await verify(secret)).owner === 'carol', 'verifiers to know the new owner');
+  });
+});
