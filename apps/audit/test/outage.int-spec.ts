@@ -1,16 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { execFileSync } from 'node:child_process';
-import { join, resolve } from 'node:path';
 import { Client } from 'pg';
 import { until } from '@writ/testing';
 import type { LogState } from '@writ/contracts';
-import { folderSource, keyTypes, parsePolicy, SignerKey, urlSource, verifyLog } from '@writ/tlog';
-import * as migrations from '../src/migrations/index.js';
+import { keyTypes, parsePolicy, SignerKey, urlSource, verifyLog } from '@writ/tlog';
 import { AuditBench } from './audit-bench.js';
 import { alive } from './samples.js';
 
-const root = resolve(import.meta.dirname, '../../..');
 let audit: AuditBench;
 beforeAll(async () => {
   audit = await AuditBench.create();
@@ -53,45 +47,6 @@ describe('a log that is out of order', () => {
     }, 'the checkpoint');
     expect(report.findings).toEqual([]);
   });
-
-  it('loses, doubles and contradicts nothing when its processes are killed again and again (G2, G8)', async () => {
-    execFileSync(process.execPath, [join(root, 'node_modules/tsc7/bin/tsc'), '-b', join(root, 'apps/audit')]);
-    const env = await audit.bench.env('audit', migrations, { ...audit.signer.serviceEnv, WRIT_BATCH: '20' });
-    const replica = (site: string) => spawn(process.execPath, [join(root, 'apps/audit/dist/main.js')], {
-      env: { ...process.env, ...env, WRIT_AUDIT_SITE_DIR: join(audit.bench.dir, site) }, stdio: 'ignore',
-    });
-    const kill = async (child: ChildProcess) => {
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    };
-    const replicas = ['one', 'two'].map((site) => ({ site, child: replica(site) }));
-    const events: string[] = [];
-    for (let round = 0; round < 3; round++) {
-      for (let i = 0; i < 4; i++) events.push(...await Promise.all(Array.from({ length: 40 }, say)));
-      await new Promise((done) => setTimeout(done, 300 + Math.random() * 700));
-      const victim = replicas[round % 2]!;
-      await kill(victim.child);
-      if (round % 2 === 1) {
-        await audit.signer.kill();
-        await audit.signer.start();
-      }
-      victim.child = replica(victim.site);
-    }
-    await audit.recorded(events);
-    await audit.signed();
-    const [count] = await audit.query<{ n: string; places: string }>(`SELECT count(*) AS n, max(seq) + 1 AS places FROM tlog_entry`);
-    expect(count!.n).toBe(count!.places);
-    expect((await audit.query('SELECT event_id FROM tlog_entry GROUP BY 1 HAVING count(*) > 1'))).toEqual([]);
-    for (const { site, child } of replicas) {
-      const report = await until(async () => {
-        const found = await verifyLog(folderSource(join(audit.bench.dir, site)), { policy: policy() });
-        return found.checked >= events.length && found;
-      }, 'all to be published');
-      expect(report.findings).toEqual([]);
-      await kill(child);
-    }
-  }, 60_000);
 });
 
 describe('a log with a witness', () => {
