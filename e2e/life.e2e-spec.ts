@@ -144,6 +144,25 @@ describe('a token', () => {
   });
 });
 
+describe('a narrowing', () => {
+  it('of a token that needed two people approves itself, and is bounded by the token that it replaces (G1)', async () => {
+    const { requestId } = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ scopes: ['orders:read', 'orders:write'], environment: 'prod', ttl: 'PT12H' }) });
+    await untilStatus(requestId, 'held');
+    for (const part of ['reviewer', 'reviewer2']) {
+      await until('the review', () => as(part).policy.post(`/v1/reviews/${requestId}/votes`, { body: { vote: 'approve', reason: 'known job' } }).catch(() => undefined));
+    }
+    const { tokenId } = await untilStatus(requestId, 'issued');
+    await requester.issuer.post(`/v1/tokens/${tokenId}/claim`);
+    const { expiresAt } = await requester.issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
+    const smaller = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ environment: 'prod', ttl: undefined, expiresAt, replaces: tokenId }) });
+    const issued = await untilStatus(smaller.requestId, 'issued');
+    expect(issued.decision?.because.map(({ id }) => id)).toContain('shrinking');
+    expect(await requester.issuer.get<TokenView>(`/v1/tokens/${issued.tokenId}`)).toMatchObject({ scopes: ['orders:read'], expiresAt, replaces: tokenId });
+    const again = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ environment: 'prod', ttl: undefined, expiresAt, replaces: tokenId }) });
+    expect((await untilStatus(again.requestId, 'denied')).decision?.code).toBe('replaced-already');
+  });
+});
+
 describe('an obvious burst from a network never seen', () => {
   it('suspends the token with a reason in words, and its owner’s word undoes it', async () => {
     // An owner of its own: with an open incident, policy has people look at whatever its owner asks for next.

@@ -7,6 +7,7 @@ import { KEYS } from './keys.store.js';
 import type { Approval, Refusal, Right, SignedRequest } from './may-issue.js';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
+import { shrunk, type Living } from './shrink.js';
 import { StateLog } from './state-log.store.js';
 import { sealOf, type TokenRow } from './token.row.js';
 
@@ -53,7 +54,9 @@ export class Issues {
   }
 
   /** Issues a token: to be claimed, or with its secret sealed to the key that the request is bound to. */
-  async issue(tx: Tx<'issuer'>, row: RequestRow, request: SignedRequest, right: Right, claimSeconds: number): Promise<void> {
+  async issue(tx: Tx<'issuer'>, row: RequestRow, request: SignedRequest, approved: Right, claimSeconds: number): Promise<void> {
+    const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, approved.shrinks));
+    if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
     const key = delivery.mode === 'sealed' ? await this.sealing.keyOf(tx.db, request.requester.id, request.deliveryKeyThumbprint ?? '') : undefined;
     if (delivery.mode === 'sealed' && !key) {
@@ -102,6 +105,13 @@ export class Issues {
       mac_kid: kid,
     };
   }
+}
+
+/** Locked, so that of two that want to shrink the same token the second sees the first. */
+async function livingOf(db: Db, tokenId: TokenId): Promise<Living | undefined> {
+  const [token] = await db.query<TokenRow>('SELECT * FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
+  const replacing = await db.query(`SELECT 1 FROM token WHERE replaces = $1 AND state IN ('issued', 'active', 'suspended')`, [tokenId]);
+  return token && { token, isReplaced: replacing.length > 0 };
 }
 
 /** What is there stays: a request's facts and its first approval never change. Sorted, so that replicas lock in one order. */

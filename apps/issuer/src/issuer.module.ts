@@ -26,6 +26,7 @@ import { OnRpc } from './on-rpc.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Reader } from './reader.store.js';
 import { Replica } from './replica.job.js';
+import { ReplaceJob } from './replace.job.js';
 import { RetireJob } from './retire.job.js';
 import { Rotations } from './rotation.store.js';
 import { SealingKeysController } from './sealing-keys.controller.js';
@@ -51,7 +52,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
   ],
   exports: [GatewayRegister],
 })

@@ -51,6 +51,13 @@ const codeOf = (request: SignedRequest, approval: Approval) => {
 };
 
 describe('what may be issued', () => {
+  it('shrinks the token that the request replaces, and no other (G1)', () => {
+    const request = asked({ replaces: 'tok_00000000000000000000000001' as never });
+    expect(verdictOf(request, approved(request, { claims: { shrinks: request.replaces } }))).toMatchObject({ right: { shrinks: request.replaces } });
+    expect(codeOf(request, approved(request, { claims: { shrinks: 'tok_00000000000000000000000002' } }))).toBe('approval-changed');
+    expect(codeOf(asked(), approved(asked(), { claims: { shrinks: request.replaces } }))).toBe('approval-changed');
+  });
+
   it('is what was requested and decided, until the earliest end (G1)', () => {
     const request = asked();
     expect(verdictOf(request, approved(request))).toMatchObject({ right: { scopes: ['orders:read', 'orders:write'], expiresAt: new Date('2026-06-11T12:00:00Z') } });

@@ -1,6 +1,6 @@
 import {
   durationSeconds, requestDigest, verifyStatement, type AcceptedRequest, type DecisionClaims, type Grant, type Principal, type Quorum,
-  type RequestApproved, type RequestClaims, type Trust, type VoteClaims,
+  type RequestApproved, type RequestClaims, type TokenId, type Trust, type VoteClaims,
 } from '@writ/contracts';
 
 /** A request as its service accepted and signed it. The reason stays with the request service: it grants nothing. */
@@ -26,6 +26,8 @@ export interface Right {
   graceSeconds?: number;
   networks?: string[];
   ratePerMinute?: number;
+  /** The token that this may only shrink. */
+  shrinks?: TokenId;
 }
 
 export interface Refusal {
@@ -55,7 +57,7 @@ export function mayIssue(request: SignedRequest, approval: Approval, trust: Trus
   if ('code' in votes) return { refusal: votes };
   const missing = missingVotes(decided.require, votes);
   if (missing) return refuse('quorum-missing', `Group ${missing.group} needs ${missing.approvers} distinct approvals.`);
-  const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000 };
+  const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000, shrinks: decided.shrinks };
   return rightOf(request, grant, votes, ceilings, now);
 }
 
@@ -83,6 +85,7 @@ function decisionDrift(request: SignedRequest, approval: Approval, decided: Deci
   if (decided.exp === undefined) return { code: 'decision-without-end', detail: 'The signed decision has no expiry.' };
   const same = decided.policyDigest === approval.policyDigest && equal(decided.grant, approval.grant) && equal(decided.require, approval.require);
   if (!same) return { code: 'approval-changed', detail: 'The approval says something else than the signed decision.' };
+  if (decided.shrinks !== undefined && decided.shrinks !== request.replaces) return { code: 'approval-changed', detail: 'The decision shrinks another token than the one to be replaced.' };
   const extra = decided.grant.scopes.filter((scope) => !request.scopes.includes(scope));
   if (extra.length > 0) return { code: 'grant-exceeds-request', detail: `Scopes were granted that nobody asked for: ${extra.join(', ')}.` };
   return undefined;
@@ -132,7 +135,7 @@ function missingVotes(require: readonly Quorum[], votes: readonly VoteClaims[]):
   });
 }
 
-function rightOf(request: SignedRequest, grant: Grant & { requestedAtMs: number }, votes: readonly VoteClaims[], { maxLifetimeSeconds }: Ceilings, now: Date): Verdict {
+function rightOf(request: SignedRequest, grant: Grant & Pick<Right, 'requestedAtMs' | 'shrinks'>, votes: readonly VoteClaims[], { maxLifetimeSeconds }: Ceilings, now: Date): Verdict {
   const narrowed = votes.map(({ narrow }) => narrow);
   const scopes = request.scopes.filter((scope) => grant.scopes.includes(scope) && narrowed.every((narrow) => narrow?.scopes?.includes(scope) ?? true));
   if (scopes.length === 0) return refuse('nothing-left', 'Request, decision and votes have no scope in common.');
@@ -143,6 +146,6 @@ function rightOf(request: SignedRequest, grant: Grant & { requestedAtMs: number 
   ];
   const end = Math.min(...ends);
   if (!(end > now.getTime())) return refuse('already-over', 'The token would have ended before it began.');
-  const { rotateSeconds, graceSeconds, requestedAtMs, networks, ratePerMinute } = grant;
-  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds, networks, ratePerMinute } };
+  const { rotateSeconds, graceSeconds, requestedAtMs, networks, ratePerMinute, shrinks } = grant;
+  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds, networks, ratePerMinute, shrinks } };
 }

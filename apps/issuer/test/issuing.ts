@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
-  makeId, requestDigest, signStatement, type AcceptedRequest, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted,
+  makeId, requestDigest, signStatement, type AcceptedRequest, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench } from '@writ/testing';
@@ -18,6 +18,8 @@ export interface Asked {
   environment?: string;
   delivery?: AcceptedRequest['delivery'];
   thumbprint?: string;
+  /** The token that it replaces; policy says of its approval that it shrinks it. */
+  shrinks?: string;
 }
 
 export interface Vote {
@@ -60,10 +62,10 @@ export class Issuing {
     return { iss: this.bench.identity.issuer, sub };
   }
 
-  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, thumbprint }: Asked = {}): RequestSubmitted {
+  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, thumbprint, shrinks }: Asked = {}): RequestSubmitted {
     const request = {
       requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: 'x', submitter: this.person(requester), requester: { id: requester, team: 'orders' },
-      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(thumbprint ? { deliveryKeyThumbprint: thumbprint } : {}),
+      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(thumbprint ? { deliveryKeyThumbprint: thumbprint } : {}), ...(shrinks ? { replaces: shrinks as TokenId } : {}),
     };
     const digest = requestDigest(request);
     const statement = signStatement(this.bench.signingKey('request'), 'request', { iat: seconds(), requestId: request.requestId, requestDigest: digest });
@@ -76,7 +78,7 @@ export class Issuing {
     const key = this.bench.signingKey('policy');
     return {
       requestId, requestDigest: digest, policyDigest, code: 'auto', because: [], grant: whole, require,
-      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + 600, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require }),
+      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + 600, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require, ...(request.replaces ? { shrinks: request.replaces } : {}) }),
       votes: votes.map(({ reviewer, groups = ['security'], vote = 'approve', narrow, digest: other }) => signStatement(key, 'vote', {
         iat: seconds(), exp: seconds() + 600, requestId, requestDigest: other ?? digest, reviewer: this.person(reviewer), groups, vote, ...(narrow ? { narrow } : {}),
       })),

@@ -10,6 +10,9 @@ interface Wide {
   team: string;
   keep: string[];
   drop: string[];
+  resource: string;
+  environment: string;
+  expires_at: Date;
 }
 
 const atOnce = 200;
@@ -27,20 +30,22 @@ export class NarrowJob {
     return this.transactions.run(async (tx) => {
       const wide = await tx.db.query<Wide>(
         `WITH use AS (
-           SELECT t.token_id, t.owner_id, t.team, t.scopes,
+           SELECT t.*,
              ARRAY(SELECT value FROM usage_source u WHERE u.token_id = t.token_id AND kind = 'scope' AND last_at > now() - $1 * interval '1 day' AND value = ANY(t.scopes) ORDER BY value) keep
            FROM token t LEFT JOIN token_state s USING (token_id)
            WHERE cardinality(t.scopes) > 1 AND t.issued_at < now() - $1 * interval '1 day' AND t.expires_at > now() AND coalesce(s.state, 'active') = 'active'),
          wide AS (
-           SELECT token_id, owner_id, team, keep, ARRAY(SELECT unnest(scopes) EXCEPT SELECT unnest(keep) ORDER BY 1) drop FROM use WHERE cardinality(keep) BETWEEN 1 AND cardinality(scopes) - 1)
-         INSERT INTO narrowing AS n (token_id, dropped) SELECT token_id, drop FROM wide w
+           SELECT use.*, ARRAY(SELECT unnest(scopes) EXCEPT SELECT unnest(keep) ORDER BY 1) drop FROM use WHERE cardinality(keep) BETWEEN 1 AND cardinality(scopes) - 1),
+         put AS (INSERT INTO narrowing AS n (token_id, dropped) SELECT token_id, drop FROM wide w
            WHERE NOT EXISTS (SELECT 1 FROM narrowing o WHERE o.token_id = w.token_id AND o.dropped = w.drop) ORDER BY token_id LIMIT $2
          ON CONFLICT (token_id) DO UPDATE SET dropped = excluded.dropped, proposed_at = now()
-         RETURNING token_id, (SELECT owner_id FROM wide w WHERE w.token_id = n.token_id) owner_id, (SELECT team FROM wide w WHERE w.token_id = n.token_id) team,
-           (SELECT keep FROM wide w WHERE w.token_id = n.token_id) keep, dropped AS drop`,
+           RETURNING token_id)
+         SELECT w.* FROM wide w JOIN put USING (token_id)`,
         [days, atOnce],
       );
-      for (const { token_id: tokenId, owner_id, team, keep, drop } of wide) tx.emit('narrowing.proposed', { tokenId, owner: { id: owner_id, team }, keep, drop, unusedDays: days });
+      for (const { token_id: tokenId, owner_id, team, keep, drop, resource, environment, expires_at } of wide) {
+        tx.emit('narrowing.proposed', { tokenId, owner: { id: owner_id, team }, keep, drop, unusedDays: days, resource, environment, expiresAt: expires_at.toISOString() });
+      }
       return wide.length === atOnce;
     });
   }

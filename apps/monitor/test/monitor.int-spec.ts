@@ -257,7 +257,7 @@ describe('the monitor', () => {
     await sql(`UPDATE token SET issued_at = now() - interval '31 days' WHERE token_id = $1`, [tokenId]);
     await service.app.get(NarrowJob).propose();
     const { envelope } = await tap.next('narrowing.proposed', (d) => d.tokenId === tokenId);
-    expect(envelope.data).toMatchObject({ owner: { id: owner, team: 'orders' }, keep: ['orders:read'], drop: ['orders:write'], unusedDays: 30 });
+    expect(envelope.data).toMatchObject({ owner: { id: owner, team: 'orders' }, keep: ['orders:read'], drop: ['orders:write'], unusedDays: 30, resource: 'orders', environment: 'prod', expiresAt: expect.any(String) });
     await service.app.get(NarrowJob).propose();
     expect(await sql('SELECT 1 FROM narrowing WHERE token_id = $1', [tokenId])).toHaveLength(1);
     expect(tap.ofType('narrowing.proposed').filter(({ envelope: e }) => e.data.tokenId === tokenId)).toHaveLength(1);

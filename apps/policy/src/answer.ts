@@ -10,6 +10,8 @@ import { quorumsOf } from './settle.js';
 /** What is asked, under the digest that its approval binds to. */
 export interface DigestedRequest extends AcceptedRequest {
   requestDigest: Digest;
+  /** The request service's. */
+  statement: string;
 }
 
 /** What is said of a decision. */
@@ -31,7 +33,8 @@ export function answerTo(request: DigestedRequest, decision: Decision, key: Sign
   if (decision.outcome === 'deny') return denied(request, decision, decision.code, key, lifetimes, now);
   const grant = grantOf(request, decision.obligations, [], now);
   if (typeof grant === 'string') return denied(request, decision, grant, key, lifetimes, now);
-  const claims = claimsOf(request, decision, 'approve', [], now, lifetimes.decisionSeconds);
+  const shrinks = decision.input?.shrinkOnly && request.replaces ? { shrinks: request.replaces } : {};
+  const claims = { ...claimsOf(request, decision, 'approve', [], now, lifetimes.decisionSeconds), ...shrinks };
   return {
     type: 'request.approved',
     state: 'approved',

@@ -11,13 +11,13 @@ const now = new Date('2026-06-01T12:00:00.400Z');
 
 describe('the facts of a request', () => {
   it('count a lifetime from issue, and an absolute end from now, rounded up', () => {
-    expect(factsOf({ ...request, ttl: 'PT1H' }, undefined, now).ttlSeconds).toBe(3_600);
-    expect(factsOf({ ...request, expiresAt: '2026-06-01T12:00:10Z' }, undefined, now).ttlSeconds).toBe(10);
-    expect(factsOf({ ...request, expiresAt: '2026-06-01T11:00:00Z' }, undefined, now).ttlSeconds).toBeLessThan(0);
+    expect(factsOf({ ...request, ttl: 'PT1H' }, undefined, false, now).ttlSeconds).toBe(3_600);
+    expect(factsOf({ ...request, expiresAt: '2026-06-01T12:00:10Z' }, undefined, false, now).ttlSeconds).toBe(10);
+    expect(factsOf({ ...request, expiresAt: '2026-06-01T11:00:00Z' }, undefined, false, now).ttlSeconds).toBeLessThan(0);
   });
 
-  it('never call a request harmless because it says that it only shrinks', () => {
-    expect(factsOf({ ...request, ttl: 'P1D', replaces: 'tok_0000000000000000000000000a' as never }, undefined, now)).toMatchObject({ replaces: true, shrinkOnly: false });
+  it('never call a request harmless because it says that it replaces something', () => {
+    expect(factsOf({ ...request, ttl: 'P1D', replaces: 'tok_0000000000000000000000000a' as never }, undefined, false, now)).toMatchObject({ replaces: true, shrinkOnly: false });
   });
 
   it.each([

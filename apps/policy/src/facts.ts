@@ -11,7 +11,7 @@ export interface OwnerTrust {
  * What policy decides by. A lifetime counts from issue; of an absolute end what is left of it now, rounded up.
  * An end that has passed gives facts that are malformed, and those are denied.
  */
-export function factsOf(request: AcceptedRequest, trust: OwnerTrust | undefined, now: Date): PolicyFacts {
+export function factsOf(request: AcceptedRequest, trust: OwnerTrust | undefined, shrinkOnly: boolean, now: Date): PolicyFacts {
   return {
     requester: { id: request.requester.id, team: request.requester.team, openIncidents: trust?.openIncidents ?? 0, trust: trustLevel(trust) },
     submitter: request.submitter.sub,
@@ -21,8 +21,7 @@ export function factsOf(request: AcceptedRequest, trust: OwnerTrust | undefined,
     environment: request.environment,
     ttlSeconds: ttlSecondsOf(request, now),
     replaces: request.replaces !== undefined,
-    // Only a check against the living token could say yes, and tokens are not known here: the request counts as a new one.
-    shrinkOnly: false,
+    shrinkOnly,
   };
 }
 

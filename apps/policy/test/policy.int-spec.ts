@@ -119,6 +119,24 @@ describe('a decision', () => {
     }
   });
 
+  it('approves by itself what only shrinks a right that was approved here, and nothing that only says so (G1, G9)', async () => {
+    const wide = await world.submit({ scopes: ['orders:read', 'orders:write'], environment: 'prod', ttl: 'PT12H' });
+    await tap.next('request.held', of(wide));
+    for (const who of ['reviewer', 'reviewer2'] as const) expect((await vote(who, wide.requestId)).status).toBe(200);
+    await tap.next('request.approved', of(wide));
+    const expiresAt = new Date(Date.now() + 11 * 3_600_000).toISOString();
+    const smaller: Wish = { environment: 'prod', expiresAt, replaces: 'tok_0000000000000000000000000a', replaced: { requestId: wide.requestId, expiresAt } };
+    const shrinking = await world.submit(smaller);
+    const { envelope: { data } } = await tap.next('request.approved', of(shrinking));
+    expect(data).toMatchObject({ because: [{ id: 'shrinking' }], grant: { scopes: ['orders:read'] }, votes: [] });
+    expect(verifyStatement(trust(), 'decision', String(data.statement), new Date())).toMatchObject({ shrinks: smaller.replaces });
+    const others: Wish[] = [
+      { replaced: undefined }, { requester: 'svc:orders-other' }, { scopes: ['orders:read', 'orders:write'] }, { expiresAt: new Date(Date.parse(expiresAt) + 1).toISOString() },
+      { replaced: { requestId: (await world.submit()).requestId, expiresAt } },
+    ];
+    for (const other of others) await tap.next('request.held', of(await world.submit({ ...smaller, ...other })));
+  });
+
   it('keeps the record of every decision unchangeable, and replays it bit for bit', async () => {
     const request = await world.submit(prodWrite);
     await tap.next('request.held', of(request));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import {
   makeId, requestDigest, signStatement, type AcceptedRequest, type ActivationAnswer, type ActivePolicySet, type StoredDecision, type Digest,
-  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestSubmitted, type ReviewAnswer, type SigningKey, type SimulationAnswer, type TokenId,
+  type PolicyCheck, type PolicySetAnswer, type ReplayAnswer, type RequestClaims, type RequestSubmitted, type ReviewAnswer, type SigningKey, type SimulationAnswer, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench } from '@writ/testing';
@@ -27,11 +27,13 @@ export interface Wish extends Partial<Pick<AcceptedRequest, 'scopes' | 'environm
   requester?: string;
   team?: string;
   replaces?: string;
+  /** What the request service signs of the token that is replaced. */
+  replaced?: RequestClaims['replaces'];
   iss?: string;
 }
 
 /** A request as the request service accepts and signs it. */
-export function submitted(key: SigningKey, { requester = 'svc:orders-nightly', team = 'orders', resource = 'orders', ttl = 'P7D', expiresAt, replaces, iss = 'https://id.example', ...wish }: Wish = {}): RequestSubmitted {
+export function submitted(key: SigningKey, { requester = 'svc:orders-nightly', team = 'orders', resource = 'orders', ttl = 'P7D', expiresAt, replaces, replaced, iss = 'https://id.example', ...wish }: Wish = {}): RequestSubmitted {
   const person = { iss, sub: 'dev-requester' };
   const request = {
     requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: randomBytes(8).toString('hex'),
@@ -40,7 +42,7 @@ export function submitted(key: SigningKey, { requester = 'svc:orders-nightly', t
     ...(replaces ? { replaces: replaces as TokenId } : {}), ...wish,
   };
   const digest = requestDigest(request);
-  const statement = signStatement(key, 'request', { iat: Math.floor(Date.now() / 1000), requestId: request.requestId, requestDigest: digest });
+  const statement = signStatement(key, 'request', { iat: Math.floor(Date.now() / 1000), requestId: request.requestId, requestDigest: digest, ...(replaced ? { replaces: replaced } : {}) });
   return { ...request, requestDigest: digest, statement };
 }
 

@@ -9,7 +9,7 @@ import { currentOutcome } from './outcome.js';
 import { endFault, readBody } from './read-submission.js';
 import { isRefusal, refuse, type Refusal } from './refusal.js';
 import {
-  refusalByKey, requestBySubmission, requesterByToken, sealingKeyByName, speakerByName, speakerBySubject, type RequestRow,
+  refusalByKey, requestBySubmission, replacedByToken, sealingKeyByName, speakerByName, speakerBySubject, type Replaced, type RequestRow,
 } from './request.store.js';
 import { callerVoice, upstreamVoice, type Asker, type Voice } from './speak-for.js';
 
@@ -61,11 +61,13 @@ export class Intake {
     const registration = speaker.registration ?? undefined;
     const voice = ask.asker ? callerVoice(ask.asker, registration, body) : upstreamVoice(registration, body, this.config.oidcIssuer);
     if (isRefusal(voice)) return voice;
-    const fault = endFault(body, speaker.now, this.config.longestDays) ?? (await replacesFault(tx, body));
+    const fault = endFault(body, speaker.now, this.config.longestDays);
     if (fault) return fault;
+    const replaced = await replacedBy(tx, body);
+    if (replaced && isRefusal(replaced)) return replaced;
     const thumbprint = await thumbprintOf(tx, body);
     if (thumbprint !== undefined && typeof thumbprint !== 'string') return thumbprint;
-    return this.accept(tx, { ask, submissionId, body, bodyDigest, voice, thumbprint, now: speaker.now });
+    return this.accept(tx, { ask, submissionId, body, bodyDigest, voice, thumbprint, replaced, now: speaker.now });
   }
 
   private repeated(tx: Tx<'request'>, before: RequestRow, bodyDigest: Digest): Taken | Refusal {
@@ -78,7 +80,7 @@ export class Intake {
   }
 
   private accept(tx: Tx<'request'>, facts: Acceptance): Taken {
-    const { ask, submissionId, body, bodyDigest, voice, thumbprint, now } = facts;
+    const { ask, submissionId, body, bodyDigest, voice, thumbprint, replaced, now } = facts;
     const accepted: AcceptedRequest = {
       // The row with this source and id is unique: of two that try at once, one commits, and its time is the id's.
       requestId: deriveId('req', now.getTime(), ask.source, submissionId),
@@ -88,7 +90,10 @@ export class Intake {
     };
     const { requestId, requester, claimant } = accepted;
     const digest = requestDigest(accepted);
-    const claims: RequestClaims = { iat: Math.floor(now.getTime() / 1_000), requestId, requestDigest: digest };
+    const claims: RequestClaims = {
+      iat: Math.floor(now.getTime() / 1_000), requestId, requestDigest: digest,
+      ...(replaced ? { replaces: { requestId: replaced.request_id, expiresAt: replaced.expires_at } } : {}),
+    };
     tx.db.insert('request', {
       request_id: requestId, submission_key: `${ask.source}/${submissionId}`, source: ask.source, submission_id: submissionId,
       upstream: ask.upstream ?? null, body_digest: bodyDigest, request_digest: digest, requester_id: requester.id, team: requester.team,
@@ -119,6 +124,7 @@ interface Acceptance {
   bodyDigest: Digest;
   voice: Voice;
   thumbprint?: string;
+  replaced?: Replaced;
   now: Date;
 }
 
@@ -129,10 +135,10 @@ async function thumbprintOf(tx: Tx<'request'>, { requester, delivery }: Submissi
 }
 
 /** A token is replaced for whom it was made, nobody else. */
-async function replacesFault(tx: Tx<'request'>, { requester, replaces }: Submission): Promise<Refusal | undefined> {
+async function replacedBy(tx: Tx<'request'>, { requester, replaces }: Submission): Promise<Replaced | Refusal | undefined> {
   if (replaces === undefined) return undefined;
-  const owner = await tx.db.one(requesterByToken, replaces);
-  if (owner?.requester_id === requester.id) return undefined;
+  const replaced = await tx.db.one(replacedByToken, replaces);
+  if (replaced?.requester_id === requester.id) return replaced;
   return refuse('replaces-unknown', 'The requester has no such token to replace.', [{ pointer: '/replaces', message: 'The requester has no such token.' }]);
 }
 

@@ -53,8 +53,15 @@ export const addresseeByRequest = lookup<Addressee>(
 export const addresseeByToken = lookup<Addressee>(
   'SELECT request_id, token_id, submission_id, upstream FROM request WHERE token_id = ANY($1)', (row) => row.token_id ?? '',
 );
-export const requesterByToken = lookup<{ token_id: string; requester_id: string }>(
-  'SELECT token_id, requester_id FROM request WHERE token_id = ANY($1)', (row) => row.token_id,
+/** A token that a request may name as the one to replace. */
+export interface Replaced {
+  token_id: string;
+  requester_id: string;
+  request_id: RequestId;
+  expires_at: string;
+}
+export const replacedByToken = lookup<Replaced>(
+  `SELECT token_id, requester_id, request_id, issued->>'expiresAt' AS expires_at FROM request WHERE token_id = ANY($1)`, (row) => row.token_id,
 );
 export const sealingKeyByName = lookup<{ name: string; thumbprint: string }>('SELECT name, thumbprint FROM sealing_key WHERE name = ANY($1)', (row) => row.name);
 export const refusalByKey = lookup<{ refusal_key: string }>('SELECT refusal_key FROM refusal WHERE refusal_key = ANY($1)', (row) => row.refusal_key);

@@ -85,6 +85,15 @@ describe('a submission over AMQP', () => {
     expect(verifyStatement(trust, 'request', data.statement as string, new Date())).toMatchObject({ requestId: data.requestId, requestDigest: data.requestDigest });
   });
 
+  it('says, signed, which request the token to be replaced was issued for, and when that token ends', async () => {
+    const { requestId } = await submitted();
+    const tokenId = newTokenId();
+    await bench.bus.say('issuer', 'token.issued', issuedFacts(requestId, tokenId));
+    await until(async () => (await statusOf(requestId)) === 'issued', 'the token');
+    const { data } = await submitted({ replaces: tokenId });
+    expect(verifyStatement(loadTrust(`${bench.dir}/trust.json`), 'request', data.statement as string, new Date())).toMatchObject({ replaces: { requestId, expiresAt: '2027-01-01T00:00:00Z' } });
+  });
+
   it('is one request however often it comes, and each time its outcome is told (G2)', async () => {
     const { id, requestId } = await submitted();
     await bench.bus.say('policy', 'request.denied', decided(requestId));

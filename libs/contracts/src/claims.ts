@@ -8,6 +8,8 @@ import type { Claims } from './statement.js';
 export interface RequestClaims extends Claims {
   requestId: RequestId;
   requestDigest: Digest;
+  /** The request that the replaced token was issued for, and that token's end; where the request replaces one. */
+  replaces?: { requestId: RequestId; expiresAt: string };
 }
 
 /** Signed for every decision, denials included. */
@@ -20,6 +22,8 @@ export interface DecisionClaims extends Claims {
   inputDigest: Digest;
   /** With outcome `approve`. */
   grant?: Grant;
+  /** The token that this only shrinks: it was approved because of that, and counts only while that token lives. */
+  shrinks?: TokenId;
   require: Quorum[];
 }
 

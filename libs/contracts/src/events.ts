@@ -339,6 +339,10 @@ export class NarrowingProposed {
   @IsArray() @IsScope({ each: true }) keep!: string[];
   @IsArray() @IsScope({ each: true }) drop!: string[];
   @IsInt() @Min(1) unusedDays!: number;
+  /** What a request for the smaller token says beside `keep` as its scopes and `replaces: tokenId`. */
+  @IsOptional() @IsName() resource?: string;
+  @IsOptional() @IsEnvironment() environment?: string;
+  @IsOptional() @IsTime() expiresAt?: string;
 }
 
 /** How far an owner can be relied on, as a fact that policies may use. */

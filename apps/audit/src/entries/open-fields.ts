@@ -39,7 +39,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'checkpoint.published': ['origin', 'size', 'root', 'publishedAt', 'cosignatures'],
   'misuse.detected': ['alertId', 'observedAt'],
   'leak.reported': ['reportId', 'channel', 'reportedAt'],
-  'narrowing.proposed': ['owner.team', 'keep', 'drop', 'unusedDays'],
+  'narrowing.proposed': ['owner.team', 'keep', 'drop', 'unusedDays', 'resource', 'environment', 'expiresAt'],
   'trust.changed': ['team', 'version'],
   'message.parked': ['service', 'code', 'bodyDigest'],
   'service.alive': ['service', 'at'],

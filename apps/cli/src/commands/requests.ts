@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RequestAnswer, RequestDetails } from '@writ/contracts';
+import type { RequestAnswer, RequestDetails, TokenView, UsageView } from '@writ/contracts';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import type { Output } from '../output.js';
@@ -23,7 +23,7 @@ interface RequestOptions {
 
 const ends = new Set(['denied', 'cancelled', 'lapsed', 'issued', 'delivered']);
 
-/** `writ request`, `writ requests`, `writ cancel`. */
+/** `writ request`, `writ requests`, `writ narrow`, `writ cancel`. */
 export function addRequestCommands(program: Command, context: () => Context): void {
   program.command('request')
     .description('Ask for a token: who, why, which scopes, until when')
@@ -45,6 +45,12 @@ export function addRequestCommands(program: Command, context: () => Context): vo
     .option('--status <status>', 'only those with this status')
     .action((requestId: string | undefined, options: { status?: string }) => show(requestId, options, context()));
 
+  program.command('narrow <tokenId>')
+    .description('Ask for a smaller token in its place: only the scopes that it uses, until the same end')
+    .option('--wait', 'wait until there is an outcome')
+    .option('--timeout <seconds>', 'how long --wait waits', '300')
+    .action((tokenId: string, options: { wait?: boolean; timeout: string }) => narrow(tokenId, options, context()));
+
   program.command('cancel <requestId>')
     .description('Withdraw a request that was not issued yet')
     .action(async (requestId: string) => {
@@ -56,7 +62,6 @@ export function addRequestCommands(program: Command, context: () => Context): vo
 
 async function request(options: RequestOptions, { session, output }: Context): Promise<void> {
   if ((options.ttl === undefined) === (options.until === undefined)) throw new Ended(exitCodes.usage, 'Say either --ttl or --until.', 'For example --ttl P7D.');
-  const service = session.writ('requester').request;
   const body = {
     requester: { id: options.for ?? (await ownSubject(session)) },
     reason: options.reason,
@@ -67,6 +72,24 @@ async function request(options: RequestOptions, { session, output }: Context): P
     delivery: options.sealTo ? { mode: 'sealed', keyId: options.sealTo } : { mode: 'claim' },
     ...(options.replaces ? { replaces: options.replaces } : {}),
   };
+  await submit(body, options, { session, output });
+}
+
+/** Whoever agreed to more has agreed to less: policy may approve it without anybody, and the old token ends once the new one is in use. */
+async function narrow(tokenId: string, options: { wait?: boolean; timeout: string }, context: Context): Promise<void> {
+  const writ = context.session.writ('requester');
+  const [token, usage] = [await writ.issuer.get<TokenView>(`/v1/tokens/${tokenId}`), await writ.monitor.get<UsageView>(`/v1/usage/${tokenId}`)];
+  const used = usage.scopes.used.map(({ value }) => value);
+  if (used.length === 0) throw new Ended(exitCodes.conflict, 'The token was never used, so nothing says which of its scopes it needs.', 'If nobody needs it: writ revoke.');
+  if (usage.scopes.unused.length === 0) throw new Ended(exitCodes.conflict, `The token ${usage.scopes.words}: there is nothing to take away.`);
+  await submit({
+    requester: { id: token.owner.id }, reason: `narrowing: ${usage.scopes.words}`, resource: token.resource, scopes: used, environment: token.environment, expiresAt: token.expiresAt,
+    delivery: { mode: 'claim' }, replaces: tokenId,
+  }, options, context);
+}
+
+async function submit(body: object, options: { wait?: boolean; timeout: string }, { session, output }: Context): Promise<void> {
+  const service = session.writ('requester').request;
   const accepted = await service.post<RequestAnswer>('/v1/requests', { body });
   if (!options.wait) return output.answer(accepted, () => `${accepted.requestId}  ${accepted.status}`);
   const ask = () => service.get<RequestAnswer>(`/v1/requests/${accepted.requestId}`);

@@ -1,0 +1,62 @@
+import type { Service } from '@writ/service';
+import { until, type Tap } from '@writ/testing';
+import { ReplaceJob } from '../src/replace.job.js';
+import { Issuing, type Asked } from './issuing.js';
+
+let issuing: Issuing;
+let issuer: Service;
+let gateway: Record<string, string>;
+let tap: Tap;
+
+beforeAll(async () => {
+  issuing = await Issuing.create();
+  issuer = await issuing.start({ WRIT_ZERO_TRAFFIC_SECONDS: '1' });
+  gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
+  tap = await issuing.bench.bus.tap();
+});
+afterAll(async () => {
+  await issuing?.drop();
+});
+
+const codeOf = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body.code as string;
+const wide: Asked = { scopes: ['orders:read', 'orders:write'] };
+
+async function refused(asked: Asked): Promise<string> {
+  const request = issuing.submission(asked);
+  await issuing.bench.bus.say('request', 'request.submitted', request);
+  await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+  const { envelope } = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
+  return String(envelope.data.code);
+}
+
+describe('a token that shrinks another one', () => {
+  it('is never more than that one, and ends it only once it is in use itself and the old one is not (G1, G7)', async () => {
+    const old = await issuing.claimed(issuer, wide);
+    expect(await codeOf(old.secret)).toBe('VALID');
+    const fresh = await issuing.claimed(issuer, { shrinks: old.tokenId, ttl: 'P5D' });
+    const view = async (tokenId: string) => (await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('alice'))).body;
+    expect(await view(fresh.tokenId)).toMatchObject({ scopes: ['orders:read'], replaces: old.tokenId, expiresAt: (await view(old.tokenId)).expiresAt });
+    const job = issuer.app.get(ReplaceJob);
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM token WHERE token_id = $1 AND last_used_at < now() - interval \'2 seconds\'', [old.tokenId])).length === 1, 'the old token to rest');
+    await job.round();
+    expect(await codeOf(old.secret)).toBe('VALID'); // Nobody has used the new one.
+    expect(await codeOf(fresh.secret)).toBe('VALID');
+    await until(async () => {
+      await job.round();
+      return tap.ofType('token.revoked').some(({ envelope: { data } }) => data.tokenId === old.tokenId && data.code === 'replaced');
+    }, 'the old token to end');
+    expect([await codeOf(old.secret), await codeOf(fresh.secret)]).toEqual(['REVOKED', 'VALID']);
+  });
+
+  it('is not issued where there is nothing to shrink: ended, another owner’s, wider, or shrunk already (G1, G10)', async () => {
+    const old = await issuing.claimed(issuer, wide);
+    expect(await refused({ shrinks: old.tokenId, requester: 'bob' })).toBe('not-a-narrowing');
+    expect(await refused({ shrinks: old.tokenId, environment: 'prod' })).toBe('not-a-narrowing');
+    expect(await refused({ shrinks: old.tokenId, scopes: ['orders:admin'] })).toBe('not-a-narrowing');
+    await issuing.issued({ shrinks: old.tokenId });
+    expect(await refused({ shrinks: old.tokenId, scopes: ['orders:write'] })).toBe('replaced-already');
+    const ended = await issuing.claimed(issuer, wide);
+    await issuing.post(issuer, `/v1/tokens/${ended.tokenId}/revoke`, { reason: 'over' }, await issuing.bearer('alice'));
+    expect(await refused({ shrinks: ended.tokenId })).toBe('replaced-token-not-active');
+  });
+});
