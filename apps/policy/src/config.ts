@@ -1,7 +1,7 @@
 import { Transform, Type } from 'class-transformer';
 import { ArrayUnique, IsArray, IsInt, IsOptional, IsString, Max, Min, ValidateNested } from 'class-validator';
-import { IsAddress, ServiceConfig } from '@writ/service';
-import { endpointsFrom, type WebhookEndpoint } from './webhook-endpoint.js';
+import { IsAddress, ServiceConfig, targetsFrom } from '@writ/service';
+import { WebhookEndpoint } from './webhook-endpoint.js';
 
 const daySeconds = 86_400;
 
@@ -17,6 +17,6 @@ export class PolicyConfig extends ServiceConfig {
   /** Where people find the console; notices link there. */
   @IsOptional() @IsAddress('http', 'https') consoleUrl?: string;
   /** Whom to tell of reviews: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
-  @IsArray() @ArrayUnique(({ name }: WebhookEndpoint) => name) @ValidateNested({ each: true }) @Transform(({ value }) => endpointsFrom(value))
+  @IsArray() @ArrayUnique(({ name }: WebhookEndpoint) => name) @ValidateNested({ each: true }) @Transform(({ value }) => targetsFrom(WebhookEndpoint, value))
   webhooks: WebhookEndpoint[] = [];
 }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { Quorum, RuleRef } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
-import { Clock } from '@writ/service';
+import { Clock, writeNotice } from '@writ/service';
 import type { Answer, DigestedRequest } from './answer.js';
 import { PolicyConfig } from './config.js';
 import { slackBody, standardBody, type NoticeFacts } from './notice.js';
-import { wants, type NoticeKind, type WebhookEndpoint } from './webhook-endpoint.js';
+import { wants, type NoticeKind } from './webhook-endpoint.js';
 
 export interface Subject {
   request: DigestedRequest;
@@ -42,39 +42,7 @@ export class Notices {
     const groups = require.map(({ group }) => group);
     for (const endpoint of webhooks.filter((each) => wants(each, kind, request.requester.team, groups))) {
       const body = endpoint.kind === 'slack' ? slackBody(facts) : standardBody(facts);
-      db.insert('notice', { notice_id: `${request.requestId}.${kind}`, endpoint: endpoint.name, body, next_at: facts.at.toISOString(), attempts: 0, state: 'waiting', created_at: facts.at.toISOString() });
+      writeNotice(db, endpoint, `${request.requestId}.${kind}`, body, facts.at);
     }
   }
-}
-
-export interface DueNotice {
-  notice_id: string;
-  endpoint: string;
-  body: string;
-  attempts: number;
-}
-
-/** Takes notices whose time has come and puts them off, so that a replica that dies on the way leaves them to the others. */
-export async function claimNotices(db: Db, endpoints: readonly WebhookEndpoint[], limit: number): Promise<DueNotice[]> {
-  return db.query(
-    `UPDATE notice n SET attempts = attempts + 1, next_at = now() + interval '1 minute'
-     FROM (SELECT notice_id, endpoint FROM notice WHERE state = 'waiting' AND next_at <= now() AND endpoint = ANY($1)
-           ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED) due
-     WHERE n.notice_id = due.notice_id AND n.endpoint = due.endpoint
-     RETURNING n.notice_id, n.endpoint, n.body, n.attempts`,
-    [endpoints.map(({ name }) => name), limit],
-  );
-}
-
-/** What was delivered is not kept: the record of a review is the review. */
-export async function noticeDelivered(db: Db, { notice_id, endpoint }: DueNotice): Promise<void> {
-  await db.query('DELETE FROM notice WHERE notice_id = $1 AND endpoint = $2', [notice_id, endpoint]);
-}
-
-/** @param waitSeconds until it is tried again; nothing gives it up */
-export async function noticeFailed(db: Db, { notice_id, endpoint }: DueNotice, error: string, waitSeconds: number | undefined): Promise<void> {
-  await db.query(
-    `UPDATE notice SET state = $3, last_error = $4, next_at = now() + $5 * interval '1 second' WHERE notice_id = $1 AND endpoint = $2`,
-    [notice_id, endpoint, waitSeconds === undefined ? 'failed' : 'waiting', error.slice(0, 512), waitSeconds ?? 0],
-  );
 }

@@ -1,4 +1,5 @@
 import type { AcceptedRequest, Quorum, RuleRef } from '@writ/contracts';
+import { slackText } from '@writ/service';
 import type { NoticeKind } from './webhook-endpoint.js';
 
 /** What a notice is about. */
@@ -38,16 +39,11 @@ export function slackBody(facts: NoticeFacts): string {
   const people = require.map(({ group, approvers }) => `${approvers} of ${group}`).join(' and ');
   const text = [
     `*${headlines[kind]}${status ? `: ${status}` : ''}*`,
-    `${escaped(request.requester.id)} (team ${escaped(request.requester.team)}) asks for \`${request.scopes.map(escaped).join(' ')}\` on ${escaped(request.resource)} in ${escaped(request.environment)}, until ${request.expiresAt ?? request.ttl ?? ''}`,
-    `Reason given: ${escaped(request.reason)}`,
-    ...(because.length > 0 ? [`Held because ${because.map(({ reason }) => escaped(reason)).join('; ')}`] : []),
+    `${slackText(request.requester.id)} (team ${slackText(request.requester.team)}) asks for \`${request.scopes.map(slackText).join(' ')}\` on ${slackText(request.resource)} in ${slackText(request.environment)}, until ${request.expiresAt ?? request.ttl ?? ''}`,
+    `Reason given: ${slackText(request.reason)}`,
+    ...(because.length > 0 ? [`Held because ${because.map(({ reason }) => slackText(reason)).join('; ')}`] : []),
     ...(status ? [] : [`Needs ${people}; lapses ${lapsesAt}`]),
   ].join('\n');
   const button = link ? [{ type: 'actions', elements: [{ type: 'button', text: { type: 'plain_text', text: 'Look at it' }, url: link }] }] : [];
-  return JSON.stringify({ text: `${headlines[kind]}: ${escaped(request.requestId)}`, blocks: [{ type: 'section', text: { type: 'mrkdwn', text: text.slice(0, 3_000) } }, ...button] });
-}
-
-/** Slack's three control characters; with them escaped nobody's text can mention everybody or forge a link. */
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  return JSON.stringify({ text: `${headlines[kind]}: ${slackText(request.requestId)}`, blocks: [{ type: 'section', text: { type: 'mrkdwn', text: text.slice(0, 3_000) } }, ...button] });
 }

@@ -1,12 +1,13 @@
 import { Module } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import { WebhookDeliveries } from '@writ/service';
 import type { FastifyInstance } from 'fastify';
 import { Activations } from './activations.store.js';
 import { ActiveSets } from './active-set.store.js';
+import { PolicyConfig } from './config.js';
 import { DecideWaiting } from './decide-waiting.job.js';
 import { DecisionsController } from './decisions.controller.js';
 import { Decisions } from './decisions.store.js';
-import { DeliverNotices } from './deliver-notices.job.js';
 import { LapseReviews } from './lapse-reviews.job.js';
 import { Notices } from './notice.store.js';
 import { OnRequestCancelled } from './on-request-cancelled.js';
@@ -29,7 +30,7 @@ const setRoutes = ['/v1/policy-sets', '/v1/policy-sets/validate'];
   controllers: [OnRequestSubmitted, OnRequestCancelled, OnTrustChanged, PolicySetsController, ReviewsController, DecisionsController, SimulationsController],
   providers: [
     ActiveSets, Decisions, Activations, SetChecks, Voting, Notices,
-    WatchActivation, DecideWaiting, LapseReviews, RemindReviewers, RunSimulations, DeliverNotices,
+    WatchActivation, DecideWaiting, LapseReviews, RemindReviewers, RunSimulations, WebhookDeliveries.of(PolicyConfig),
   ],
 })
 export class PolicyModule {

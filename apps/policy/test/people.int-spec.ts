@@ -2,8 +2,8 @@ import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
+import { postSigned } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
-import { postSigned } from '../src/deliver-notices.job.js';
 import { WebhookEndpoint } from '../src/webhook-endpoint.js';
 import { filesWithDevDays, setFiles, World } from './set-up.js';
 

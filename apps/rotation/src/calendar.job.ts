@@ -4,11 +4,12 @@ import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
 import { isOpen, nextStep } from './advance.js';
 import { RotationConfig } from './config.js';
+import { Notices } from './notice.store.js';
 import { leadDue, noticeAt } from './plan-rotation.js';
 import { openRotation, progressOf, stragglersOf, takeDueWatches, type RotationRow } from './rotation.store.js';
 import { startRotation } from './start-rotation.js';
 import { TokenLife, type LifeEvent } from './token-life.js';
-import { lockDueNotices, takeDueRotations } from './token.store.js';
+import { lockDueNotices, takeDueRotations, tokenById } from './token.store.js';
 
 const earlyEveryMs = 1_000;
 const tidyEveryMs = 600_000;
@@ -22,7 +23,7 @@ const earlyBatch = 200;
 export class CalendarJob {
   constructor(
     jobs: Jobs, private readonly config: RotationConfig, private readonly transactions: Transactions<'rotation'>, private readonly life: TokenLife,
-    private readonly health: Health,
+    private readonly health: Health, private readonly notices: Notices,
   ) {
     const { tickMs } = config;
     jobs.every(tickMs, 'start-rotations', () => this.unlessBusy(() => this.startRotations()));
@@ -56,7 +57,10 @@ export class CalendarJob {
       const tokens = await lockDueNotices(tx.db, dueBatch);
       for (const { token_id: tokenId, owner, issued_at, expires_at, ended_at, now } of tokens) {
         const lead = leadDue(expires_at, this.life.leads, now);
-        if (lead !== undefined && !ended_at && expires_at > now) tx.emit('token.expiring', { tokenId, owner, expiresAt: expires_at.toISOString(), leadTime: durationText(lead) });
+        if (lead !== undefined && !ended_at && expires_at > now) {
+          const data = { tokenId, owner, expiresAt: expires_at.toISOString(), leadTime: durationText(lead) };
+          this.notices.write(tx.db, tx.emit('token.expiring', data), owner.team, { kind: 'token.expiring', data }, now);
+        }
         tx.db.update('token', { token_id: tokenId }, { notice_at: noticeAt(issued_at, expires_at, this.life.leads, now) ?? null });
       }
       return tokens.length === dueBatch;
@@ -73,7 +77,11 @@ export class CalendarJob {
         if (step.do === 'nothing') return;
         const { rotation_id, token_id: tokenId } = rotation;
         const rotationId = rotation_id;
-        if (step.do === 'name') tx.emit('rotation.blocked', { tokenId, rotationId, deadlineAt: rotation.deadline_at.toISOString(), stragglers });
+        if (step.do === 'name') {
+          const data = { tokenId, rotationId, deadlineAt: rotation.deadline_at.toISOString(), stragglers };
+          const team = (await tx.db.one(tokenById, tokenId))?.owner.team ?? '';
+          this.notices.write(tx.db, tx.emit('rotation.blocked', data), team, { kind: 'rotation.blocked', data }, rotation.now);
+        }
         if (step.do === 'nudge') tx.emit('rotation.due', dueAgain(rotation));
         tx.db.update('rotation', { rotation_id }, {
           watch_at: step.lookAgainAt, named: step.do === 'name' ? step.named : rotation.named, nudges: rotation.nudges + (step.do === 'nudge' ? 1 : 0),

@@ -1,7 +1,8 @@
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, IsArray, IsInt, Max, Min, ValidateBy } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
 import { durationSeconds, IsDuration } from '@writ/contracts';
-import { ServiceConfig } from '@writ/service';
+import { ServiceConfig, targetsFrom } from '@writ/service';
+import { NoticeTarget } from './notice.js';
 
 const AreDurations = () => ValidateBy({
   name: 'areDurations',
@@ -23,4 +24,7 @@ export class RotationConfig extends ServiceConfig {
   @IsInt() @Min(10) @Max(60_000) @Type(() => Number) tickMs: number = 500;
   /** Due tokens in one transaction, at the most. */
   @IsInt() @Min(1) @Max(2_000) @Type(() => Number) dueBatch: number = 500;
+  /** Whom to tell of expiries, stragglers and orphaned tokens: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
+  @IsArray() @ArrayUnique(({ name }: NoticeTarget) => name) @ValidateNested({ each: true }) @Transform(({ value }) => targetsFrom(NoticeTarget, value))
+  webhooks: NoticeTarget[] = [];
 }

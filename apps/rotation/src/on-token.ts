@@ -1,20 +1,22 @@
 import type { Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Notices } from './notice.store.js';
 import { TokenLife, type LifeEvent } from './token-life.js';
 
 /** Hears what becomes of tokens and their secrets. */
 @MessageHandler()
 export class OnToken {
-  constructor(private readonly life: TokenLife) {}
+  constructor(private readonly life: TokenLife, private readonly notices: Notices) {}
 
   @On('token.issued')
   issued({ data }: Message<'token.issued'>, tx: Tx<'rotation'>): void {
     this.life.begin(tx, data);
   }
 
-  /** The owner is told by the request service. */
   @On('token.orphaned')
-  orphaned(): void {}
+  orphaned({ id, data, time }: Message<'token.orphaned'>, tx: Tx<'rotation'>): void {
+    this.notices.write(tx.db, id, data.owner.team, { kind: 'token.orphaned', data }, time);
+  }
 
   @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.transferred')
   async changed({ id, type, data }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {

@@ -1,7 +1,10 @@
 import { Module } from '@nestjs/common';
+import { WebhookDeliveries } from '@writ/service';
 import { CalendarJob } from './calendar.job.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsJob } from './campaigns.job.js';
+import { RotationConfig } from './config.js';
+import { Notices } from './notice.store.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
 import { RotationsController } from './rotations.controller.js';
@@ -9,6 +12,6 @@ import { TokenLife } from './token-life.js';
 
 @Module({
   controllers: [OnToken, OnUsage, RotationsController, CampaignsController],
-  providers: [TokenLife, CalendarJob, CampaignsJob],
+  providers: [TokenLife, CalendarJob, CampaignsJob, Notices, WebhookDeliveries.of(RotationConfig)],
 })
 export class RotationModule {}

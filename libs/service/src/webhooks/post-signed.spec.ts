@@ -1,4 +1,4 @@
-import { isPublicAddress } from './deliver-notices.job.js';
+import { isPublicAddress } from './post-signed.js';
 
 describe('where notices may go', () => {
   it.each([

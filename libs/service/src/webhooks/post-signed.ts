@@ -3,57 +3,27 @@ import { request as plainRequest } from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
-import { Inject, Injectable } from '@nestjs/common';
-import type { Logger } from 'pino';
 import { Webhook } from 'standardwebhooks';
-import { Transactions } from '@writ/messaging';
-import { Clock, Jobs, LOG } from '@writ/service';
-import { PolicyConfig } from './config.js';
-import { claimNotices, noticeDelivered, noticeFailed, type DueNotice } from './notice.store.js';
-import type { WebhookEndpoint } from './webhook-endpoint.js';
+import type { WebhookTarget } from './webhook-target.js';
 
-const everyMs = 1_000;
-const atOnce = 10;
 const answerWithinMs = 5_000;
-/** After so many seconds each, as Standard Webhooks advises; then the notice is given up. */
-const retrySeconds = [5, 300, 1_800, 7_200, 18_000, 36_000];
 
-/** Carries notices to their endpoints, each at least once; receivers tell repetitions by `webhook-id`. */
-@Injectable()
-export class DeliverNotices {
-  constructor(
-    jobs: Jobs, private readonly config: PolicyConfig, private readonly transactions: Transactions<'policy'>, private readonly clock: Clock,
-    @Inject(LOG) private readonly log: Logger,
-  ) {
-    if (config.webhooks.length > 0) jobs.every(everyMs, 'deliver-notices', () => this.round());
-  }
-
-  private async round(): Promise<boolean> {
-    const { webhooks } = this.config;
-    const due = await this.transactions.run((tx) => claimNotices(tx.db, webhooks, atOnce));
-    await Promise.all(due.map((notice) => this.deliver(notice, webhooks.find(({ name }) => name === notice.endpoint) as WebhookEndpoint)));
-    return due.length === atOnce;
-  }
-
-  private async deliver(notice: DueNotice, endpoint: WebhookEndpoint): Promise<void> {
-    const failure = await postSigned(endpoint, notice, this.clock.now()).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-    if (failure === undefined) return this.transactions.run((tx) => noticeDelivered(tx.db, notice));
-    const waitSeconds = retrySeconds[notice.attempts - 1];
-    this.log.warn({ endpoint: endpoint.name, notice: notice.notice_id, failure, givenUp: waitSeconds === undefined }, 'a notice was not delivered');
-    await this.transactions.run((tx) => noticeFailed(tx.db, notice, failure, waitSeconds));
-  }
+export interface Notice {
+  /** Receivers tell repetitions by it. */
+  notice_id: string;
+  body: string;
 }
 
 /** Posts a notice, signed by Standard Webhooks. @returns what went wrong, if anything did */
-export async function postSigned(endpoint: WebhookEndpoint, notice: Pick<DueNotice, 'notice_id' | 'body'>, now: Date, withinMs = answerWithinMs): Promise<string | undefined> {
-  const url = new URL(endpoint.url);
-  if (url.protocol !== 'https:' && !endpoint.allowPrivate) return 'the address is not https';
+export async function postSigned(target: WebhookTarget, notice: Notice, now: Date, withinMs = answerWithinMs): Promise<string | undefined> {
+  const url = new URL(target.url);
+  if (url.protocol !== 'https:' && !target.allowPrivate) return 'the address is not https';
   const addresses = await addressesOf(url.hostname.replace(/^\[(.*)\]$/, '$1'));
-  if (!endpoint.allowPrivate && !addresses.every(({ address }) => isPublicAddress(address))) return 'the address lies inside a network';
+  if (!target.allowPrivate && !addresses.every(({ address }) => isPublicAddress(address))) return 'the address lies inside a network';
   const status = await post(url, addresses, notice.body, withinMs, {
     'content-type': 'application/json', 'content-length': String(Buffer.byteLength(notice.body)), 'user-agent': 'writ',
     'webhook-id': notice.notice_id, 'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
-    'webhook-signature': new Webhook(endpoint.secret).sign(notice.notice_id, now, notice.body),
+    'webhook-signature': new Webhook(target.secret).sign(notice.notice_id, now, notice.body),
   });
   // A redirect is not followed: its target was never checked.
   return status >= 200 && status < 300 ? undefined : `the receiver answered ${status}`;

@@ -1,0 +1,27 @@
+import type { EventData } from '@writ/contracts';
+import { noticeBody, noticeKinds, NoticeTarget, wants, type NoticeFacts } from './notice.js';
+
+const at = new Date('2026-06-01T12:00:00Z');
+const owner = { id: 'svc:<!channel>', team: 'orders' };
+const facts: NoticeFacts[] = [
+  { kind: 'token.expiring', data: { tokenId: 'tok_1', owner, expiresAt: '2026-06-02T12:00:00Z', leadTime: 'P1D' } as EventData<'token.expiring'> },
+  { kind: 'token.orphaned', data: { tokenId: 'tok_1', owner, endsAt: '2026-06-02T12:00:00Z' } as EventData<'token.orphaned'> },
+  { kind: 'rotation.blocked', data: { tokenId: 'tok_1', deadlineAt: '2026-06-02T12:00:00Z', stragglers: [{ gateway: 'orders-api', network: '10.1.2.0/24', agent: '<!channel>', lastSeenAt: '2026-06-01T11:00:00Z', count: 3 }] } as EventData<'rotation.blocked'> },
+];
+const target = (more: Partial<NoticeTarget>) => Object.assign(new NoticeTarget(), { name: 'ops', url: 'https://ops.example' }, more);
+
+describe('a notice', () => {
+  it.each(facts)('of $kind carries the event, and in a chat its words, with nobody’s text in control of them', (each) => {
+    expect(JSON.parse(noticeBody(target({}), each, at))).toEqual({ type: each.kind, timestamp: at.toISOString(), data: JSON.parse(JSON.stringify(each.data)) });
+    const { text } = JSON.parse(noticeBody(target({ kind: 'slack' }), each, at)) as { text: string };
+    expect(text).toContain('tok_1');
+    expect(text).toContain('2026-06-02T12:00:00Z');
+    expect(text).not.toContain('<');
+  });
+
+  it('goes to who wants its kind and its team', () => {
+    expect(noticeKinds.filter((kind) => wants(target({}), kind, 'orders'))).toEqual([...noticeKinds]);
+    expect(wants(target({ hears: ['rotation.blocked'] }), 'token.expiring', 'orders')).toBe(false);
+    expect(wants(target({ teams: ['billing'] }), 'token.expiring', 'orders')).toBe(false);
+  });
+});

@@ -1,0 +1,69 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import type { TokenId } from '@writ/contracts';
+import { startService, type Service } from '@writ/service';
+import { TestBench, until } from '@writ/testing';
+import { RotationConfig } from '../src/config.js';
+import * as migrations from '../src/migrations/index.js';
+import { RotationModule } from '../src/rotation.module.js';
+
+const secret = `whsec_${randomBytes(32).toString('base64')}`;
+const received: { path: string; headers: IncomingHttpHeaders; body: string }[] = [];
+const tokenId = 'tok_00000000000000000000000001' as TokenId;
+const owner = { id: 'svc:a', team: 'orders' };
+let bench: TestBench;
+let service: Service;
+let receiver: Server;
+let isDown = true;
+
+beforeAll(async () => {
+  bench = await TestBench.create();
+  receiver = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => { body += text; }).on('end', () => {
+      if (isDown) return response.writeHead(503).end();
+      received.push({ path: String(request.url), headers: request.headers, body });
+      return response.end('ok');
+    });
+  });
+  await new Promise<void>((resolve) => { receiver.listen(0, '127.0.0.1', resolve); });
+  const address = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  const webhooks = [
+    { name: 'ops', url: `${address}/ops`, secret, allowPrivate: true },
+    { name: 'chat', url: `${address}/chat`, secret, kind: 'slack', hears: ['token.orphaned'], allowPrivate: true },
+    { name: 'billing', url: `${address}/billing`, secret, teams: ['billing'], allowPrivate: true },
+    { name: 'inside', url: `${address}/inside`, secret },
+  ];
+  const env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50', WRIT_WEBHOOKS: JSON.stringify(webhooks) });
+  service = await startService({ name: 'rotation', module: RotationModule, config: RotationConfig, env });
+});
+afterAll(async () => {
+  await service?.close();
+  await bench?.drop();
+  await new Promise((resolve) => { receiver.close(resolve); });
+});
+
+const rows = (sql: string, values: unknown[] = []) => bench.database('rotation').query(sql, values);
+const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
+const about = (path: string, type: string) => until(() => received.find((one) => one.path === path && one.body.includes(type)), `${type} at ${path}`);
+
+it('what will soon stop working is told by signed webhooks, once each, also after the receiver was away', async () => {
+  await bench.bus.say('issuer', 'token.issued', {
+    tokenId, requestId: 'req_00000000000000000000000001' as never, owner, claimant: { iss: 'x', sub: 'alice' }, resource: 'orders', audience: 'orders', scopes: ['orders:read'], environment: 'prod',
+    issuedAt: inSeconds(-40 * 86_400), expiresAt: inSeconds(5 * 86_400), delivery: { mode: 'claim' },
+  });
+  await bench.bus.say('issuer', 'token.orphaned', { tokenId, requestId: 'req_00000000000000000000000001' as never, owner, endsAt: inSeconds(86_400) });
+  const failed = () => rows(`SELECT 1 FROM notice WHERE attempts = 1 AND last_error LIKE '%503%'`);
+  await until(async () => (await failed()).length === 3, 'all to fail once');
+  expect((await rows(`SELECT last_error FROM notice WHERE endpoint = 'inside'`)).every(({ last_error }) => last_error === 'the address is not https')).toBe(true);
+  isDown = false;
+  await rows('UPDATE notice SET next_at = now()');
+  const expiring = await about('/ops', 'token.expiring');
+  expect(new Webhook(secret).verify(expiring.body, expiring.headers as Record<string, string>)).toMatchObject({ type: 'token.expiring', data: { tokenId, owner, leadTime: 'P7D' } });
+  await about('/ops', 'token.orphaned');
+  expect(JSON.parse((await about('/chat', tokenId)).body)).toEqual({ text: expect.stringContaining('writ transfer') });
+  await until(async () => (await rows(`SELECT 1 FROM notice WHERE endpoint <> 'inside'`)).length === 0, 'all to be carried out');
+  expect(received.map(({ path }) => path).sort()).toEqual(['/chat', '/ops', '/ops']);
+});
