@@ -18,6 +18,8 @@ export interface Row {
 export interface BenchOptions {
   /** Under two minutes, with larger errors. */
   quick: boolean;
+  /** Only these, where a bench has parts; absent = the usual ones. */
+  parts?: readonly string[];
   say: (line: string) => void;
 }
 

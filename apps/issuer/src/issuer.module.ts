@@ -4,6 +4,7 @@ import { BurnController } from './burn.controller.js';
 import { BurnJob } from './burn.job.js';
 import { Callers } from './caller.store.js';
 import { ClaimController } from './claim.controller.js';
+import { Claims } from './claims.store.js';
 import { IssuerConfig } from './config.js';
 import { DeparturesJob } from './departures.job.js';
 import { ExpireJob } from './expire.job.js';
@@ -51,7 +52,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
-    StateLog, Stops, Issues, Secrets, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
+    StateLog, Stops, Issues, Secrets, Claims, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
   ],
   exports: [GatewayRegister],

@@ -138,6 +138,21 @@ describe('a claim', () => {
     expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('claimed-twice');
   });
 
+  it('that comes with others has its own answer and receipt, whatever becomes of theirs (G2, G10)', async () => {
+    const tokens = [];
+    for (let i = 0; i < 6; i++) tokens.push((await issuing.issued()).tokenId);
+    const [edited = '', foreign = '', ...good] = tokens;
+    await issuing.bench.database('issuer').query(`UPDATE token SET owner_id = 'mallory' WHERE token_id = $1`, [edited]);
+    const answers = await Promise.all([claim(edited), claim(foreign, 'mallory'), ...good.map((tokenId) => claim(tokenId)), claim(good[0] as string)]);
+    expect(answers.map(({ status }) => status)).toEqual([500, 404, 201, 201, 201, 201, 409]);
+    for (const [i, tokenId] of good.entries()) {
+      const { envelope } = await tap.next('token.delivered', (data) => data.tokenId === tokenId);
+      expect(answers[i + 2]?.headers.get('x-audit-receipt')).toBe(envelope.id);
+      expect(answers[i + 2]?.body.tokenId).toBe(tokenId);
+    }
+    for (const [i, tokenId] of good.entries()) expect((await verify(String(answers[i + 2]?.body.secret))).body).toMatchObject(i === 0 ? { code: 'REVOKED' } : { code: 'VALID', tokenId });
+  });
+
   it('made at the same time by two sessions leaves no living secret', async () => {
     const { tokenId } = await issuing.issued();
     const answers = await Promise.all(['a', 'b', 'c'].map((key) => claim(tokenId, 'alice', key)));

@@ -1,11 +1,21 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { makeId, requestDigest, services, signStatement, queues } from '@writ/contracts';
 import { TestBench, until } from '@writ/testing';
 
 const program = (file: string) => new URL(`../../../apps/issuer/dist/${file}`, import.meta.url);
 const policyDigest = `sha256:${'1'.repeat(64)}` as never;
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
 
 /** An issuer in a process of its own, with real databases and broker, and tokens that it issued and that were claimed. */
 export class BenchIssuer {
@@ -19,14 +29,17 @@ export class BenchIssuer {
     // Nobody else is there to hear; their queues would fill up unread.
     for (const service of services) if (service !== 'issuer') for (const type of ['token.issued', 'token.delivered', 'usage.recorded', 'token.revoked', 'service.alive'] as const) await bench.bus.unbind(queues.events(service), type);
     const migrations = (await import(program('migrations/index.js').href)) as never;
-    const port = 20_000 + Math.floor(Math.random() * 20_000);
+    const port = await freePort();
     const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
     const process_ = spawn(process.execPath, [fileURLToPath(program('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
     const token = async (sub: string, groups: string[]) => `Bearer ${await bench.identity.token({ sub, groups, expiresIn: '8h' })}`;
     const issuer = new BenchIssuer(bench, process_, await token('alice', []), await token('root', ['admins']));
     issuer.url = `http://127.0.0.1:${port}`;
     try {
-      await until(() => fetch(`${issuer.url}/health/ready`).then(({ ok }) => ok, () => false), 'the issuer to be ready', 30_000);
+      await until(() => {
+        if (process_.exitCode !== null) throw new Error('the issuer did not start');
+        return fetch(`${issuer.url}/health/ready`).then(({ ok }) => ok, () => false);
+      }, 'the issuer to be ready', 30_000);
       issuer.gateway = (await issuer.post('/v1/gateways', { name: 'bench', audiences: ['orders'], brokerUser: new URL(bench.bus.adminUrl()).username }, issuer.root)) as typeof issuer.gateway;
       return issuer;
     } catch (error) {
