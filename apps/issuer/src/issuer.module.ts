@@ -29,6 +29,7 @@ import { Reader } from './reader.store.js';
 import { Replica } from './replica.job.js';
 import { ReplaceJob } from './replace.job.js';
 import { RetireJob } from './retire.job.js';
+import { ConfirmJob } from './confirm.job.js';
 import { Rotations } from './rotation.store.js';
 import { SealingKeysController } from './sealing-keys.controller.js';
 import { Sealing } from './sealing.store.js';
@@ -53,6 +54,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Claims, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
+    ConfirmJob,
     Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
   ],
   exports: [GatewayRegister],

@@ -29,7 +29,7 @@ export class OnIncident {
     if (typeof claims === 'string') throw new Error(`The leak report does not count: ${claims}.`);
     const { reportId, innerDigest } = claims as LeakClaims;
     if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Error('The leak report says something else than its statement.');
-    await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked');
+    await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked', reportId);
   }
 
   /** Nothing outlives its owner; a job does what follows, slice by slice. */

@@ -169,5 +169,8 @@ describe('an incident', () => {
     await issuing.bench.bus.say('monitor', 'leak.reported', { reportId, innerDigest: digest, channel: 'github', reportedAt: inMs(0), statement });
     expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'leaked', by: { kind: 'leak' } });
     await until(async () => (await codeOf(secret)) === 'REVOKED', 'the refusal', 1_000);
+    const { envelope: { data } } = await tap.next('stop.confirmed', (d) => d.tokenId === tokenId);
+    expect(data).toMatchObject({ code: 'leaked', cause: reportId, acknowledged: 1, fenced: 0 });
+    expect(Date.parse(String(data.refusedAt))).toBeGreaterThanOrEqual(Date.parse(String(data.stoppedAt)));
   });
 });

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deriveId, signStatement, type AlertId, type MisuseAction, type Principal, type SigningKey, type TokenId } from '@writ/contracts';
+import { deriveId, digestOf, signStatement, type AlertId, type AlertStop, type Digest, type MisuseAction, type Principal, type SigningKey, type TokenId } from '@writ/contracts';
 import type { Db, Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { weight, type Finding } from './detect.js';
@@ -10,9 +10,12 @@ export const SIGNING_KEY = Symbol('signing key');
 export interface Raised {
   tokenId: string;
   token?: KnownToken;
-  verdict: Finding;
+  /** Of a detector, or what somebody proved by showing the secret. */
+  verdict: Omit<Finding, 'detector'> & { detector: Finding['detector'] | 'leak' | 'burn' };
   evidence: object;
   observedAt: Date;
+  /** What came of it, where that is known already. */
+  stop?: AlertStop;
 }
 
 export interface AlertRow {
@@ -25,6 +28,7 @@ export interface AlertRow {
   explanation: string;
   evidence: object;
   observed_at: Date;
+  stop: AlertStop | null;
   state: 'open' | 'dismissed' | 'closed';
   closed_at: Date | null;
   closed_by: Principal | null;
@@ -41,23 +45,38 @@ export class Alerts {
   constructor(@Inject(SIGNING_KEY) private readonly key: SigningKey, private readonly clock: Clock) {}
 
   /** Records a verdict and proposes its action, signed. @returns whether it was new */
-  async raise(tx: Tx<'monitor'>, { tokenId, token, verdict, evidence, observedAt }: Raised): Promise<boolean> {
-    const { detector, action, explanation } = verdict;
+  async raise(tx: Tx<'monitor'>, raised: Raised): Promise<boolean> {
+    const { tokenId, verdict: { detector, action, explanation }, evidence, observedAt } = raised;
+    const alertId = await this.record(tx, raised);
+    if (!alertId) return false;
+    const iat = Math.floor(this.clock.now().getTime() / 1000);
+    tx.emit('misuse.detected', {
+      alertId, tokenId: tokenId as TokenId, detector, action, explanation: explanation.slice(0, 1024), observedAt: observedAt.toISOString(), evidenceDigest: evidenceDigest(evidence),
+      statement: signStatement(this.key, 'proposal', { iat, exp: iat + proposalSeconds, alertId, tokenId, action }),
+    });
+    return true;
+  }
+
+  /** Records a verdict that proposes nothing, because what had to be done is done. @returns its id where it was new */
+  async record(tx: Tx<'monitor'>, { tokenId, token, verdict: { detector, action, explanation }, evidence, observedAt, stop }: Raised): Promise<AlertId | undefined> {
     const day = Math.floor(observedAt.getTime() / dayMs) * dayMs;
     const alertId = deriveId('alr', day, tokenId, detector, action);
     const isNew = await tx.db.query(
-      `INSERT INTO alert (alert_id, token_id, owner_id, team, detector, action, explanation, evidence, observed_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (alert_id) DO NOTHING RETURNING 1`,
-      [alertId, tokenId, token?.owner_id ?? null, token?.team ?? null, detector, action, explanation, JSON.stringify(evidence), observedAt],
+      `INSERT INTO alert (alert_id, token_id, owner_id, team, detector, action, explanation, evidence, observed_at, stop)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (alert_id) DO NOTHING RETURNING 1`,
+      [alertId, tokenId, token?.owner_id ?? null, token?.team ?? null, detector, action, explanation, JSON.stringify(evidence), observedAt, stop ? JSON.stringify(stop) : null],
     );
-    if (isNew.length === 0) return false;
-    const iat = Math.floor(this.clock.now().getTime() / 1000);
-    tx.emit('misuse.detected', {
-      alertId, tokenId: tokenId as TokenId, detector, action, explanation: explanation.slice(0, 1024), observedAt: observedAt.toISOString(),
-      statement: signStatement(this.key, 'proposal', { iat, exp: iat + proposalSeconds, alertId, tokenId, action }),
-    });
+    if (isNew.length === 0) return undefined;
     if (token && isIncident(action)) await this.changeTrust(tx, { ownerId: token.owner_id, team: token.team, by: 1, code: 'incident-opened' });
-    return true;
+    return alertId;
+  }
+
+  /** Keeps when the stop that followed from an alert was in force everywhere. */
+  async stopped(tx: Tx<'monitor'>, alertId: string, stop: Omit<AlertStop, 'afterMs'>): Promise<void> {
+    await tx.db.query(
+      `UPDATE alert SET stop = $2::jsonb || jsonb_build_object('afterMs', greatest(0, round(extract(epoch FROM $3::timestamptz - observed_at) * 1000)::bigint)) WHERE alert_id = $1`,
+      [alertId, JSON.stringify(stop), stop.refusedAt],
+    );
   }
 
   /** Ends an open alert. @returns whether it was open */
@@ -96,6 +115,11 @@ export class Alerts {
   }
 }
 
+/** Names evidence as it comes back from the database: what has no JSON form is not part of it. */
+export function evidenceDigest(evidence: object): Digest {
+  return digestOf(JSON.parse(JSON.stringify(evidence)));
+}
+
 export function isIncident(action: MisuseAction): boolean {
   return weight[action] >= weight.notify;
 }
@@ -119,6 +143,6 @@ export function listAlerts(db: Db, { of, tokenId, state, actions, before, limit 
   );
 }
 
-export async function alertById(db: Db, alertId: string): Promise<AlertRow | undefined> {
-  return (await db.query<AlertRow>('SELECT * FROM alert WHERE alert_id = $1 FOR UPDATE', [alertId]))[0];
+export async function alertById(db: Db, alertId: string, lock = false): Promise<AlertRow | undefined> {
+  return (await db.query<AlertRow>(`SELECT * FROM alert WHERE alert_id = $1${lock ? ' FOR UPDATE' : ''}`, [alertId]))[0];
 }

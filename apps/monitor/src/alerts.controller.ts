@@ -1,8 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { alertStates, DismissAlert, idPattern, misuseActions, type AlertState, type AlertView, type MisuseAction } from '@writ/contracts';
+import { alertStates, DismissAlert, idPattern, misuseActions, type AlertDetails, type AlertState, type AlertView, type MisuseAction } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, notFound, principalOf, Problem, type Caller } from '@writ/service';
-import { alertById, Alerts, listAlerts, type AlertRow } from './alert.store.js';
+import { alertById, Alerts, evidenceDigest, listAlerts, type AlertRow } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
 import { saveLesson } from './lesson.store.js';
 
@@ -36,13 +36,22 @@ export class AlertsController {
     return { items, next: rows.length > count ? items.at(-1)?.alertId : undefined };
   }
 
+  /** One alert with what its verdict rests on. The digest is the one in the audit log's entry of the alert. */
+  @Get(':id')
+  @Allow()
+  async one(@Param('id') id: string, @CallerOf() caller: Caller): Promise<AlertDetails> {
+    const alert = idPattern('alr').test(id) ? await this.transactions.read((db) => alertById(db, id)) : undefined;
+    if (!alert || !(seesAll(caller) || (isOwn(caller, alert) && alert.detector !== 'honeytoken'))) throw notFound('alert');
+    return { ...viewOf(alert), evidence: alert.evidence, evidenceDigest: evidenceDigest(alert.evidence) };
+  }
+
   /** "It was us". Dismissing again changes nothing. */
   @Post(':id/dismiss')
   @HttpCode(200)
   @Allow()
   async dismiss(@Param('id') id: string, @Body(bodyOf(DismissAlert)) { reason }: DismissAlert, @CallerOf() caller: Caller): Promise<AlertView> {
     return this.transactions.run(async (tx) => {
-      const alert = idPattern('alr').test(id) ? await alertById(tx.db, id) : undefined;
+      const alert = idPattern('alr').test(id) ? await alertById(tx.db, id, true) : undefined;
       if (!alert || !(seesAll(caller) || isOwn(caller, alert))) throw notFound('alert');
       if (!isOwn(caller, alert) && !caller.roles.has('admin')) throw forbidden('Only its owner’s team may say that it was them.', 'Ask the owner, or an administrator.');
       if (alert.state === 'closed') throw conflict('alert-closed', 'The alert has ended.');
@@ -51,6 +60,7 @@ export class AlertsController {
         const lesson = await this.baselines.learn(alert.token_id, Math.floor(this.clock.now().getTime() / 1000), quietSeconds);
         await saveLesson(tx.db, alert.token_id, lesson);
         await this.alerts.close(tx, alert, 'dismissed', principalOf(caller), reason);
+        tx.emit('monitoring.changed', { change: 'alert-dismissed', by: principalOf(caller), reason, alertId: alert.alert_id, tokenId: alert.token_id });
       }
       return viewOf({ ...alert, state: 'dismissed', closed_at: alert.closed_at ?? this.clock.now(), closed_by: alert.closed_by ?? principalOf(caller), reason: alert.reason ?? reason });
     });
@@ -78,6 +88,7 @@ function viewOf(row: AlertRow): AlertView {
     action: row.action,
     explanation: row.explanation,
     observedAt: row.observed_at.toISOString(),
+    ...(row.stop ? { stop: row.stop } : {}),
     state: row.state,
     ...(row.closed_at ? { closedAt: row.closed_at.toISOString() } : {}),
     ...(row.closed_by ? { closedBy: row.closed_by } : {}),

@@ -27,7 +27,9 @@ export class DetectorsController {
   async limit(@Param('detector') detector: string, @Body(bodyOf(LimitDetector)) { most, reason }: LimitDetector, @CallerOf() caller: Caller): Promise<DetectorView> {
     if (!detectors.includes(detector as Detector)) throw notFound('detector');
     return this.transactions.run(async (tx) => {
-      await setLimit(tx.db, { detector, most, reason, by: principalOf(caller) });
+      const by = principalOf(caller);
+      await setLimit(tx.db, { detector, most, reason, by });
+      tx.emit('monitoring.changed', { change: 'detector-limited', by, detector, most, reason }, { subject: 'monitoring' });
       return viewOf(detector, await limitRows(tx.db), await responseRules(tx.db));
     });
   }

@@ -23,12 +23,16 @@ export class Honeytokens {
     return this.keys.length > 0;
   }
 
-  async mark(db: Db, tokenId: string, by: Principal): Promise<void> {
-    await db.query('INSERT INTO honeytoken (mac, marked_by) VALUES ($1, $2) ON CONFLICT (mac) DO NOTHING', [this.macOf(tokenId, this.keys.at(-1) as Buffer), JSON.stringify(by)]);
+  /** @returns the mark in base64url where it is new: it names the token only to who has the key */
+  async mark(db: Db, tokenId: string, by: Principal): Promise<string | undefined> {
+    const rows = await db.query<{ mac: Buffer }>('INSERT INTO honeytoken (mac, marked_by) VALUES ($1, $2) ON CONFLICT (mac) DO NOTHING RETURNING mac', [this.macOf(tokenId, this.keys.at(-1) as Buffer), JSON.stringify(by)]);
+    return rows[0]?.mac.toString('base64url');
   }
 
-  async unmark(db: Db, tokenId: string): Promise<void> {
-    await db.query('DELETE FROM honeytoken WHERE mac = ANY($1)', [this.keys.map((key) => this.macOf(tokenId, key))]);
+  /** @returns the mark that was taken away, where there was one */
+  async unmark(db: Db, tokenId: string): Promise<string | undefined> {
+    const rows = await db.query<{ mac: Buffer }>('DELETE FROM honeytoken WHERE mac = ANY($1) RETURNING mac', [this.keys.map((key) => this.macOf(tokenId, key))]);
+    return rows[0]?.mac.toString('base64url');
   }
 
   /** Those of the tokens that are bait. */

@@ -16,6 +16,11 @@ export class HoneytokensController {
   @AllowAfterStepUp('admin')
   async mark(@Body(bodyOf(MarkHoneytoken)) { tokenId, remove }: MarkHoneytoken, @CallerOf() caller: Caller): Promise<void> {
     if (!this.honeytokens.ready) throw conflict('honeytokens-not-set-up', 'There is no key to keep honeytokens under.', 'The operator puts honeytoken.<kid>.key, 32 random bytes in base64, beside the monitor’s signing key.');
-    await this.transactions.run((tx) => (remove ? this.honeytokens.unmark(tx.db, tokenId) : this.honeytokens.mark(tx.db, tokenId, principalOf(caller))));
+    const by = principalOf(caller);
+    await this.transactions.run(async (tx) => {
+      const mark = remove ? await this.honeytokens.unmark(tx.db, tokenId) : await this.honeytokens.mark(tx.db, tokenId, by);
+      // The subject is the mark's, never the token's: the log shows that bait was laid and by whom, to nobody which.
+      if (mark) tx.emit('monitoring.changed', { change: remove ? 'honeytoken-unmarked' : 'honeytoken-marked', by, mark }, { subject: 'monitoring' });
+    });
   }
 }

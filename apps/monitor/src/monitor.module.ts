@@ -11,6 +11,7 @@ import { leakKeysOf } from './leak-report.js';
 import { LEAK_KEYS, LeaksController } from './leaks.controller.js';
 import { NarrowJob } from './narrow.job.js';
 import { OnPlatform } from './on-platform.js';
+import { OnStop } from './on-stop.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
 import { UpkeepJob } from './upkeep.job.js';
@@ -18,7 +19,7 @@ import { UsageController } from './usage.controller.js';
 import { WatchController } from './watch.controller.js';
 
 @Module({
-  controllers: [OnUsage, OnToken, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
+  controllers: [OnUsage, OnToken, OnStop, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
   providers: [
     Baselines, Alerts, Honeytokens, UpkeepJob, NarrowJob,
     { provide: HONEYTOKEN_KEYS, useFactory: ({ keysDir }: MonitorConfig) => loadSecretKeys(keysDir, 'honeytoken').map(({ key }) => key), inject: [MonitorConfig] },

@@ -36,6 +36,13 @@ export class OnPlatform {
     await note(tx.db, 'policy', time, { digest: policyDigest, activation, loosened });
   }
 
+  /** Who holds a detector back shows where operators look. */
+  @On('monitoring.changed')
+  async changed({ data, time }: Message<'monitoring.changed'>, tx: Tx<'monitor'>): Promise<void> {
+    const { change, by, detector, most, reason } = data;
+    if (change === 'detector-limited') await note(tx.db, `detector/${detector}`, time, { most, by: by.sub, reason });
+  }
+
   @On('message.parked')
   async parked({ data, time }: Message<'message.parked'>, tx: Tx<'monitor'>): Promise<void> {
     await note(tx.db, `parked/${data.service}/${data.code}`, time, { messageId: data.messageId, detail: data.detail });

@@ -93,6 +93,9 @@ describe('the monitor', () => {
     expect(verifyStatement(trust, 'proposal', String(data.statement), new Date())).toMatchObject({ alertId: data.alertId, tokenId, action: 'suspend' });
     const { envelope } = await tap.next('trust.changed', (d) => d.ownerId === owner);
     expect(envelope.data).toMatchObject({ team: 'orders', openIncidents: 1, version: 1 });
+    const at = new Date(Date.now() + 2_000).toISOString();
+    await bench.bus.say('issuer', 'stop.confirmed', { tokenId, seq: 1, code: String(data.detector), cause: String(data.alertId), stoppedAt: at, refusedAt: at, acknowledged: 2, fenced: 0 });
+    await until(async () => (await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${tokenId}`, { sub: owner })).body.items[0]?.stop?.acknowledged === 2, 'the receipts');
   });
 
   it('stops a blatant burst on the first day too', async () => {
@@ -132,9 +135,12 @@ describe('the monitor', () => {
     const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
     const path = `/v1/alerts/${String(data.alertId)}/dismiss`;
     expect((await call('POST', path, { sub: 'stranger' }, { reason: 'mine' })).status).toBe(404);
+    expect((await call('GET', `/v1/alerts/${String(data.alertId)}`, { sub: 'stranger' })).status).toBe(404);
+    expect((await call('GET', `/v1/alerts/${String(data.alertId)}`, { sub: owner })).body).toMatchObject({ evidenceDigest: data.evidenceDigest, evidence: { features: { networkCalls: theft.count } } });
     const dismissed = await call<AlertView>('POST', path, { sub: owner }, { reason: 'we moved the export' });
     expect(dismissed).toMatchObject({ status: 200, body: { state: 'dismissed', reason: 'we moved the export' } });
     await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 0 && d.version === 2);
+    await tap.next('monitoring.changed', (d) => d.change === 'alert-dismissed' && d.tokenId === tokenId && d.alertId === data.alertId && d.reason === 'we moved the export');
     await say(tokenId, [{ ...theft, at: Date.now() + 30_000, agent: 'wget' }]);
     await counted(tokenId, 60 * 20 + 4_000);
     await call('GET', '/v1/alerts', { sub: owner });
@@ -191,6 +197,14 @@ describe('the monitor', () => {
     const { envelope } = await tap.next('leak.reported', (d) => d.innerDigest === digest);
     expect(verifyStatement(loadTrust(`${bench.dir}/trust.json`), 'leak', String(envelope.data.statement), new Date())).toMatchObject({ innerDigest: digest, reportId: envelope.data.reportId });
     expect(tap.ofType('leak.reported').filter(({ envelope: e }) => e.data.innerDigest === digest)).toHaveLength(1);
+    const [token, refusedAt] = [await issue(), new Date(Date.parse(String(envelope.data.reportedAt)) + 1_200).toISOString()];
+    await bench.bus.say('issuer', 'stop.confirmed', { tokenId: token.tokenId, seq: 7, code: 'leaked', cause: String(envelope.data.reportId), stoppedAt: refusedAt, refusedAt, acknowledged: 3, fenced: 1 });
+    const [alert] = await until(async () => {
+      const { items } = (await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${token.tokenId}`, { sub: token.owner })).body;
+      return items.length > 0 && items;
+    }, 'the owner to be told');
+    expect(alert).toMatchObject({ detector: 'leak', action: 'revoke', state: 'open', stop: { refusedAt, afterMs: 1_200, acknowledged: 3, fenced: 1 } });
+    expect(alert?.explanation).toContain('https://example.com/a');
     const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT convert_from(body, \'UTF8\') FROM outbox').catch(() => []), tap.heard]);
     expect(everything).not.toContain(secret.slice(10, 50));
   });
@@ -200,6 +214,9 @@ describe('the monitor', () => {
     const admin = { sub: 'root', groups: ['admins'] };
     expect((await call('POST', '/v1/honeytokens', { sub: 'a', groups: ['auditors'] }, { tokenId: bait.tokenId })).status).toBe(403);
     expect((await call('POST', '/v1/honeytokens', admin, { tokenId: bait.tokenId })).status).toBe(204);
+    const laid = await tap.next('monitoring.changed', (d) => d.change === 'honeytoken-marked');
+    expect(JSON.stringify(laid.envelope)).not.toContain(bait.tokenId);
+    expect(laid.envelope.data).toMatchObject({ by: { sub: 'root' }, mark: expect.stringMatching(/^[\w-]{43}$/) });
     expect(JSON.stringify(await sql('SELECT * FROM honeytoken'))).not.toContain(bait.tokenId);
     // Remembered for a day on servers that other runs share.
     const thief = { network: `10.${randomBytes(2).join('.')}.0/24`, agent: 'python' };
@@ -226,6 +243,7 @@ describe('the monitor', () => {
     const switchTo = (most: string) => call('POST', '/v1/detectors/burst-from-new-network', admin, { most, reason: 'a test' });
     expect((await call('POST', '/v1/detectors/burst-from-new-network', { sub: 'x', groups: ['reviewers'] }, { most: 'off', reason: 'mine' })).status).toBe(403);
     expect((await switchTo('off')).status).toBe(200);
+    await tap.next('monitoring.changed', (d) => d.detector === 'burst-from-new-network' && d.most === 'off' && d.reason === 'a test');
     await say(tokenId, [{ ...theft, agent: 'billing' }]);
     await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.detector === 'rate');
     await switchTo('suspend');

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPlatform } from '../platform.js';
+import { leaks } from './leak.js';
 import { quantile, type BenchOptions, type Row } from '../row.js';
 
 const patienceMs = 30_000;
@@ -14,10 +15,11 @@ export async function refusal({ quick, say }: BenchOptions): Promise<Row[]> {
     const secrets: string[] = [];
     for (let i = 0; i < count; i++) secrets.push(await obtain(platform.env, `svc:bench-${i}`)); // An owner with an incident must wait for a human.
     for (const secret of secrets) delays.push(await theft(platform.env, secret));
+    const found = await leaks(platform, quick ? 3 : 20, say);
     return [{
       bench: 'monitor', name: 'detect to refusal', kind: 'ours', perSecond: 1_000 / quantile(delays, 0.5), p50Ms: quantile(delays, 0.5), p99Ms: quantile(delays, 0.99),
       note: `${count} thefts: from the first stolen use to the first refusal, reporting of use included`,
-    }];
+    }, ...found];
   } finally {
     await platform.stop();
   }
@@ -35,7 +37,7 @@ async function theft(env: Record<string, string>, secret: string): Promise<numbe
   }
 }
 
-async function obtain(env: Record<string, string>, owner: string): Promise<string> {
+export async function obtain(env: Record<string, string>, owner: string): Promise<string> {
   const body = { requester: { id: owner, team: 'orders' }, reason: 'a bench of thefts', resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttl: 'P1D', delivery: { mode: 'claim' } };
   const bearer = { authorization: `Bearer ${env.WRIT_REQUESTER_TOKEN ?? ''}` };
   const { requestId } = await call<{ requestId: string }>(`${env.WRIT_REQUEST_URL}/v1/requests`, bearer, body);
@@ -53,7 +55,7 @@ async function verify(env: Record<string, string>, token: string, address: strin
   return (await call<{ code: string }>(`${env.WRIT_ISSUER_URL}/v1/tokens/verify`, { authorization: `Basic ${credentials}` }, { token, audience: 'orders', scopes: ['orders:read'], address, agent })).code;
 }
 
-async function call<Answer>(url: string, headers: Record<string, string>, body?: object): Promise<Answer> {
+export async function call<Answer>(url: string, headers: Record<string, string>, body?: object): Promise<Answer> {
   const answer = await fetch(url, { method: body ? 'POST' : 'GET', headers: { ...headers, 'content-type': 'application/json' }, body: body && JSON.stringify(body), signal: AbortSignal.timeout(patienceMs) });
   if (!answer.ok) throw new Error(`${new URL(url).pathname} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
   return (await answer.json()) as Answer;

@@ -73,7 +73,7 @@ async function ended(child: ChildProcess): Promise<void> {
   if (code !== 0) throw new Error(`The monitor's migrations ended with ${String(code)}.`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -245,6 +245,23 @@ export class TokenTransferred {
   @IsInt() seq!: number;
 }
 
+/** What stopped a token without a person being asked is in force everywhere: no verifier under lease says VALID from before it. */
+export class StopConfirmed {
+  @IsTokenId() tokenId!: TokenId;
+  /** Place of the stop in the issuer's state log. */
+  @IsInt() seq!: number;
+  /** Why it was stopped. */
+  @IsCode() code!: string;
+  /** The leak report or alert that led to it; absent where the secret was burnt. */
+  @IsOptional() @IsString() @MaxLength(64) cause?: string;
+  /** When it was decided, and when the last verifier had applied it or could no longer say yes. */
+  @IsTime() stoppedAt!: string;
+  @IsTime() refusedAt!: string;
+  /** Verifiers that applied it, and those whose lease ran out. */
+  @IsInt() @Min(0) acknowledged!: number;
+  @IsInt() @Min(0) fenced!: number;
+}
+
 /** What verifiers saw, in batches; never on the way of a verification. */
 export class UsageRecorded {
   @IsString() @MaxLength(64) verifierId!: string;
@@ -317,6 +334,8 @@ export class MisuseDetected {
   /** In words, for the owner. */
   @IsString() @MaxLength(1024) explanation!: string;
   @IsTime() observedAt!: string;
+  /** Of what the verdict rests on, in RFC 8785 form; the monitor keeps it with the alert. */
+  @IsOptional() @IsDigest() evidenceDigest?: Digest;
   /** Purpose `proposal`. */
   @IsStatement() statement!: string;
 }
@@ -343,6 +362,22 @@ export class NarrowingProposed {
   @IsOptional() @IsName() resource?: string;
   @IsOptional() @IsEnvironment() environment?: string;
   @IsOptional() @IsTime() expiresAt?: string;
+}
+
+export const monitoringChanges = ['alert-dismissed', 'detector-limited', 'honeytoken-marked', 'honeytoken-unmarked'] as const;
+/** A person changed what the monitor does, or said of what it saw that it was no misuse. */
+export class MonitoringChanged {
+  @IsIn(monitoringChanges) change!: (typeof monitoringChanges)[number];
+  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsOptional() @IsText(1000) reason?: string;
+  /** Of a dismissal. */
+  @IsOptional() @IsAlertId() alertId?: AlertId;
+  @IsOptional() @IsTokenId() tokenId?: TokenId;
+  /** Of a detector, and how far it may go from now on. */
+  @IsOptional() @IsCode() detector?: string;
+  @IsOptional() @IsCode() most?: string;
+  /** Of a honeytoken: base64url of a MAC of its id under a key that the monitor alone has. It names no token to anybody else. */
+  @IsOptional() @IsString() @MaxLength(64) mark?: string;
 }
 
 /** How far an owner can be relied on, as a fact that policies may use. */
@@ -400,6 +435,7 @@ export const events = {
   'token.resumed': TokenResumed,
   'token.revoked': TokenRevoked,
   'token.expired': TokenExpired,
+  'stop.confirmed': StopConfirmed,
   'token.orphaned': TokenOrphaned,
   'token.transferred': TokenTransferred,
   'usage.recorded': UsageRecorded,
@@ -412,6 +448,7 @@ export const events = {
   'leak.reported': LeakReported,
   'narrowing.proposed': NarrowingProposed,
   'trust.changed': TrustChanged,
+  'monitoring.changed': MonitoringChanged,
   'message.parked': MessageParked,
   'service.alive': ServiceAlive,
   'owner.deactivated': OwnerDeactivated,

@@ -38,6 +38,7 @@ export const flow = {
     says: [
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended',
       'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
+      'stop.confirmed',
     ],
     hears: [
       'request.submitted', 'request.cancelled', 'request.approved', 'policy.activated', 'rotation.due',
@@ -59,9 +60,9 @@ export const flow = {
   },
   monitor: {
     purpose: 'watches use, raises misuse',
-    says: ['misuse.detected', 'leak.reported', 'narrowing.proposed', 'trust.changed'],
+    says: ['misuse.detected', 'leak.reported', 'narrowing.proposed', 'trust.changed', 'monitoring.changed'],
     hears: [
-      'usage.recorded', 'policy.activated', 'checkpoint.published', 'message.parked', 'service.alive',
+      'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'message.parked', 'service.alive',
       'token.issued', 'issue.refused', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
       'token.revoked', 'token.expired', 'token.transferred',
     ],

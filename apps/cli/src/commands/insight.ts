@@ -85,9 +85,10 @@ async function forecast({ hours, count, all }: { hours?: boolean; count: string;
 async function listAlerts({ limit, ...query }: { token?: string; state?: string; limit: string }, { session, output }: Context): Promise<void> {
   const rows = await firstOf(session.writ('requester').monitor.pages<AlertView>('/v1/alerts', query), wholeNumber(limit));
   if (output.json || rows.length === 0) return output.rows(rows, {}, 'Nothing was noticed.');
-  output.print(rows.map(({ alertId, tokenId, owner, detector, action, explanation, observedAt, state }) => output.facts({
+  output.print(rows.map(({ alertId, tokenId, owner, detector, action, explanation, observedAt, state, stop }) => output.facts({
     alert: alertId, token: `${tokenId}${owner ? ` of ${owner.id}` : ''}`, noticed: `${relative(observedAt)}, by ${detector}`,
     did: painted(action === 'suspend' || action === 'revoke' ? 'bad' : 'mild', action), state, why: explanation,
+    'refused everywhere': stop && `after ${(stop.afterMs / 1_000).toFixed(1)} s: ${stop.acknowledged} verifiers applied it, ${stop.fenced} ran out of their lease`,
   })).join('\n\n'));
 }
 

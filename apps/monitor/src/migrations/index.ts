@@ -1,2 +1,3 @@
 export { Monitor1764000000000 } from './1764000000000-monitor.js';
 export { Response1764200000000 } from './1764200000000-response.js';
+export { Stops1764300000000 } from './1764300000000-stops.js';

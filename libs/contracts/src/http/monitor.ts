@@ -1,7 +1,7 @@
 import { IsBoolean, IsIn, IsOptional } from 'class-validator';
 import type { MisuseAction, ResponseRule } from '../misuse.js';
 import { IsText, IsTokenId } from '../fields.js';
-import type { AlertId, TokenId } from '../ids.js';
+import type { AlertId, Digest, TokenId } from '../ids.js';
 import type { Principal } from '../parts.js';
 
 /** Bodies and answers of the monitor's routes. */
@@ -14,6 +14,15 @@ export class DismissAlert {
 export const alertStates = ['open', 'dismissed', 'closed'] as const;
 export type AlertState = (typeof alertStates)[number];
 
+export interface AlertStop {
+  stoppedAt: string;
+  refusedAt: string;
+  /** From what the alert is about (the first report of a leak, the use that was judged) to the last verifier's refusal. */
+  afterMs: number;
+  acknowledged: number;
+  fenced: number;
+}
+
 export interface AlertView {
   alertId: AlertId;
   tokenId: TokenId;
@@ -23,10 +32,18 @@ export interface AlertView {
   action: MisuseAction;
   explanation: string;
   observedAt: string;
+  /** The stop that followed without a person: when it was decided, when the last verifier refused, and how each came to. */
+  stop?: AlertStop;
   state: AlertState;
   closedAt?: string;
   closedBy?: Principal;
   reason?: string;
+}
+
+export interface AlertDetails extends AlertView {
+  /** What the verdict rests on, and its digest as the audit log has it. */
+  evidence: object;
+  evidenceDigest: Digest;
 }
 
 export const usageSpans = ['minute', 'hour', 'day'] as const;
