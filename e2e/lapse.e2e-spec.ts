@@ -1,21 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import type { ActivationAnswer, PolicyCheck, RequestAnswer } from '@writ/contracts';
+import type { RequestAnswer } from '@writ/contracts';
 import { as, untilStatus, Upstream, wish } from './platform.js';
-
-const folder = new URL('../policies/sample', import.meta.url).pathname;
-const sample = Object.fromEntries(readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  .map((entry) => join(entry.parentPath, entry.name)).map((file) => [relative(folder, file), readFileSync(file, 'utf8')]));
-
-/** Uploads a set and activates it, by a second person where it loosens anything. */
-async function activate(files: Record<string, string>): Promise<void> {
-  const { digest } = await as('admin').policy.post<PolicyCheck>('/v1/policy-sets', { body: { files } });
-  for (const part of ['admin', 'admin2']) {
-    const answer = await as(part).policy.post<ActivationAnswer>(`/v1/policy-sets/${encodeURIComponent(digest)}/activate`);
-    if (answer.state === 'active') return;
-  }
-  throw new Error('Two people were not enough.');
-}
+import { activate, sample, sampleWith } from './policy-sets.js';
 
 let upstream: Upstream;
 beforeAll(async () => {
@@ -28,7 +13,7 @@ afterAll(async () => {
 
 describe('a held request that nobody decides', () => {
   it('lapses after the time its rule gives, is said so, and yields no token (G2)', async () => {
-    const hasty = Object.fromEntries(Object.entries(sample).map(([path, text]) => [path, text.replaceAll('@sla("PT4H")', '@sla("PT3S")')]));
+    const hasty = sampleWith({ '@sla("PT4H")': '@sla("PT3S")' });
     expect(hasty).not.toEqual(sample);
     await activate(hasty);
     const envelope = upstream.envelope(wish({ scopes: ['orders:write'], environment: 'prod', ttl: 'PT8H' }));

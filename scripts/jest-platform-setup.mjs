@@ -19,7 +19,7 @@ export default async function providePlatform() {
   const usual = join(runFolder, 'e2e');
   const dir = isAlive(readPlatform(layoutOf(usual))?.owner) ? `${usual}-${process.pid}` : usual;
   const reporter = createReporter((event) => { if (event.kind === 'done' || event.kind === 'line') process.stderr.write(`  ${event.label ?? ''} ${event.summary ?? event.text ?? ''}\n`); });
-  const platform = await startPlatform({ dir, name: 'e2e', reporter, fresh: true, replicas, tls: process.env.WRIT_PLATFORM_TLS === '1' });
+  const platform = await startPlatform({ dir, name: 'e2e', reporter, fresh: true, replicas, longestPauseMs: 1_000, tls: process.env.WRIT_PLATFORM_TLS === '1' });
   globalThis.writPlatform = platform;
   const interrupted = () => { void platform.stop().finally(() => process.exit(130)); };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);

@@ -10,7 +10,7 @@ import { environmentOf, nodeFlags } from './services.mjs';
 const readyWithinMs = 150_000;
 const stopWithinMs = 30_000;
 const lookEveryMs = 500;
-const longestPauseMs = 30_000;
+const usualLongestPauseMs = 30_000;
 /** A process that ran this long has recovered: its next end starts counting anew. */
 const steadyMs = 60_000;
 
@@ -41,7 +41,7 @@ function writeState({ stateFile }, state) {
 /**
  * Starts the processes of one installation, records each before waiting for it, and starts again what ends by itself.
  */
-export function createSupervisor({ layout, facts, log }) {
+export function createSupervisor({ layout, facts, log, longestPauseMs = usualLongestPauseMs }) {
   const running = new Map();
   let watching = true;
   const record = () => writeState(layout, { owner: self(), ports: facts.ports, processes: [...running.values()].map(({ handle, url }) => ({ ...handle, url })) });
