@@ -1,4 +1,4 @@
-import type { DecisionClaims, Digest, Grant, LeakClaims, PolicySetClaims, ProposalClaims, RequestAnswer, RequestApproved, RequestId, TokenId } from '@writ/contracts';
+import type { DecisionClaims, Digest, Grant, LeakClaims, PolicySetClaims, ProposalClaims, RequestAnswer, RequestApproved, RequestId, RotationId, TokenId } from '@writ/contracts';
 import { makeId, services, signStatement } from '@writ/contracts';
 import { innerDigest } from '@writ/token';
 import { as, entriesOf, freshToken, need, statusOf, until, untilStatus, urls, verify, wish } from '../platform.js';
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => Promise.all([...thieves.values()].map((thief) => thief.close())));
 const thiefOf = (service: string) => thieves.get(service) as Thief;
 
-const newId = (prefix: 'evt' | 'rep' | 'alr') => makeId(prefix, Date.now(), Buffer.from(crypto.getRandomValues(new Uint8Array(10))));
+const newId = (prefix: 'evt' | 'rep' | 'alr' | 'rot') => makeId(prefix, Date.now(), Buffer.from(crypto.getRandomValues(new Uint8Array(10))));
 const seconds = () => Math.floor(Date.now() / 1000);
 const bigWish = () => wish({ scopes: ['orders:write'], environment: 'prod', ttl: 'P1D' });
 
@@ -164,6 +164,15 @@ describe('a forged word about a living token changes nothing', () => {
     const other = { ...report, innerDigest: Buffer.alloc(32).toString('base64url') };
     for (const statement of [signStatement(selfMadeKey(), 'leak', report), signStatement(stolenKey('request'), 'leak', report), signStatement(stolenKey('monitor'), 'leak', other)]) {
       await thiefOf('monitor').says('monitor', { type: 'leak.reported', data: { reportId: report.reportId, innerDigest: report.innerDigest, channel: 'other', reportedAt: new Date().toISOString(), statement } });
+    }
+  });
+
+  it('an emergency rotation, unsigned, signed likewise, or for another token', async () => {
+    const order = { tokenId, rotationId: newId('rot') as RotationId, cause: 'emergency' as const, deadlineAt: new Date().toISOString(), claimBefore: new Date(Date.now() + 60_000).toISOString() };
+    const claims = { iat: seconds(), ...order };
+    const elsewhere = signStatement(stolenKey('rotation'), 'rotation', { ...claims, tokenId: makeId('tok', Date.now(), Buffer.alloc(10)) });
+    for (const statement of [undefined, signStatement(selfMadeKey(), 'rotation', claims), signStatement(stolenKey('monitor'), 'rotation', claims), elsewhere]) {
+      await thiefOf('rotation').says('rotation', { type: 'rotation.due', data: { ...order, statement } });
     }
   });
 

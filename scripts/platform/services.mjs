@@ -14,7 +14,7 @@ export const processes = [
   writService('request', 4001, { needs: ['keys'], signs: ['request'] }),
   writService('policy', 4002, { needs: ['keys', 'trust'], signs: ['decision', 'vote', 'policy-set'] }),
   writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'], keeps: ['pepper', 'mac'] }),
-  writService('rotation', 4004),
+  writService('rotation', 4004, { needs: ['keys'], signs: ['rotation'] }),
   writService('audit', 4005, { needs: ['signing', 'state'] }),
   writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'], keeps: ['honeytoken'] }),
 ];

@@ -39,7 +39,8 @@ export class Rotations {
     const { token, living, now } = held;
     const current = living.filter(({ state }) => state !== 'claimable').at(-1);
     if (!current || token.state === 'issued') return; // Nobody has the first secret yet: there is nothing to replace.
-    if (living.some(({ rotation_id }) => rotation_id === due.rotationId)) return;
+    // Begun before, and perhaps long ended: said again it begins nothing.
+    if ((await tx.db.query('SELECT 1 FROM generation WHERE rotation_id = $1', [due.rotationId])).length > 0) return;
     const isEmergency = due.cause === 'emergency' || due.cause === 'leak';
     for (const row of living) {
       if (row.state === 'claimable') await this.retire(tx, token, row, 'superseded');

@@ -57,7 +57,7 @@ describe('a sealed delivery', () => {
     const { tokenId } = await issuing.issued({ ...sealedAsk, thumbprint });
     const rotationId = makeId('rot', Date.now(), randomBytes(10));
     const at = new Date(Date.now() + 60_000).toISOString();
-    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
+    await issuing.due({ tokenId, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
     const { envelope } = await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'delivered');
     const { secret } = await opened(envelope.data.sealed);
     expect((await verify(secret)).body.code).toBe('VALID');

@@ -61,7 +61,7 @@ describe('a token whose owner left', () => {
     expect(await verify(secret)).toMatchObject({ code: 'VALID' });
     const rotationId = makeId('rot', Date.now(), randomBytes(10));
     const at = new Date(Date.now() + 60_000).toISOString();
-    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'requested', deadlineAt: at, claimBefore: at });
+    await issuing.due({ tokenId, rotationId, cause: 'requested', deadlineAt: at, claimBefore: at });
     await tap.next('token.rotated', (data) => data.rotationId === rotationId);
     const claim = async (who: string) => issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, { rotationId }, await issuing.bearer(who));
     expect((await claim('leaver-2')).status).toBe(404);

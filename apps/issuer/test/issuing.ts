@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import {
-  makeId, requestDigest, signStatement, type AcceptedRequest, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted, type TokenId,
+  makeId, requestDigest, signStatement, type AcceptedRequest, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted,
+  type RotationDue, type RotationSteered, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench } from '@writ/testing';
@@ -99,6 +100,22 @@ export class Issuing {
     const { tokenId } = await this.issued(asked, grant);
     const { body } = await this.post(service, `/v1/tokens/${tokenId}/claim`, {}, await this.bearer(asked.requester ?? 'alice'));
     return { tokenId, secret: String(body.secret) };
+  }
+
+  /** Says as the rotation service that a secret's time has come. */
+  due(data: Omit<RotationDue, 'tokenId' | 'statement'> & { tokenId: string }): Promise<string> {
+    const { tokenId, rotationId, cause, deadlineAt, claimBefore } = data;
+    return this.bench.bus.say('rotation', 'rotation.due', { ...(data as RotationDue), statement: this.ordered({ tokenId, rotationId, cause, deadlineAt, claimBefore }) });
+  }
+
+  /** Says as the rotation service that a person steers a rotation. */
+  steer(data: Omit<RotationSteered, 'tokenId' | 'rotationId' | 'statement'> & { tokenId: string; rotationId: string }): Promise<string> {
+    const { tokenId, rotationId, command } = data;
+    return this.bench.bus.say('rotation', 'rotation.steered', { ...(data as RotationSteered), statement: this.ordered({ tokenId, rotationId, command }) });
+  }
+
+  private ordered(claims: object): string {
+    return signStatement(this.bench.signingKey('rotation'), 'rotation', { iat: seconds(), ...claims });
   }
 
   async bearer(sub: string, groups: string[] = [], team?: string): Promise<Record<string, string>> {

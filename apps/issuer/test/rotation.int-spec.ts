@@ -27,7 +27,7 @@ const claim = async (tokenId: string, body: object) => issuing.post(issuer, `/v1
 async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'; deadlineMs?: number; claimMs?: number } = {}): Promise<string> {
   const rotationId = makeId('rot', Date.now(), randomBytes(10));
   const { cause = 'scheduled', deadlineMs = 60_000, claimMs = 60_000 } = more;
-  await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause, deadlineAt: inMs(deadlineMs), claimBefore: inMs(claimMs) });
+  await issuing.due({ tokenId, rotationId, cause, deadlineAt: inMs(deadlineMs), claimBefore: inMs(claimMs) });
   await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'claimable');
   return rotationId;
 }
@@ -99,17 +99,39 @@ describe('a rotation', () => {
     expect((await claim(tokenId, { rotationId })).body.code).toBe('token-ended');
   });
 
+  it('begins once, however often it is said, also long after its end (G2)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const order = { tokenId, rotationId: makeId('rot', Date.now(), randomBytes(10)), cause: 'emergency' as const, deadlineAt: inMs(0), claimBefore: inMs(700) };
+    await issuing.due(order);
+    await tap.next('token.retired', (data) => data.rotationId === order.rotationId && data.code === 'unclaimed');
+    const again = await issuing.due(order);
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM inbox WHERE message_id = $1', [again])).length === 1, 'the repetition to be heard');
+    expect(tap.ofType('token.rotated').filter(({ envelope }) => envelope.data.tokenId === tokenId)).toHaveLength(1);
+  });
+
+  it.each([
+    ['unsigned', () => undefined], ['signed by a key for other things', () => ({ key: 'monitor' as const })], ['signed for another cause', () => ({ cause: 'scheduled' as const })],
+  ])('is not begun by an order that is %s; it is parked, and the secret lives (G10)', async (_what, how) => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const facts = { tokenId, rotationId: makeId('rot', Date.now(), randomBytes(10)), cause: 'emergency' as const, deadlineAt: inMs(0), claimBefore: inMs(60_000) };
+    const forged: { key?: 'monitor'; cause?: 'scheduled' } | undefined = how();
+    const statement = forged && signStatement(issuing.bench.signingKey(forged.key ?? 'rotation'), 'rotation', { iat: Math.floor(Date.now() / 1000), ...facts, cause: forged.cause ?? facts.cause });
+    const id = await issuing.bench.bus.say('rotation', 'rotation.due', { ...facts, tokenId: tokenId as never, statement });
+    await tap.next('message.parked', (data) => data.messageId === id);
+    expect(await codeOf(secret)).toBe('VALID');
+  });
+
   it('can be stopped, and forced', async () => {
     const stopped = await issuing.claimed(issuer);
     const first = await rotate(stopped.tokenId);
     const by = issuing.person('root');
-    await issuing.bench.bus.say('rotation', 'rotation.steered', { tokenId: stopped.tokenId as never, rotationId: first as never, command: 'stop', by, reason: 'x' });
+    await issuing.steer({ tokenId: stopped.tokenId, rotationId: first, command: 'stop', by, reason: 'x' });
     expect((await tap.next('token.retired', (data) => data.rotationId === first)).envelope.data).toMatchObject({ generation: 2, code: 'stopped' });
     expect(await codeOf(stopped.secret)).toBe('VALID');
     const forced = await issuing.claimed(issuer);
     const second = await rotate(forced.tokenId);
     const { body } = await claim(forced.tokenId, { rotationId: second });
-    await issuing.bench.bus.say('rotation', 'rotation.steered', { tokenId: forced.tokenId as never, rotationId: second as never, command: 'force', by, reason: 'x' });
+    await issuing.steer({ tokenId: forced.tokenId, rotationId: second, command: 'force', by, reason: 'x' });
     expect((await tap.next('token.retired', (data) => data.rotationId === second)).envelope.data).toMatchObject({ generation: 1, code: 'forced' });
     await until(async () => (await codeOf(forced.secret)) === 'REVOKED', 'the end of the old secret', 1_000);
     expect(await codeOf(body.secret)).toBe('VALID');

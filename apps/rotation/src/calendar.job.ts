@@ -5,9 +5,9 @@ import { Health, Jobs } from '@writ/service';
 import { isOpen, nextStep } from './advance.js';
 import { RotationConfig } from './config.js';
 import { Notices } from './notice.store.js';
+import { Orders } from './orders.store.js';
 import { leadDue, noticeAt } from './plan-rotation.js';
 import { openRotation, progressOf, stragglersOf, takeDueWatches, type RotationRow } from './rotation.store.js';
-import { startRotation } from './start-rotation.js';
 import { TokenLife, type LifeEvent } from './token-life.js';
 import { lockDueNotices, takeDueRotations, tokenById } from './token.store.js';
 
@@ -23,7 +23,7 @@ const earlyBatch = 200;
 export class CalendarJob {
   constructor(
     jobs: Jobs, private readonly config: RotationConfig, private readonly transactions: Transactions<'rotation'>, private readonly life: TokenLife,
-    private readonly health: Health, private readonly notices: Notices,
+    private readonly health: Health, private readonly notices: Notices, private readonly orders: Orders,
   ) {
     const { tickMs } = config;
     jobs.every(tickMs, 'start-rotations', () => this.unlessBusy(() => this.startRotations()));
@@ -45,7 +45,7 @@ export class CalendarJob {
       await Promise.all(tokens.map(async (token) => {
         // A suspended token is planned anew when it resumes; one that rotates already, when that ends.
         const busy = await tx.db.one(openRotation, token.token_id);
-        if (!busy && !token.suspended && !token.ended_at && token.expires_at > token.now) startRotation(tx, token, 'scheduled', this.life.terms);
+        if (!busy && !token.suspended && !token.ended_at && token.expires_at > token.now) this.life.start(tx, token, 'scheduled');
       }));
       return tokens.length === dueBatch;
     });
@@ -82,7 +82,7 @@ export class CalendarJob {
           const team = (await tx.db.one(tokenById, tokenId))?.owner.team ?? '';
           this.notices.write(tx.db, tx.emit('rotation.blocked', data), team, { kind: 'rotation.blocked', data }, rotation.now);
         }
-        if (step.do === 'nudge') tx.emit('rotation.due', dueAgain(rotation));
+        if (step.do === 'nudge') this.orders.due(tx, dueAgain(rotation));
         tx.db.update('rotation', { rotation_id }, {
           watch_at: step.lookAgainAt, named: step.do === 'name' ? step.named : rotation.named, nudges: rotation.nudges + (step.do === 'nudge' ? 1 : 0),
         });

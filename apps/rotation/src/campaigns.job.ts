@@ -4,7 +4,6 @@ import { Health, Jobs } from '@writ/service';
 import { lockNextTokens, lockUnspread, type CampaignRow } from './campaign.store.js';
 import { RotationConfig } from './config.js';
 import { openRotation } from './rotation.store.js';
-import { startRotation } from './start-rotation.js';
 import { TokenLife } from './token-life.js';
 import type { TokenRow } from './token.store.js';
 
@@ -47,7 +46,7 @@ export class CampaignsJob {
     await tx.flush(); // The earlier rotation is over before another of the token is open.
     for (const { token } of chosen) {
       tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
-      startRotation(tx, token, cause, this.life.terms, { by, reason, campaignId });
+      this.life.start(tx, token, cause, { by, reason, campaignId });
     }
     return chosen.length;
   }

@@ -1,5 +1,5 @@
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsString, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
 import { durationSeconds, IsDuration } from '@writ/contracts';
 import { ServiceConfig, targetsFrom } from '@writ/service';
 import { NoticeTarget } from './notice.js';
@@ -13,6 +13,8 @@ const AreDurations = () => ValidateBy({
 });
 
 export class RotationConfig extends ServiceConfig {
+  /** Holds this service's signing key. */
+  @IsString() keysDir!: string;
   /** Owners are told this long before a token expires; times longer than its life are left out. */
   @IsArray() @ArrayMaxSize(16) @AreDurations() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()) : value))
   expiryNotices: string[] = ['P30D', 'P7D', 'P1D', 'PT1H'];

@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { WebhookDeliveries } from '@writ/service';
+import { loadSigningKey, WebhookDeliveries } from '@writ/service';
 import { CalendarJob } from './calendar.job.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsJob } from './campaigns.job.js';
@@ -7,11 +7,15 @@ import { RotationConfig } from './config.js';
 import { Notices } from './notice.store.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
+import { Orders, SIGNING_KEY } from './orders.store.js';
 import { RotationsController } from './rotations.controller.js';
 import { TokenLife } from './token-life.js';
 
 @Module({
   controllers: [OnToken, OnUsage, RotationsController, CampaignsController],
-  providers: [TokenLife, CalendarJob, CampaignsJob, Notices, WebhookDeliveries.of(RotationConfig)],
+  providers: [
+    { provide: SIGNING_KEY, useFactory: ({ keysDir }: RotationConfig) => loadSigningKey(keysDir), inject: [RotationConfig] },
+    Orders, TokenLife, CalendarJob, CampaignsJob, Notices, WebhookDeliveries.of(RotationConfig),
+  ],
 })
 export class RotationModule {}

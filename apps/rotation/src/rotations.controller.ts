@@ -4,8 +4,8 @@ import { Transactions, type Db } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { isOpen } from './advance.js';
 import { forecast } from './forecast.store.js';
+import { Orders } from './orders.store.js';
 import { answerOf, openRotation, rotationById, rotationByRequest, type RotationRow } from './rotation.store.js';
-import { startRotation } from './start-rotation.js';
 import { TokenLife } from './token-life.js';
 import { lockToken, tokenById, type TokenRow } from './token.store.js';
 
@@ -15,7 +15,7 @@ const buckets = { PT1H: { seconds: 3_600, most: 24 * 14 }, P1D: { seconds: 86_40
 /** Owners and admins rotate, stop, force and look. To everybody else nothing of it exists. */
 @Controller('v1')
 export class RotationsController {
-  constructor(private readonly transactions: Transactions<'rotation'>, private readonly life: TokenLife) {}
+  constructor(private readonly transactions: Transactions<'rotation'>, private readonly life: TokenLife, private readonly orders: Orders) {}
 
   /** Starts a rotation, or names the one under way: two live successors never exist. */
   @Post('tokens/:id/rotate')
@@ -39,7 +39,7 @@ export class RotationsController {
       await tx.flush();
       tx.db.update('token', { token_id: id }, { rotate_at: null });
       await tx.flush();
-      const rotationId = startRotation(tx, token, cause, this.life.terms, { by, reason, requestKey });
+      const rotationId = this.life.start(tx, token, cause, { by, reason, requestKey });
       await tx.flush();
       return answerOf(tx.db, (await tx.db.one(rotationById, rotationId)) as RotationRow);
     });
@@ -102,7 +102,7 @@ export class RotationsController {
         throw conflict('successor-not-delivered', 'Nobody has the new secret yet.', 'Claim it first, or rotate with cause emergency.');
       }
       const by = principalOf(caller);
-      tx.emit('rotation.steered', { tokenId: token.token_id, rotationId: rotation.rotation_id, command, by, reason });
+      this.orders.steered(tx, { tokenId: token.token_id, rotationId: rotation.rotation_id, command, by, reason });
       if (command === 'stop') this.life.stopped(tx, token, rotation.rotation_id);
       else tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { forced_at: token.now });
       tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { steered: { command, by, reason } });

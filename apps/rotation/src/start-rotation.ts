@@ -1,6 +1,7 @@
 import { deriveId, type CampaignId, type Principal, type RotationCause, type RotationId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { firstLookAt } from './advance.js';
+import type { Orders } from './orders.store.js';
 import { spanOf, type Terms } from './plan-rotation.js';
 import { lifeOf, type DueToken } from './token.store.js';
 
@@ -17,7 +18,7 @@ export interface Asked {
  * Starts a rotation: a row and an event, both or neither. The caller holds the token's lock and knows that none is open;
  * if it was wrong, the row's unique index fails the transaction.
  */
-export function startRotation(tx: Tx<'rotation'>, token: DueToken, cause: RotationCause, terms: Terms, asked?: Asked): RotationId {
+export function startRotation(tx: Tx<'rotation'>, orders: Orders, token: DueToken, cause: RotationCause, terms: Terms, asked?: Asked): RotationId {
   const startedAt = token.now;
   const rotationId = deriveId('rot', startedAt.getTime(), token.token_id, cause);
   const { deadlineAt, claimBefore } = spanOf(lifeOf(token), cause, startedAt, terms);
@@ -27,7 +28,7 @@ export function startRotation(tx: Tx<'rotation'>, token: DueToken, cause: Rotati
     campaign_id: asked?.campaignId ?? null,
     watch_at: firstLookAt({ startedAt, deadlineAt, claimBefore }), nudges: 0,
   });
-  tx.emit('rotation.due', {
+  orders.due(tx, {
     tokenId: token.token_id, rotationId, cause, deadlineAt: deadlineAt.toISOString(), claimBefore: claimBefore.toISOString(), by: asked?.by,
   });
   return rotationId;

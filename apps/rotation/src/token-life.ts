@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { durationSeconds, type EventData, type RotationId } from '@writ/contracts';
+import { durationSeconds, type EventData, type RotationCause, type RotationId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { isOpen } from './advance.js';
 import { RotationConfig } from './config.js';
+import { Orders } from './orders.store.js';
 import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
 import { openRotation, rotationById, type RotationRow } from './rotation.store.js';
-import { startRotation } from './start-rotation.js';
-import { endTokens, lifeOf, tokenById, type TokenRow } from './token.store.js';
+import { startRotation, type Asked } from './start-rotation.js';
+import { endTokens, lifeOf, tokenById, type DueToken, type TokenRow } from './token.store.js';
 
 export type LifeEvent = 'token.delivered' | 'token.rotated' | 'token.retired' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired'
   | 'token.transferred';
@@ -24,7 +25,7 @@ export class TokenLife {
   readonly terms: Terms;
   readonly leads: readonly number[];
 
-  constructor(config: RotationConfig) {
+  constructor(config: RotationConfig, private readonly orders: Orders) {
     const seconds = (text: string) => durationSeconds(text) as number;
     this.terms = { claimWindowSeconds: seconds(config.claimWindow), defaultGraceSeconds: seconds(config.defaultGrace) };
     this.leads = config.expiryNotices.map(seconds);
@@ -40,6 +41,11 @@ export class TokenLife {
       secret_since: since ?? null, attempts: 0, suspended: false, state_seq: 0,
       rotate_at: (since && rotateAt(life, since, this.terms)) ?? null, notice_at: noticeAt(issuedAt, expiresAt, this.leads, issuedAt) ?? null,
     });
+  }
+
+  /** Starts a rotation of a token whose lock the caller holds, and of which none is open. */
+  start(tx: RotationTx, token: DueToken, cause: RotationCause, asked?: Asked): RotationId {
+    return startRotation(tx, this.orders, token, cause, this.terms, asked);
   }
 
   /** @returns whether the event could be applied */
@@ -144,7 +150,7 @@ export class TokenLife {
     if (open) this.stopped(tx, token, open.rotation_id);
     await tx.flush(); // The earlier rotation is over before another of the token is open.
     tx.db.update('token', { token_id: tokenId }, { rotate_at: null });
-    startRotation(tx, token, token.suspended ? 'emergency' : 'requested', this.terms, { by: by.principal ?? claimant, reason });
+    this.start(tx, token, token.suspended ? 'emergency' : 'requested', { by: by.principal ?? claimant, reason });
     return true;
   }
 

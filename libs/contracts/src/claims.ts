@@ -1,3 +1,4 @@
+import type { RotationDue, RotationSteered } from './events.js';
 import type { Digest, RequestId, TokenId, AlertId, ReportId } from './ids.js';
 import type { MisuseAction } from './misuse.js';
 import type { Grant, Narrowing, Principal, Quorum } from './parts.js';
@@ -56,3 +57,9 @@ export interface LeakClaims extends Claims {
   reportId: ReportId;
   innerDigest: string;
 }
+
+/** No expiry: the issuer knows a rotation by its id and begins it once. */
+export type RotationClaims = Claims & (
+  | Pick<RotationDue, 'tokenId' | 'rotationId' | 'cause' | 'deadlineAt' | 'claimBefore'>
+  | Pick<RotationSteered, 'tokenId' | 'rotationId' | 'command'>
+);

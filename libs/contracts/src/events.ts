@@ -283,6 +283,8 @@ export class RotationDue {
   /** A successor that nobody claimed until then lapses, and the rotation is tried again. */
   @IsTime() claimBefore!: string;
   @IsOptional() @ValidateNested() @Type(() => Principal) by?: Principal;
+  /** Purpose `rotation`; without it the issuer does nothing. */
+  @IsOptional() @IsStatement() statement?: string;
 }
 
 /** The old secret is still in use while its end comes near; here is by whom. */
@@ -301,6 +303,8 @@ export class RotationSteered {
   @IsIn(rotationCommands) command!: (typeof rotationCommands)[number];
   @ValidateNested() @Type(() => Principal) by!: Principal;
   @IsText(1000) reason!: string;
+  /** Purpose `rotation`; without it the issuer does nothing. */
+  @IsOptional() @IsStatement() statement?: string;
 }
 
 /** The end is near: once per token and lead time. */

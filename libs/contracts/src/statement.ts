@@ -4,7 +4,7 @@ import { sign, verify, type KeyObject } from 'node:crypto';
  * Signed statements: compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), made and checked in process.
  * Each names its purpose, so that a signature given for one thing never counts for another.
  */
-export const purposes = ['request', 'decision', 'vote', 'policy-set', 'proposal', 'leak'] as const;
+export const purposes = ['request', 'decision', 'vote', 'policy-set', 'proposal', 'leak', 'rotation'] as const;
 export type Purpose = (typeof purposes)[number];
 
 export interface SigningKey {

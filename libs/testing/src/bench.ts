@@ -11,7 +11,7 @@ import { testDatabase, type TestDatabase } from './database.js';
 import { TestIdentity } from './identity.js';
 
 const granted: Partial<Record<ServiceName, readonly Purpose[]>> = {
-  request: ['request'], policy: ['decision', 'vote', 'policy-set'], monitor: ['proposal', 'leak'],
+  request: ['request'], policy: ['decision', 'vote', 'policy-set'], monitor: ['proposal', 'leak'], rotation: ['rotation'],
 };
 
 /** Roles as tests give them: a group of the role's name. */
