@@ -94,7 +94,7 @@ describe('docker-compose.yml', () => {
 
   it.each<[string, (compose: Compose) => void]>([
     ['monitor: WRIT_REDIS_URL is missing', ({ services }) => { delete services.monitor!.environment!.WRIT_REDIS_URL; }],
-    ['rotation: WRIT_KEYS_DIR is meant for somebody else', ({ services }) => { services.rotation!.environment!.WRIT_KEYS_DIR = '/writ/keys/issuer'; }],
+    ['audit: WRIT_KEYS_DIR is meant for somebody else', ({ services }) => { services.audit!.environment!.WRIT_KEYS_DIR = '/writ/keys/issuer'; }],
     ['audit: WRIT_BROKER_URL is another account\'s', ({ services }) => { services.audit!.environment!.WRIT_BROKER_URL = services.issuer!.environment!.WRIT_BROKER_URL!; }],
     ['issuer: cannot be scaled', ({ services }) => { services.issuer!.ports = []; }],
     ['policy: another port than the local start\'s', ({ services }) => { services.policy!.environment!.WRIT_HTTP_PORT = '4001'; }],

@@ -12,4 +12,5 @@ export interface Platform {
 
 export function startPlatform(options: {
   dir: string; name: string; reporter: Reporter; wellKnown?: boolean; fresh?: boolean; tls?: boolean; replicas?: Record<string, number>;
+  longestPauseMs?: number; clockSkewMs?: Record<string, number>;
 }): Promise<Platform>;

@@ -19,13 +19,13 @@ const migrateWithinMs = 180_000;
  * Brings up the whole platform in `dir` and answers when every process is ready and the development data is in place.
  * A failure ends what had been started.
  *
- * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>, longestPauseMs?: number}} options
+ * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>, longestPauseMs?: number, clockSkewMs?: Record<string, number>}} options
  *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none;
  *   with `tls` every server and service answers over TLS alone, with certificates made for it;
  *   `replicas` says how many of a service run beside the first one; what ends by itself starts again after
- *   `longestPauseMs` at the latest, where that is given.
+ *   `longestPauseMs` at the latest, where that is given; `clockSkewMs` says by how much a service's clock is wrong.
  */
-export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, tls: encrypted = false, replicas = {}, longestPauseMs }) {
+export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, tls: encrypted = false, replicas = {}, longestPauseMs, clockSkewMs }) {
   const layout = layoutOf(dir);
   refuseSecond(layout);
   if (fresh) for (const name of ['logs', 'keys', 'trust', 'people', 'state']) rmSync(join(layout.dir, name), { recursive: true, force: true });
@@ -47,7 +47,7 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
     const { factsOf } = await import('./facts.mjs');
     const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info', tls });
     const logKey = await provision({ layout, facts, backing, reporter });
-    supervisor = createSupervisor({ layout, facts, log: reporter.line, longestPauseMs });
+    supervisor = createSupervisor({ layout, facts, log: reporter.line, longestPauseMs, clockSkewMs });
     await startProcesses(supervisor, { reporter, moved: wellKnown ? moved : [], ports, replicas });
     const env = await reporter.step('development data', async () => {
       const seeded = await seed({ urls: urlsOf(facts), tokens: JSON.parse(readFileSync(layout.tokensFile, 'utf8')), gatewayFile: layout.gatewayFile });

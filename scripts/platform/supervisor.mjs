@@ -41,7 +41,7 @@ function writeState({ stateFile }, state) {
 /**
  * Starts the processes of one installation, records each before waiting for it, and starts again what ends by itself.
  */
-export function createSupervisor({ layout, facts, log, longestPauseMs = usualLongestPauseMs }) {
+export function createSupervisor({ layout, facts, log, longestPauseMs = usualLongestPauseMs, clockSkewMs = {} }) {
   const running = new Map();
   let watching = true;
   const record = () => writeState(layout, { owner: self(), ports: facts.ports, processes: [...running.values()].map(({ handle, url }) => ({ ...handle, url })) });
@@ -50,7 +50,10 @@ export function createSupervisor({ layout, facts, log, longestPauseMs = usualLon
   function begin(definition, { name = definition.name, port = facts.ports[definition.name] } = {}) {
     const logFile = join(layout.logs, `${name}.log`);
     const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }) };
-    const handle = launch({ name, command: process.execPath, args: [...nodeFlags, definition.entry], cwd: root, env, logFile });
+    const skewMs = clockSkewMs[definition.name];
+    if (skewMs !== undefined) env.WRIT_TEST_CLOCK_SKEW_MS = String(skewMs);
+    const flags = skewMs === undefined ? nodeFlags : [...nodeFlags, '--import', join(root, 'scripts/platform/skewed-clock.mjs')];
+    const handle = launch({ name, command: process.execPath, args: [...flags, definition.entry], cwd: root, env, logFile });
     const entry = { definition, name, port, handle, logFile, url: `${facts.scheme}://${facts.host}:${port}`, began: Date.now(), failures: 0 };
     running.set(name, entry);
     record();

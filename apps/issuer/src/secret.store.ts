@@ -34,7 +34,7 @@ export class Secrets {
     const macKid = this.keys.keys('row').current;
     const verifier = await this.keys.mac('pepper', innerDigest(secret.reveal()), pepperKid);
     const mac = await sealOf(this.keys, token, macKid, { verifier, generation, minted_seq: String(mintedSeq) });
-    tx.db.insert('secret', { verifier, pepper_kid: pepperKid, token_id: token.token_id, generation, minted_seq: mintedSeq, minted_at: new Date().toISOString(), mac, mac_kid: macKid });
+    tx.db.insert('secret', { verifier, pepper_kid: pepperKid, token_id: token.token_id, generation, minted_seq: mintedSeq, mac, mac_kid: macKid });
     return secret;
   }
 

@@ -2,7 +2,7 @@ import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@
 import type { UsageRecord, Verification } from '@writ/contracts';
 import { networkOf } from '@writ/gateway';
 import { toJson, Transactions, type Tx } from '@writ/messaging';
-import { Jobs } from '@writ/service';
+import { Clock, Jobs } from '@writ/service';
 import type { Purpose } from './verifier.store.js';
 import type { KnownGateway } from './gateway.store.js';
 import { Callers } from './caller.store.js';
@@ -29,7 +29,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
 
   constructor(
     private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly replica: Replica, private readonly rotations: Rotations,
-    private readonly config: IssuerConfig, private readonly callers: Callers,
+    private readonly config: IssuerConfig, private readonly callers: Callers, private readonly clock: Clock,
   ) {}
 
   onModuleInit(): void {
@@ -47,7 +47,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
       tokenId: visible?.tokenId, generation: visible?.generation, code: purpose === 'look' && code === 'VALID' ? 'INTROSPECTED' : code, gateway: gateway.clientId,
       network: address === undefined ? undefined : networkOf(address), agent: agentFamily(agent), scopes: scopes && [...scopes],
       denied: code === 'INSUFFICIENT_SCOPE' ? scopes?.filter((scope) => !visible?.scopes.includes(scope)) : undefined,
-    }, Date.now());
+    }, this.clock.nowMs());
     if (size >= flushAt) void this.flush();
   }
 

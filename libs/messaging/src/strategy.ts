@@ -19,6 +19,8 @@ export interface MessagingOptions<S extends ServiceName> {
   log: Log;
   /** Messages per transaction; 200 by default. */
   batch?: number;
+  /** Milliseconds since 1970 that events carry; the machine's where nothing is given. */
+  nowMs?: () => number;
 }
 
 const retryEveryMs = 250;
@@ -46,7 +48,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
   constructor(private readonly options: MessagingOptions<S>) {
     super();
     const { service, brokerUrl, source, log } = options;
-    this.transactions = new Transactions(source, service);
+    this.transactions = new Transactions(source, service, options.nowMs);
     this.broker = new Broker({ url: brokerUrl, name: `writ ${service}`, log });
     const userId = decodeURIComponent(new URL(brokerUrl).username);
     this.relay = new Relay(source, service, new Publisher(this.broker, userId, log), this.broker, log);

@@ -24,7 +24,7 @@ export class Tx<S extends ServiceName> {
   private readonly beforeCommits: (() => Promise<void>)[] = [];
   private readonly afterCommit: (() => void)[] = [];
 
-  constructor(readonly db: Db, private readonly service: S, private readonly traceparent?: string) {}
+  constructor(readonly db: Db, private readonly service: S, private readonly nowMs: () => number, private readonly traceparent?: string) {}
 
   /** Says an event when this transaction commits. @returns the event's id, which is also its audit receipt */
   emit<T extends Says<S>>(type: T, data: EventData<T & EventType>, options: EmitOptions = {}): EventId {
@@ -68,14 +68,14 @@ export class Tx<S extends ServiceName> {
   }
 
   private say(exchange: string, routingKey: string, type: EventType, data: object, options: EmitOptions): EventId {
-    const now = new Date();
-    const id = makeId('evt', now.getTime(), tenRandomBytes());
+    const nowMs = this.nowMs();
+    const id = makeId('evt', nowMs, tenRandomBytes());
     const envelope: Envelope = {
       specversion: '1.0',
       id,
       source: sourceOf(this.service),
       type: cloudEventType(type),
-      time: now.toISOString(),
+      time: new Date(nowMs).toISOString(),
       datacontenttype: 'application/json',
       subject: options.subject ?? subjectOf(data),
       ...(options.version === undefined ? {} : { aggregateversion: options.version }),
@@ -103,7 +103,8 @@ export const receipts = new AsyncLocalStorage<EventId[]>();
 export class Transactions<S extends ServiceName> {
   private readonly listeners: (() => void)[] = [];
 
-  constructor(private readonly source: DataSource, private readonly service: S) {}
+  /** @param nowMs milliseconds since 1970 that events carry; the machine's where nothing is given */
+  constructor(private readonly source: DataSource, private readonly service: S, private readonly nowMs: () => number = Date.now) {}
 
   /** Called after every commit that said something. */
   onSaid(listener: () => void): void {
@@ -115,7 +116,7 @@ export class Transactions<S extends ServiceName> {
     const runner = this.source.createQueryRunner();
     try {
       await runner.startTransaction();
-      const tx = new Tx(new Db(runner), this.service, traceparent);
+      const tx = new Tx(new Db(runner), this.service, this.nowMs, traceparent);
       const result = await work(tx);
       const said = await tx.close();
       await runner.commitTransaction();

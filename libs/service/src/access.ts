@@ -3,6 +3,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { JWTExpired } from 'jose/errors';
+import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
 import { roles, type Role, type ServiceConfig } from './config.js';
 import { later, Problem } from './problems.js';
@@ -20,14 +21,14 @@ const clockToleranceSeconds = 5;
 export class Bearers {
   private keys?: JWTVerifyGetKey;
 
-  constructor(private readonly config: ServiceConfig) {}
+  constructor(private readonly config: ServiceConfig, private readonly clock: Clock) {}
 
   async authenticate(token: string): Promise<Caller> {
     const { oidcIssuer, oidcAudience } = this.config;
     const keys = await this.keySet();
     try {
       const { payload } = await jwtVerify(token, keys, {
-        issuer: oidcIssuer, audience: oidcAudience, algorithms, clockTolerance: clockToleranceSeconds, requiredClaims: ['exp', 'sub'],
+        issuer: oidcIssuer, audience: oidcAudience, algorithms, currentDate: this.clock.now(), clockTolerance: clockToleranceSeconds, requiredClaims: ['exp', 'sub'],
       });
       return callerFrom(payload, this.config.roleGroups);
     } catch (error) {
@@ -81,6 +82,7 @@ export class AccessGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly bearers: Bearers,
     private readonly config: ServiceConfig,
+    private readonly clock: Clock,
     private readonly gateways?: GatewayRegister,
   ) {}
 
@@ -108,7 +110,7 @@ export class AccessGuard implements CanActivate {
 
   private checkStepUp({ authTime, acr }: Caller): void {
     const { stepUpSeconds, stepUpAcr } = this.config;
-    const recent = authTime !== undefined && authTime > Date.now() / 1000 - stepUpSeconds;
+    const recent = authTime !== undefined && authTime > this.clock.nowMs() / 1000 - stepUpSeconds;
     if (recent && (stepUpAcr === undefined || acr === stepUpAcr)) return;
     // RFC 9470: which authentication would do.
     const challenge = `Bearer error="insufficient_user_authentication", max_age="${stepUpSeconds}"${stepUpAcr ? `, acr_values="${stepUpAcr}"` : ''}`;

@@ -44,6 +44,7 @@ const bodyLimit = 65_536;
 const requestTimeoutMs = 15_000;
 const statementTimeoutMs = 30_000;
 const measureEveryMs = 1_000;
+const followEveryMs = 5_000;
 const closeTimeoutMs = 40_000;
 
 @Module({})
@@ -56,10 +57,12 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
   const source = await connectDatabase(options.name, config, log);
   let app: NestFastifyApplication | undefined;
   try {
-    const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch });
+    const clock = new Clock();
+    await clock.follow(source, Infinity);
+    const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch, nowMs: () => clock.nowMs() });
     const health = new Health(options.name, messaging.transactions);
     health.add(() => messaging.trouble);
-    const module = rootModule(options, { config, log, source, messaging, health });
+    const module = rootModule(options, { config, log, source, messaging, health, clock });
     app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
     const fastify = app.getHttpAdapter().getInstance();
     refuseShapeless(fastify);
@@ -122,15 +125,17 @@ interface Parts<S extends ServiceName> {
   source: DataSource;
   messaging: Messaging<S>;
   health: Health;
+  clock: Clock;
 }
 
 function rootModule<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>, parts: Parts<S>): DynamicModule {
-  const { config, log, source, messaging, health } = parts;
+  const { config, log, source, messaging, health, clock } = parts;
   const jobs = new Jobs(log);
   jobs.every(measureEveryMs, 'measure-backlog', () => health.measure());
+  jobs.every(followEveryMs, 'follow-database-time', () => clock.follow(source));
   jobs.every(60_000, 'say-alive', async () => {
     await messaging.transactions.run(async (tx) => {
-      tx.emit('service.alive', { service: options.name, at: new Date().toISOString() }, { subject: options.name });
+      tx.emit('service.alive', { service: options.name, at: clock.now().toISOString() }, { subject: options.name });
     });
   });
   const shared = [
@@ -141,8 +146,8 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
     { provide: Transactions, useValue: messaging.transactions },
     { provide: Health, useValue: health },
     { provide: Jobs, useValue: jobs },
-    { provide: Bearers, useValue: new Bearers(config) },
-    Clock,
+    { provide: Bearers, useValue: new Bearers(config, clock) },
+    { provide: Clock, useValue: clock },
   ];
   return {
     module: ServiceModule,
@@ -155,11 +160,11 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
       { provide: APP_INTERCEPTOR, useFactory: (reflector: Reflector) => new Idempotency(reflector, messaging.transactions), inject: [Reflector] },
       {
         provide: APP_GUARD,
-        useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, gateways),
+        useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, clock, gateways),
         inject: [Reflector, Bearers, { token: GatewayRegister, optional: true }],
       },
     ],
-    exports: shared.map((provider) => (typeof provider === 'function' ? provider : provider.provide)),
+    exports: shared.map(({ provide }) => provide),
   };
 }
 
