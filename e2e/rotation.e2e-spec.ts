@@ -46,9 +46,9 @@ async function kill(names: readonly string[]): Promise<void> {
   }, 120_000);
 }
 
-/** Every client has picked up two more secrets: what was under way ended, and what came after it began and ended too. */
+/** Every client has picked up one more secret: what was under way ended, or it could not have begun. */
 async function goOn(): Promise<void> {
-  const wanted = clients.map(({ secrets }) => secrets + 2);
+  const wanted = clients.map(({ secrets }) => secrets + 1);
   await until('every rotation to be completed', () => clients.every(({ secrets, failed }, i) => failed.length > 0 || secrets >= wanted[i]!), 120_000);
 }
 
@@ -84,6 +84,6 @@ describe('a client that rotates all the time', () => {
     expect(clients.map(({ unanswered }, i) => unanswered - before[i]!.unanswered).filter((count) => count > 0)).toEqual([]);
     const done = clients.map(({ calls, secrets }, i) => ({ calls: calls - before[i]!.calls, secrets: secrets - before[i]!.secrets }));
     if (isSoak) process.stderr.write(`  ${calmMinutes} minutes: ${JSON.stringify(done)}\n`);
-    expect(done.every(({ secrets }) => secrets >= Math.max(2, calmMinutes * 8))).toBe(true);
+    expect(done.every(({ secrets }) => secrets >= Math.max(1, calmMinutes * 8))).toBe(true);
   }, 60_000 * (calmMinutes + 1));
 });

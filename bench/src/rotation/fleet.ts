@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'amqplib';
+import { exportJWK, generateKeyPair } from 'jose';
+import pg from 'pg';
+import type { ServiceName } from '@writ/contracts';
+import { startPlatform, type Platform } from '../platform.js';
+
+const owner = 'svc:bench-fleet';
+const atOnce = 500;
+const giveUpMs = 600_000;
+
+/** The whole platform with a fleet of tokens whose secrets are sealed to their owner: they rotate without anybody who claims. */
+export class Fleet {
+  private readonly clients = new Map<ServiceName, pg.Client>();
+
+  private constructor(readonly platform: Platform) {}
+
+  static async start(count: number, say: (line: string) => void): Promise<Fleet> {
+    const fleet = new Fleet(await startPlatform(say));
+    await fleet.registerKey();
+    say(`issuing ${count} tokens`);
+    await fleet.submit(count, { mode: 'sealed', keyId: 'bench' });
+    await fleet.until('all tokens', async () => (await fleet.count('issuer', 'SELECT count(*) AS n FROM token')) === count);
+    await fleet.until('rotation to know them', async () => (await fleet.count('rotation', 'SELECT count(*) AS n FROM token')) === count);
+    await fleet.until('all leaves', async () => (await fleet.leaves('token.issued')) >= count);
+    await fleet.platform.analyze();
+    return fleet;
+  }
+
+  async call<Answer>(service: ServiceName, who: string, method: string, path: string, body?: unknown): Promise<Answer> {
+    const { env } = this.platform;
+    const answer = await fetch(`${env[`WRIT_${service.toUpperCase()}_URL`]}${path}`, {
+      method, headers: { authorization: `Bearer ${env[`WRIT_${who.toUpperCase()}_TOKEN`]}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as Answer;
+  }
+
+  async sql<Row extends pg.QueryResultRow>(service: ServiceName, text: string, values: unknown[] = []): Promise<Row[]> {
+    let client = this.clients.get(service);
+    if (!client) {
+      client = new pg.Client({ connectionString: this.platform.facts.migrationUrl(service) });
+      await client.connect();
+      this.clients.set(service, client);
+    }
+    return (await client.query<Row>(text, values)).rows;
+  }
+
+  async count(service: ServiceName, text: string): Promise<number> {
+    return Number((await this.sql<{ n: string }>(service, text))[0]?.n);
+  }
+
+  leaves(type: string): Promise<number> {
+    return this.count('audit', `SELECT count(*) AS n FROM tlog_entry WHERE type = '${type}'`);
+  }
+
+  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + giveUpMs; !(await holds()); await sleep(100)) {
+      if (Date.now() > end) throw new Error(`Waited ${giveUpMs / 1000} s in vain for ${what}.`);
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.clients.values()) await client.end();
+    await this.platform.stop();
+  }
+
+  private async registerKey(): Promise<void> {
+    const { publicKey } = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
+    const key = { owner, keyId: 'bench', jwk: await exportJWK(publicKey) };
+    await this.call('request', 'admin', 'POST', '/v1/sealing-keys', key);
+    await this.call('issuer', 'admin', 'POST', '/v1/sealing-keys', key);
+  }
+
+  private async submit(count: number, delivery: object): Promise<void> {
+    const url = this.platform.env.WRIT_AMQP_URL as string;
+    const upstream = decodeURIComponent(new URL(url).username);
+    const connection = await connect(url);
+    const channel = await connection.createConfirmChannel();
+    // Outcomes go to a queue that somebody reads, as they do for every upstream.
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    await channel.bindQueue(queue, 'writ.outcomes', `${upstream}.#`);
+    await channel.consume(queue, () => undefined, { noAck: true });
+    for (let i = 0; i < count; i++) {
+      const data = { requester: { id: owner, team: 'orders' }, reason: 'a fleet to rotate', resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttl: 'P1D', delivery };
+      const body = { specversion: '1.0', id: `fleet-${i}`, source: `urn:writ:upstream:${upstream}`, type: 'writ.token.request', time: new Date().toISOString(), datacontenttype: 'application/json', data };
+      channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(body)), { persistent: true, mandatory: true, userId: upstream });
+      if (i % atOnce === atOnce - 1) await channel.waitForConfirms();
+    }
+    await channel.waitForConfirms();
+  }
+}

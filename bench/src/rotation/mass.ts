@@ -1,0 +1,95 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CampaignAnswer, ServiceName } from '@writ/contracts';
+import { Meter } from '../process-cost.js';
+import type { BenchOptions, Row } from '../row.js';
+import { Fleet } from './fleet.js';
+import { Probe } from './probe.js';
+
+const calmMs = 5_000;
+
+/**
+ * Events that concern every token at once, on the whole platform: an emergency rotation of the fleet, to the last leaf, and
+ * tokens that all expire in one second; and whether verification notices.
+ */
+export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
+  const fleet = await Fleet.start(quick ? 2_000 : 10_000, say);
+  try {
+    const probe = await Probe.start(fleet);
+    await sleep(calmMs);
+    probe.take();
+    await sleep(calmMs);
+    const calm: Row = { bench: 'rotation', name: 'verify, nothing else going on', kind: 'limit', ...probe.take() };
+    const rotated = await rotateAll(fleet, say);
+    const beside = { bench: 'rotation', kind: 'ours' as const };
+    const verifiedBesideRotation: Row = { ...beside, name: 'verify beside a fleet-wide rotation', ...probe.take() };
+    const expired = await expireAll(fleet, Number(process.env.WRIT_BENCH_EXPIRIES ?? (quick ? 10_000 : 100_000)), say, () => probe.take());
+    const verifiedBesideExpiry: Row = { ...beside, name: 'verify beside mass expiry', ...probe.take() };
+    await probe.stop();
+    return [rotated, expired, calm, verifiedBesideRotation, verifiedBesideExpiry];
+  } finally {
+    await fleet.stop();
+  }
+}
+
+/** Due, new secret minted and sealed, old one dead, everybody told, all of it in the log. */
+async function rotateAll(fleet: Fleet, say: BenchOptions['say']): Promise<Row> {
+  const count = await fleet.count('rotation', `SELECT count(*) AS n FROM token WHERE secret_since IS NOT NULL AND owner->>'id' = 'svc:bench-fleet'`);
+  const leavesBefore = await fleet.leaves('token.rotated');
+  say(`emergency rotation of ${count} tokens`);
+  const meter = new Meter(fleet.platform.pids);
+  const startedAt = performance.now();
+  const { campaignId } = await fleet.call<CampaignAnswer>('rotation', 'admin', 'POST', '/v1/campaigns', { cause: 'emergency', reason: 'measured', owner: 'svc:bench-fleet' });
+  let shownAt = 0;
+  await fleet.until('all to be rotated', async () => {
+    const { rotations, spreadAt } = await fleet.call<CampaignAnswer>('rotation', 'admin', 'GET', `/v1/campaigns/${campaignId}`);
+    if (performance.now() - shownAt > 2_000) say(`  ${JSON.stringify(rotations)}`);
+    if (performance.now() - shownAt > 2_000) shownAt = performance.now();
+    return spreadAt !== undefined && (rotations.completed ?? 0) >= count;
+  });
+  // Each successor has two leaves, claimable and delivered.
+  await fleet.until('the last leaf', async () => (await fleet.leaves('token.rotated')) >= leavesBefore + 2 * count);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const costs = meter.read();
+  for (const [name, { cpuUs }] of costs) say(`  ${name.padEnd(10)} ${Math.round(cpuUs / count).toString().padStart(5)} µs of CPU a rotation`);
+  const cpuUsPerOp = ['rotation', 'issuer', 'audit'].reduce((sum, name) => sum + (costs.get(name)?.cpuUs ?? 0), 0) / count;
+  return { bench: 'rotation', name: 'rotate, whole way', kind: 'ours', perSecond: count / seconds, cpuUsPerOp, note: 'order, new sealed secret, old one dead, leaves; CPU of rotation, issuer and audit' };
+}
+
+/** Copies one token so often in every service's database; they all end at the same moment. Nothing but time is simulated. */
+async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], begun: () => unknown): Promise<Row> {
+  say(`${count} tokens that expire in one second`);
+  const endsAt = new Date(Date.now() + 20_000 + count / 10).toISOString();
+  const ends = { expires_at: `'${endsAt}'` };
+  await copy(fleet, 'issuer', 'token', count, { ...ends, request_id: requestIdSql, ends_at: `'${endsAt}'` });
+  await copy(fleet, 'rotation', 'token', count, { ...ends, notice_at: 'NULL', rotate_at: 'NULL' });
+  await copy(fleet, 'monitor', 'token', count, ends);
+  await copy(fleet, 'request', 'request', count, { request_id: requestIdSql, submission_key: `'copy/' || n`, submission_id: `'copy-' || n` });
+  await fleet.platform.analyze();
+  const lateMs = Date.now() - Date.parse(endsAt);
+  if (lateMs > 0) throw new Error(`The copies were ready ${lateMs} ms too late.`);
+  await sleep(-lateMs);
+  begun();
+  const startedAt = performance.now();
+  let shownAt = 0;
+  const leavesOf = () => fleet.leaves('token.expired');
+  await fleet.until('the last expiry to be in the log', async () => {
+    const leaves = await leavesOf();
+    if (performance.now() - shownAt > 5_000) {
+      shownAt = performance.now();
+      say(`  ${leaves} of ${count} in the log, ${await fleet.count('issuer', `SELECT count(*) AS n FROM token WHERE ends_at <= now() AND state IN ('issued', 'active', 'suspended')`)} to be said`);
+    }
+    return leaves >= count;
+  });
+  return { bench: 'rotation', name: 'mass expiry', kind: 'ours', perSecond: count / ((performance.now() - startedAt) / 1_000), note: `${count.toLocaleString('en')} in one second, to the last leaf` };
+}
+
+const tokenIdSql = `'tok_' || lpad((900000000 + n)::text, 26, '0')`;
+const requestIdSql = `'req_' || lpad((900000000 + n)::text, 26, '0')`;
+
+/** Copies the first row of a table, with other values in some columns. */
+async function copy(fleet: Fleet, service: ServiceName, table: string, count: number, changed: Record<string, string>): Promise<void> {
+  const columns = (await fleet.sql<{ name: string }>(service, `SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND is_generated = 'NEVER'`, [table])).map(({ name }) => name);
+  const others = Object.entries({ token_id: tokenIdSql, ...changed }).map(([name, value]) => `'${name}', ${value}`).join(', ');
+  await fleet.sql(service, `INSERT INTO ${table} (${columns.join()}) SELECT ${columns.map((name) => `c.${name}`).join()}
+    FROM (SELECT * FROM ${table} ORDER BY 1 LIMIT 1) t, generate_series(1, ${count}) n, LATERAL jsonb_populate_record(t, jsonb_build_object(${others})) c`);
+}
