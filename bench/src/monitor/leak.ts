@@ -3,7 +3,7 @@ import { createSign, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AlertView } from '@writ/contracts';
+import type { AlertStop, AlertView } from '@writ/contracts';
 import { createGateway, type Gateway } from '@writ/gateway';
 import type { Platform } from '../platform.js';
 import { quantile, type Row } from '../row.js';
@@ -27,17 +27,18 @@ export async function leaks(platform: Platform, count: number, say: (line: strin
   }));
   try {
     await Promise.all(gateways.map((gateway) => gateway.ready()));
-    const [seen, told]: [number[], number[]] = [[], []];
+    const seen: number[] = [];
+    const stops: AlertStop[] = [];
     for (let i = 0; i < count; i++) {
       const secret = await obtain(env, `svc:leak-${i}`);
       await Promise.all(gateways.map((gateway) => gateway.verify(secret)));
       seen.push(await report(monitor.url, secret, gateways));
-      told.push(await toldAfter(env, secret, gateways[0] as Gateway));
+      stops.push(await told(env, secret, gateways[0] as Gateway));
     }
     const row = (name: string, ms: number[], note: string): Row => ({ bench: 'monitor', name, kind: 'ours', perSecond: 1_000 / quantile(ms, 0.5), p50Ms: quantile(ms, 0.5), p99Ms: quantile(ms, 0.99), note });
     return [
       row('leak to refusal', seen, `${count} signed reports, to the refusal at the last of ${verifiers} gateways`),
-      row('leak to refusal, as told', told, 'as the owner’s alert says by the receipts'),
+      row('leak to refusal, as told', stops.map(({ afterMs }) => afterMs), `as the owner’s alert says: ${stops.reduce((sum, { fenced }) => sum + fenced, 0)} of ${stops.reduce((sum, { acknowledged, fenced }) => sum + acknowledged + fenced, 0)} receipts are of a lease that ran out`),
     ];
   } finally {
     await Promise.all(gateways.map((gateway) => gateway.close()));
@@ -70,12 +71,12 @@ async function report(url: string, secret: string, gateways: readonly Gateway[])
   }
 }
 
-async function toldAfter(env: Record<string, string>, secret: string, gateway: Gateway): Promise<number> {
+async function told(env: Record<string, string>, secret: string, gateway: Gateway): Promise<AlertStop> {
   const { tokenId } = await gateway.verify(secret);
   for (const end = Date.now() + patienceMs; Date.now() < end; await sleep(50)) {
     const { items } = await call<{ items: AlertView[] }>(`${env.WRIT_MONITOR_URL}/v1/alerts?token=${tokenId ?? ''}`, { authorization: `Bearer ${env.WRIT_AUDITOR_TOKEN ?? ''}` });
     const stop = items.find(({ detector }) => detector === 'leak')?.stop;
-    if (stop) return stop.afterMs;
+    if (stop) return stop;
   }
   throw new Error('The owner was not told when the leaked token was refused everywhere.');
 }

@@ -4,13 +4,14 @@ import { frozenHash, generatorHash, reportingSeeds } from './frozen.js';
 import { families, type Family, type Size } from './generator.js';
 import { ingest } from './ingest.js';
 import { judge, watch } from './quality.js';
+import { memory } from './memory.js';
 import { refusal } from './refusal.js';
 import { found, perThousandDays, reportOf, type Watcher } from './report.js';
 import { wilson } from './wilson.js';
 
 /** Quality on seeds that nobody tuned on, beside two simple watchers; then speed. */
 export async function bench(options: BenchOptions): Promise<Row[]> {
-  const rows = [...(await quality(options)), ...(await ingest(options)), ...(await refusal(options))];
+  const rows = [...(await quality(options)), ...(await ingest(options)), ...(await memory(options)), ...(await refusal(options))];
   return withRatios(rows);
 }
 

@@ -17,7 +17,7 @@ export class Replica {
     const port = await freePort();
     writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
     const env = await bench.env('monitor', [], { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error' });
-    await ended(start('migrate', { WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
+    await ended(await start('migrate', { WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
     // Nobody reads the other services' queues here.
     for (const service of services) if (service !== 'monitor') for (const key of ['usage.recorded', 'token.issued', 'misuse.detected']) await bench.bus.unbind(queues.events(service), key);
     return new Replica(bench, env, `http://127.0.0.1:${port}`);
@@ -25,7 +25,7 @@ export class Replica {
 
   /** Starts the process and waits until it is ready. */
   async start(): Promise<void> {
-    this.child = start('main', this.env);
+    this.child = await start('main', this.env);
     await until(async () => (await fetch(`${this.url}/health/ready`).catch(() => undefined))?.ok, 'the monitor to be ready', 30_000);
   }
 
@@ -63,9 +63,11 @@ export class Replica {
   }
 }
 
-function start(what: 'main' | 'migrate', env: NodeJS.ProcessEnv): ChildProcess {
+/** With the bounds on memory that every service is started with. */
+async function start(what: 'main' | 'migrate', env: NodeJS.ProcessEnv): Promise<ChildProcess> {
   const entry = fileURLToPath(new URL(`../../../apps/monitor/dist/${what}.js`, import.meta.url));
-  return fork(entry, [], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const { nodeFlags } = (await import(new URL('../../../scripts/platform/services.mjs', import.meta.url).href)) as { nodeFlags: string[] };
+  return fork(entry, [], { execArgv: nodeFlags, env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 }
 
 async function ended(child: ChildProcess): Promise<void> {
