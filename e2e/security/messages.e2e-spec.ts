@@ -45,10 +45,10 @@ function approvalOf({ requestId, requestDigest, policyDigest, grant, require }: 
   return { requestId, requestDigest, policyDigest: policyDigest as Digest, code: 'approved', because: [], grant: grant as Grant, require, statement, votes: [], ...more };
 }
 
-/** The issuer said no, the log knows it, and there is no token. */
-async function isRefused(requestId: string, code: RegExp): Promise<void> {
-  const entry = await until('the refusal in the log', async () => (await entriesOf({ type: 'issue.refused', request: requestId })).find((each) => (each as { requestId?: string }).requestId === requestId));
-  expect(JSON.stringify(entry)).toMatch(code);
+/** The issuer set it aside, the log knows it, and there is no token. */
+async function isTurnedAway({ requestId, messageId }: { requestId: string; messageId: string }, code: RegExp): Promise<void> {
+  const entry = await until('the alarm in the log', async () => (await entriesOf({ type: 'message.parked' })).map((each) => JSON.stringify(each)).find((each) => each.includes(messageId)));
+  expect(entry).toMatch(code);
   expect((await statusOf(requestId)).tokenId).toBeUndefined();
 }
 
@@ -58,34 +58,41 @@ describe('an approval by the stolen broker credentials of policy', () => {
   const forge = async (make: (claims: DecisionClaims, statement: string) => Promise<RequestApproved> | RequestApproved) => {
     const requestId = await held();
     const { claims, statement } = await decisionOn(requestId);
-    await thiefOf('policy').says('policy', { type: 'request.approved', data: await make(claims, statement) });
-    return requestId;
+    const messageId = await thiefOf('policy').says('policy', { type: 'request.approved', data: await make(claims, statement) });
+    return { requestId, messageId };
   };
   const yes = (claims: DecisionClaims): DecisionClaims => ({ ...claims, iat: seconds(), exp: seconds() + 600, outcome: 'approve', grant: grantOfHeld, require: [] });
 
   it('of another request is refused (G1)', async () => {
     const other = await approved();
-    await isRefused(await forge((claims) => approvalOf(claims, other.statement, { grant: other.claims.grant as Grant, require: [] })), /approval-for-another-request/);
+    await isTurnedAway(await forge((claims) => approvalOf(claims, other.statement, { grant: other.claims.grant as Grant, require: [] })), /approval-for-another-request/);
   });
 
   it('whose signed decision holds the request is refused (G1)', async () => {
-    await isRefused(await forge((claims, statement) => approvalOf(claims, statement, { grant: grantOfHeld, require: [] })), /not-approved/);
+    await isTurnedAway(await forge((claims, statement) => approvalOf(claims, statement, { grant: grantOfHeld, require: [] })), /not-approved/);
   });
 
   it('signed by a key that nobody trusts is refused (G1)', async () => {
-    await isRefused(await forge((claims) => approvalOf(yes(claims), signStatement(selfMadeKey(), 'decision', yes(claims)))), /statement-unknown-key/);
+    await isTurnedAway(await forge((claims) => approvalOf(yes(claims), signStatement(selfMadeKey(), 'decision', yes(claims)))), /statement-unknown-key/);
   });
 
   it('signed by another key under the name of the trusted one is refused (G1)', async () => {
-    await isRefused(await forge((claims) => approvalOf(yes(claims), signStatement(selfMadeKey(stolenKey('policy').kid), 'decision', yes(claims)))), /statement-bad-signature/);
+    await isTurnedAway(await forge((claims) => approvalOf(yes(claims), signStatement(selfMadeKey(stolenKey('policy').kid), 'decision', yes(claims)))), /statement-bad-signature/);
   });
 
   it.each(['request', 'monitor'] as const)('signed by the stolen key of %s is refused: it is trusted for other things (G1)', async (service) => {
-    await isRefused(await forge((claims) => approvalOf(yes(claims), signStatement(stolenKey(service), 'decision', yes(claims)))), /statement-wrong-purpose/);
+    await isTurnedAway(await forge((claims) => approvalOf(yes(claims), signStatement(stolenKey(service), 'decision', yes(claims)))), /statement-wrong-purpose/);
   });
 
   it('with the signature of a vote in place of a decision is refused (G1)', async () => {
-    await isRefused(await forge((claims) => approvalOf(yes(claims), signStatement(stolenKey('policy'), 'vote', yes(claims)))), /statement-wrong-purpose/);
+    await isTurnedAway(await forge((claims) => approvalOf(yes(claims), signStatement(stolenKey('policy'), 'vote', yes(claims)))), /statement-wrong-purpose/);
+  });
+
+  it('uses nothing up: what the people decide is issued all the same (G1, G2)', async () => {
+    const forged = await forge((claims) => approvalOf(yes(claims), signStatement(selfMadeKey(), 'decision', yes(claims))));
+    await isTurnedAway(forged, /statement-unknown-key/);
+    for (const part of ['reviewer', 'reviewer2']) await as(part).policy.post(`/v1/reviews/${forged.requestId}/votes`, { body: { vote: 'approve', reason: 'known job' } });
+    await untilStatus(forged.requestId, 'issued');
   });
 
   it('for a request that was used up is nothing: one request has one token, of what was granted (G1)', async () => {

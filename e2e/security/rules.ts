@@ -84,8 +84,6 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'POST /v1/burn': anyone({ body: { token: 'writ_dev_none' } }),
     'POST /v1/gateways': roles(['admin'], { body: {}, allowed: [400] }),
     'GET /v1/gateways': roles(['admin', 'auditor'], { allowed: [200] }),
-    'POST /v1/sealing-keys': roles(['admin'], { body: {}, allowed: [400] }),
-    'GET /v1/sealing-keys': roles(['admin', 'auditor'], { allowed: [200] }),
     'POST /v1/revocations': roles(['admin'], { body: {}, allowed: [400] }),
     'GET /v1/tokens': everybody({ allowed: [200] }),
     'GET /v1/tokens/{tokenId}': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/tokens/${its.tokenId}`, allowed: [200] }),

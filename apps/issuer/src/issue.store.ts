@@ -58,9 +58,9 @@ export class Issues {
     const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
-    const key = delivery.mode === 'sealed' ? await this.sealing.keyOf(tx.db, request.requester.id, request.deliveryKeyThumbprint ?? '') : undefined;
+    const key = await this.sealing.keyOf(request);
     if (delivery.mode === 'sealed' && !key) {
-      return this.refuse(tx, row, { code: 'sealing-key-unknown', detail: 'The key that the request is bound to is not registered with the issuer for this requester.' });
+      return this.refuse(tx, row, { code: 'sealing-key-unknown', detail: 'The request does not carry the key that it is bound to.' });
     }
     // One request has one token, also where two replicas handle it at once: the id follows from the request alone.
     const tokenId = deriveId('tok', right.requestedAtMs, requestId);
@@ -94,7 +94,6 @@ export class Issues {
       owner_team: request.requester.team,
       resource: request.resource,
       delivery: request.delivery,
-      delivery_key: request.deliveryKeyThumbprint ?? null,
       issued_at: issuedAt,
       ends_at: endsAt,
       rotate_seconds: right.rotateSeconds ?? null,

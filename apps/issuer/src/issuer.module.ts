@@ -31,7 +31,6 @@ import { ReplaceJob } from './replace.job.js';
 import { RetireJob } from './retire.job.js';
 import { ConfirmJob } from './confirm.job.js';
 import { Rotations } from './rotation.store.js';
-import { SealingKeysController } from './sealing-keys.controller.js';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
 import { StateLog } from './state-log.store.js';
@@ -48,7 +47,7 @@ import { Verifier } from './verifier.store.js';
 import { VerifyRoutes } from './verify.controller.js';
 
 @Module({
-  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, TransfersController, GatewaysController, BurnController, FleetController, SealingKeysController],
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, TransfersController, GatewaysController, BurnController, FleetController],
   providers: [
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },

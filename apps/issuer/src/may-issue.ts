@@ -39,6 +39,12 @@ export type Verdict = { right: Right } | { refusal: Refusal };
 
 const refuse = (code: string, detail: string): { refusal: Refusal } => ({ refusal: { code, detail } });
 
+/** What the policy service signed, and the people behind it. */
+interface Approved {
+  decided: DecisionClaims;
+  votes: VoteClaims[];
+}
+
 /**
  * The approval must be for exactly this request: a byte of drift refuses, whoever sent the message. Everything is taken
  * from what was signed; what the messages say beside it must agree.
@@ -46,19 +52,37 @@ const refuse = (code: string, detail: string): { refusal: Refusal } => ({ refusa
 export function mayIssue(request: SignedRequest, approval: Approval, trust: Trust, ceilings: Ceilings, now: Date): Verdict {
   const signed = signedRequest(request, trust, now);
   if (typeof signed !== 'number') return { refusal: signed };
-  const drift = approvalDrift(request, approval);
-  if (drift) return { refusal: drift };
-  const decision = verifyStatement(trust, 'decision', approval.statement, now);
-  if (typeof decision === 'string') return refuse(`decision-${decision}`, 'The decision is not one that the policy service signed and that still stands.');
-  const decided = decision as DecisionClaims;
-  const wrong = decisionDrift(request, approval, decided);
-  if (wrong) return { refusal: wrong };
-  const votes = checkedVotes(request, approval.votes, trust, now);
-  if ('code' in votes) return { refusal: votes };
-  const missing = missingVotes(decided.require, votes);
-  if (missing) return refuse('quorum-missing', `Group ${missing.group} needs ${missing.approvers} distinct approvals.`);
+  if (approval.requestId !== request.requestId || approval.requestDigest !== request.requestDigest) {
+    return refuse('approval-for-another-request', 'The approval names another request.');
+  }
+  const approved = signedApproval(approval, trust, now);
+  if ('code' in approved) return { refusal: approved };
+  const { decided, votes } = approved;
+  const extra = approval.grant.scopes.filter((scope) => !request.scopes.includes(scope));
+  if (extra.length > 0) return refuse('grant-exceeds-request', `Scopes were granted that nobody asked for: ${extra.join(', ')}.`);
+  if (decided.shrinks !== undefined && decided.shrinks !== request.replaces) return refuse('approval-changed', 'The decision shrinks another token than the request replaces.');
+  if (votes.some(({ reviewer }) => isInvolved(request, reviewer))) return refuse('vote-of-involved', 'Whoever asks, or the token is for, has no vote.');
   const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000, shrinks: decided.shrinks };
   return rightOf(request, grant, votes, ceilings, now);
+}
+
+/** Whether somebody else than the policy service made up the approval, or part of it. One that came too late is none of these. */
+export function forgery(approval: Approval, trust: Trust, now: Date): Refusal | undefined {
+  const approved = signedApproval(approval, trust, now);
+  return 'code' in approved && !approved.code.endsWith('statement-expired') ? approved : undefined;
+}
+
+/** The approval by itself, whichever request it is for: decision, votes and quorum are what was signed. */
+function signedApproval(approval: Approval, trust: Trust, now: Date): Approved | Refusal {
+  const claims = verifyStatement(trust, 'decision', approval.statement, now);
+  if (typeof claims === 'string') return { code: `decision-${claims}`, detail: 'The decision is not one that the policy service signed and that still stands.' };
+  const decided = claims as DecisionClaims;
+  const wrong = decisionDrift(approval, decided);
+  if (wrong) return wrong;
+  const votes = checkedVotes(approval, trust, now);
+  if ('code' in votes) return votes;
+  const missing = missingVotes(decided.require, votes);
+  return missing ? { code: 'quorum-missing', detail: `Group ${missing.group} needs ${missing.approvers} distinct approvals.` } : { decided, votes };
 }
 
 /** @returns when the request was signed, in seconds since 1970 */
@@ -72,23 +96,14 @@ function signedRequest(request: SignedRequest, trust: Trust, now: Date): number 
   return signed.iat;
 }
 
-function approvalDrift(request: SignedRequest, approval: Approval): Refusal | undefined {
-  if (approval.requestId === request.requestId && approval.requestDigest === request.requestDigest) return undefined;
-  return { code: 'approval-for-another-request', detail: 'The approval names another request.' };
-}
-
-function decisionDrift(request: SignedRequest, approval: Approval, decided: DecisionClaims): Refusal | undefined {
-  if (decided.requestId !== request.requestId || decided.requestDigest !== request.requestDigest) {
+function decisionDrift(approval: Approval, decided: DecisionClaims): Refusal | undefined {
+  if (decided.requestId !== approval.requestId || decided.requestDigest !== approval.requestDigest) {
     return { code: 'approval-for-another-request', detail: 'The signed decision is about another request.' };
   }
   if (decided.outcome !== 'approve' || !decided.grant) return { code: 'not-approved', detail: `The signed decision is ${decided.outcome}.` };
   if (decided.exp === undefined) return { code: 'decision-without-end', detail: 'The signed decision has no expiry.' };
   const same = decided.policyDigest === approval.policyDigest && equal(decided.grant, approval.grant) && equal(decided.require, approval.require);
-  if (!same) return { code: 'approval-changed', detail: 'The approval says something else than the signed decision.' };
-  if (decided.shrinks !== undefined && decided.shrinks !== request.replaces) return { code: 'approval-changed', detail: 'The decision shrinks another token than the one to be replaced.' };
-  const extra = decided.grant.scopes.filter((scope) => !request.scopes.includes(scope));
-  if (extra.length > 0) return { code: 'grant-exceeds-request', detail: `Scopes were granted that nobody asked for: ${extra.join(', ')}.` };
-  return undefined;
+  return same ? undefined : { code: 'approval-changed', detail: 'The approval says something else than the signed decision.' };
 }
 
 /** Order of fields does not matter, everything else does. */
@@ -101,19 +116,18 @@ function sorted(value: object): string {
     ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner));
 }
 
-/** Every vote must be a yes to this very request, by somebody who has no part in it. */
-function checkedVotes(request: SignedRequest, statements: readonly string[], trust: Trust, now: Date): VoteClaims[] | Refusal {
+/** Every vote must be a yes to the very request that the approval names. */
+function checkedVotes({ requestId, requestDigest, votes: statements }: Approval, trust: Trust, now: Date): VoteClaims[] | Refusal {
   const votes: VoteClaims[] = [];
   for (const statement of statements) {
     const claims = verifyStatement(trust, 'vote', statement, now);
     if (typeof claims === 'string') return { code: `vote-${claims}`, detail: 'A vote is not one that the policy service signed and that still stands.' };
     const vote = claims as VoteClaims;
-    if (vote.requestId !== request.requestId || vote.requestDigest !== request.requestDigest) {
+    if (vote.requestId !== requestId || vote.requestDigest !== requestDigest) {
       return { code: 'vote-for-another-request', detail: 'A vote is about another request.' };
     }
     if (vote.exp === undefined) return { code: 'vote-without-end', detail: 'A vote has no expiry.' };
     if (vote.vote !== 'approve') return { code: 'vote-denies', detail: 'A reviewer refused.' };
-    if (isInvolved(request, vote.reviewer)) return { code: 'vote-of-involved', detail: 'Whoever asks, or the token is for, has no vote.' };
     votes.push(vote);
   }
   return votes;

@@ -1,9 +1,10 @@
 import { Inject } from '@nestjs/common';
 import type { Message, RequestSubmitted, Trust } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
+import { Clock } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Issues, type RequestRow } from './issue.store.js';
-import { mayIssue, type SignedRequest } from './may-issue.js';
+import { forgery, mayIssue, type SignedRequest } from './may-issue.js';
 import { TRUST } from './trust.store.js';
 import { Stops } from './stop.store.js';
 
@@ -11,7 +12,8 @@ import { Stops } from './stop.store.js';
 @MessageHandler()
 export class OnRequest {
   constructor(
-    private readonly issues: Issues, private readonly stops: Stops, private readonly config: IssuerConfig, @Inject(TRUST) private readonly trust: Trust,
+    private readonly issues: Issues, private readonly stops: Stops, private readonly config: IssuerConfig, private readonly clock: Clock,
+    @Inject(TRUST) private readonly trust: Trust,
   ) {}
 
   @On('request.submitted')
@@ -23,6 +25,9 @@ export class OnRequest {
   async approved({ data }: Message<'request.approved'>, tx: Tx<'issuer'>): Promise<void> {
     const { requestId, requestDigest, policyDigest, grant, require, statement, votes } = data;
     const approval = { requestId, requestDigest, policyDigest, grant, require, statement, votes };
+    // Nothing is kept of a forged one: the first approval that is kept is the only one that a request ever gets.
+    const forged = forgery(approval, this.trust, this.clock.now());
+    if (forged) throw new Unacceptable(forged.code, forged.detail);
     await this.decide(tx, await this.issues.meet(tx, { requestId, approval }));
   }
 

@@ -28,17 +28,19 @@ export class Rotations {
     const row = await this.stops.locked(tx.db, tokenId);
     const token = row && { ...row, saved_version: row.version };
     if (!token || token.state === 'revoked' || token.state === 'expired') return undefined;
-    const living = await tx.db.query<GenerationRow & { now: Date }>(
-      `SELECT *, now() FROM generation WHERE token_id = $1 AND state <> 'retired' ORDER BY generation`, [tokenId],
+    const rows = await tx.db.query<GenerationRow & { now: Date }>(
+      `SELECT g.*, now() FROM (VALUES (1)) one LEFT JOIN generation g ON g.token_id = $1 AND g.state <> 'retired' ORDER BY g.generation`, [tokenId],
     );
-    return living.length === 0 ? undefined : { token, living, now: (living[0] as { now: Date }).now };
+    return { token, living: rows.filter(({ generation }) => generation !== null), now: (rows[0] as { now: Date }).now };
   }
 
-  /** Begins a rotation. An earlier successor that nobody used makes room: two orphans never live. */
+  /**
+   * Begins a rotation. An earlier successor that nobody used makes room: two orphans never live. Where no secret lives any
+   * more, because an emergency's successor was not claimed in time, this is how the owner gets in again.
+   */
   async begin(tx: Tx<'issuer'>, held: Held, due: RotationDue): Promise<void> {
     const { token, living, now } = held;
-    const current = living.filter(({ state }) => state !== 'claimable').at(-1);
-    if (!current || token.state === 'issued') return; // Nobody has the first secret yet: there is nothing to replace.
+    if (token.state === 'issued') return; // Nobody has the first secret yet: there is nothing to replace.
     // Begun before, and perhaps long ended: said again it begins nothing.
     if ((await tx.db.query('SELECT 1 FROM generation WHERE rotation_id = $1', [due.rotationId])).length > 0) return;
     const isEmergency = due.cause === 'emergency' || due.cause === 'leak';
@@ -64,7 +66,7 @@ export class Rotations {
   /** Without the key the successor lapses like one that nobody claims, and the old secret lives on. */
   private async deliverSealed(tx: Tx<'issuer'>, token: HeldToken, rotationId: RotationId, deadlineAt: string): Promise<void> {
     const { token_id: tokenId, generation } = token;
-    const key = await this.sealing.keyOf(tx.db, token.owner_id, token.delivery_key ?? '');
+    const key = await this.sealing.keyOfToken(tx.db, token);
     if (!key) return;
     const sealed = await this.secrets.sealed(tx, token, generation, key);
     await tx.db.query(`UPDATE generation SET state = 'delivered', claim_before = NULL, claimed_at = now() WHERE token_id = $1 AND generation = $2`, [tokenId, generation]);

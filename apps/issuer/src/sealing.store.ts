@@ -1,22 +1,12 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { calculateJwkThumbprint, CompactEncrypt, importJWK, type JWK } from 'jose';
-import { canonicalJson, type Principal, type SealingKeyAnswer, type SealingKeyRegistration } from '@writ/contracts';
-import { lookup, type Db } from '@writ/messaging';
-import { conflict, invalid } from '@writ/service';
-import { encodeFields, macEquals, type KeyProvider, type Secret } from '@writ/token';
-import { KEYS } from './keys.store.js';
+import { requestDigest } from '@writ/contracts';
+import type { Db } from '@writ/messaging';
+import type { Secret } from '@writ/token';
+import type { SignedRequest } from './may-issue.js';
+import type { TokenRow } from './token.row.js';
 
-interface KeyRow {
-  thumbprint: string;
-  owner: string;
-  key_id: string;
-  jwk: JWK;
-  mac: Buffer;
-  mac_kid: string;
-}
-
-/** A registered key that a secret may be sealed to. */
+/** A key that a secret may be sealed to. */
 export interface SealingKey {
   keyId: string;
   jwk: JWK;
@@ -30,38 +20,22 @@ export interface Sealed {
   expiresAt: string;
 }
 
-const keyByThumbprint = lookup<KeyRow>(`SELECT * FROM sealing_key WHERE owner || ' ' || thumbprint = ANY($1)`, (row) => `${row.owner} ${row.thumbprint}`);
-
-/** The keys that administrators registered, each for one requester: nobody else's secrets are sealed to it. */
+/** The keys that requests carry: believed where their thumbprint stands in the digest that the request service signed. */
 @Injectable()
 export class Sealing {
-  constructor(@Inject(KEYS) private readonly keys: KeyProvider) {}
-
-  /** Registers a key under a name once. `key-id-taken` where another key has the name. */
-  async register(db: Db, { owner, keyId, jwk }: SealingKeyRegistration, by: Principal): Promise<SealingKeyAnswer> {
-    const thumbprint = await thumbprintOf(jwk);
-    const kid = this.keys.keys('row').current;
-    const mac = await this.keys.mac('row', bytesOf(owner, thumbprint, jwk), kid);
-    const [row] = await db.query<KeyRow>(
-      `INSERT INTO sealing_key AS k (owner, key_id, thumbprint, jwk, registered_by, mac, mac_kid) VALUES ($1, $2, $3, $4, $5, $6, $7)
-       ON CONFLICT (owner, key_id) DO UPDATE SET key_id = excluded.key_id RETURNING thumbprint`,
-      [owner, keyId, thumbprint, JSON.stringify(jwk), JSON.stringify(by), mac, kid],
-    );
-    if (row?.thumbprint !== thumbprint) throw conflict('key-id-taken', 'Another key has this name.', 'Choose another keyId.');
-    return { owner, keyId, thumbprint };
+  /** The key of a request whose digest and signature were checked. */
+  async keyOf({ delivery, deliveryKey, deliveryKeyThumbprint }: SignedRequest): Promise<SealingKey | undefined> {
+    if (delivery.mode !== 'sealed' || !deliveryKey || !deliveryKeyThumbprint || 'd' in deliveryKey) return undefined;
+    const thumbprint = await calculateJwkThumbprint(deliveryKey as JWK).catch(() => undefined);
+    return thumbprint === deliveryKeyThumbprint ? { keyId: delivery.keyId ?? thumbprint, jwk: deliveryKey as JWK } : undefined;
   }
 
-  async list(db: Db): Promise<SealingKeyAnswer[]> {
-    const rows = await db.query<KeyRow>('SELECT * FROM sealing_key ORDER BY owner, key_id');
-    return rows.map(({ owner, key_id, thumbprint }) => ({ owner, keyId: key_id, thumbprint }));
-  }
-
-  /** The requester's key with the thumbprint that its request is bound to. */
-  async keyOf(db: Db, owner: string, thumbprint: string): Promise<SealingKey | undefined> {
-    const row = await db.one(keyByThumbprint, `${owner} ${thumbprint}`);
-    if (!row || (await calculateJwkThumbprint(row.jwk)) !== thumbprint) return undefined;
-    const mac = await this.keys.mac('row', bytesOf(owner, thumbprint, row.jwk as Record<string, unknown>), row.mac_kid);
-    return macEquals(mac, row.mac) ? { keyId: row.key_id, jwk: row.jwk } : undefined;
+  /** The key that a token's further secrets are sealed to, from the request that its sealed row names; nobody's after a transfer. */
+  async keyOfToken(db: Db, token: TokenRow): Promise<SealingKey | undefined> {
+    const [row] = await db.query<{ facts: SignedRequest | null }>('SELECT facts FROM request WHERE request_id = $1', [token.request_id]);
+    const facts = row?.facts;
+    if (!facts || facts.requester.id !== token.owner_id || requestDigest({ ...facts, reason: '' }) !== token.request_digest) return undefined;
+    return this.keyOf(facts);
   }
 }
 
@@ -71,20 +45,4 @@ export async function seal(key: SealingKey, secret: Secret, facts: Sealed): Prom
   return new CompactEncrypt(payload)
     .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', kid: key.keyId, typ: 'writ-secret+jwe', request: facts.requestId })
     .encrypt(await importJWK(key.jwk, 'ECDH-ES'));
-}
-
-async function thumbprintOf(jwk: Record<string, unknown>): Promise<string> {
-  const kind = `${String(jwk.kty)} ${String(jwk.crv)}`;
-  if (kind !== 'EC P-256' && kind !== 'OKP X25519') throw invalid([{ pointer: '/jwk', message: 'Only EC P-256 and OKP X25519 keys can be sealed to.' }]);
-  if ('d' in jwk) throw invalid([{ pointer: '/jwk/d', message: 'This is a private key. It is compromised now: make a new one and send its public half.' }]);
-  try {
-    createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
-  } catch {
-    throw invalid([{ pointer: '/jwk', message: 'This is no valid public key.' }]);
-  }
-  return calculateJwkThumbprint(jwk as JWK);
-}
-
-function bytesOf(owner: string, thumbprint: string, jwk: Record<string, unknown>): Buffer {
-  return encodeFields('writ/sealing-key/v1', [owner, thumbprint, canonicalJson(jwk)]);
 }

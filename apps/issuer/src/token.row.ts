@@ -17,7 +17,6 @@ export interface TokenRow {
   scopes: string[];
   environment: string;
   delivery: Delivery;
-  delivery_key: string | null;
   issued_at: Date;
   expires_at: Date;
   /** When the issuer has to look at it next: the end, or the claim deadline of a token that nobody claimed. */

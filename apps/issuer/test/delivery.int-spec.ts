@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey, type JWK } from 'jose';
+import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
 import { makeId, type Grant } from '@writ/contracts';
@@ -14,8 +14,7 @@ let issuer: Service;
 let gateway: Record<string, string>;
 let tap: Tap;
 let privateKey: CryptoKey;
-let jwk: JWK;
-let thumbprint: string;
+let key: { jwk: Record<string, unknown>; thumbprint: string };
 
 beforeAll(async () => {
   issuing = await Issuing.create();
@@ -24,10 +23,8 @@ beforeAll(async () => {
   tap = await issuing.bench.bus.tap();
   const pair = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
   privateKey = pair.privateKey;
-  jwk = await exportJWK(pair.publicKey);
-  thumbprint = await calculateJwkThumbprint(jwk);
-  const registered = await issuing.post(issuer, '/v1/sealing-keys', { owner: 'svc:sealed', keyId: 'k1', jwk }, await issuing.bearer('root', ['admins']));
-  expect(registered).toMatchObject({ status: 201, body: { thumbprint } });
+  const jwk = await exportJWK(pair.publicKey);
+  key = { jwk: jwk as Record<string, unknown>, thumbprint: await calculateJwkThumbprint(jwk) };
 });
 afterAll(async () => {
   await issuing?.drop();
@@ -42,7 +39,7 @@ const opened = async (sealed: unknown) => {
 
 describe('a sealed delivery', () => {
   it('can be opened by the registered key alone, and nothing is left to claim (G3)', async () => {
-    const { tokenId, request } = await issuing.issued({ ...sealedAsk, thumbprint });
+    const { tokenId, request } = await issuing.issued({ ...sealedAsk, key });
     const { envelope } = await tap.next('token.issued', (data) => data.tokenId === tokenId);
     const { secret, header, requestId } = await opened(envelope.data.sealed);
     expect(header).toMatchObject({ alg: 'ECDH-ES', enc: 'A256GCM', kid: 'k1', request: request.requestId });
@@ -54,7 +51,7 @@ describe('a sealed delivery', () => {
   });
 
   it('seals a rotation’s successor too (G7)', async () => {
-    const { tokenId } = await issuing.issued({ ...sealedAsk, thumbprint });
+    const { tokenId } = await issuing.issued({ ...sealedAsk, key });
     const rotationId = makeId('rot', Date.now(), randomBytes(10));
     const at = new Date(Date.now() + 60_000).toISOString();
     await issuing.due({ tokenId, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
@@ -63,13 +60,29 @@ describe('a sealed delivery', () => {
     expect((await verify(secret)).body.code).toBe('VALID');
   });
 
-  it('goes to no key that the issuer does not know, nor to another requester’s (G10)', async () => {
-    for (const asked of [{ ...sealedAsk, thumbprint: 'x'.repeat(43) }, { ...sealedAsk, requester: 'mallory', thumbprint }]) {
-      const request = issuing.submission(asked);
+  it('goes to no key but the one that the request is bound to (G10)', async () => {
+    const thief = (await exportJWK((await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true })).publicKey)) as Record<string, unknown>;
+    for (const other of [{ ...key, jwk: thief }, { ...key, thumbprint: 'x'.repeat(43) }, { ...key, jwk: { ...key.jwk, d: 'AA' } }]) {
+      const request = issuing.submission({ ...sealedAsk, key: other });
       await issuing.bench.bus.say('request', 'request.submitted', request);
       await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
       expect((await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code).toBe('sealing-key-unknown');
     }
+  });
+
+  it('of a successor goes to no other key, though somebody put one into the database (G3, G10)', async () => {
+    const { tokenId, request } = await issuing.issued({ ...sealedAsk, key });
+    const { publicKey } = await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true });
+    const thief = await exportJWK(publicKey);
+    await issuing.bench.database('issuer').query(
+      `UPDATE request SET facts = facts || jsonb_build_object('deliveryKey', $2::jsonb, 'deliveryKeyThumbprint', $3::text) WHERE request_id = $1`, [request.requestId, JSON.stringify(thief), await calculateJwkThumbprint(thief)],
+    );
+    const rotationId = makeId('rot', Date.now(), randomBytes(10));
+    const at = new Date(Date.now() + 60_000).toISOString();
+    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'claimable');
+    await issuing.issued({ ...sealedAsk, key });
+    expect(tap.ofType('token.rotated').filter(({ envelope: { data } }) => data.rotationId === rotationId && data.sealed !== undefined)).toEqual([]);
   });
 });
 

@@ -18,7 +18,8 @@ export interface Asked {
   ttl?: string;
   environment?: string;
   delivery?: AcceptedRequest['delivery'];
-  thumbprint?: string;
+  /** The requester's public key, as the request service has it registered. */
+  key?: { thumbprint: string; jwk: Record<string, unknown> };
   /** The token that it replaces; policy says of its approval that it shrinks it. */
   shrinks?: string;
 }
@@ -63,23 +64,23 @@ export class Issuing {
     return { iss: this.bench.identity.issuer, sub };
   }
 
-  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, thumbprint, shrinks }: Asked = {}): RequestSubmitted {
+  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, key, shrinks }: Asked = {}): RequestSubmitted {
     const request = {
       requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: 'x', submitter: this.person(requester), requester: { id: requester, team: 'orders' },
-      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(thumbprint ? { deliveryKeyThumbprint: thumbprint } : {}), ...(shrinks ? { replaces: shrinks as TokenId } : {}),
+      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(key ? { deliveryKeyThumbprint: key.thumbprint, deliveryKey: key.jwk } : {}), ...(shrinks ? { replaces: shrinks as TokenId } : {}),
     };
     const digest = requestDigest(request);
     const statement = signStatement(this.bench.signingKey('request'), 'request', { iat: seconds(), requestId: request.requestId, requestDigest: digest });
     return { ...request, requestDigest: digest, statement };
   }
 
-  approval(request: RequestSubmitted, grant: Partial<Grant> = {}, votes: Vote[] = [], require: Quorum[] = [], outcome: 'approve' | 'hold' | 'deny' = 'approve'): RequestApproved {
+  approval(request: RequestSubmitted, grant: Partial<Grant> = {}, votes: Vote[] = [], require: Quorum[] = [], outcome: 'approve' | 'hold' | 'deny' = 'approve', lifeSeconds = 600): RequestApproved {
     const whole = { scopes: request.scopes, ...grant };
     const { requestId, requestDigest: digest } = request;
     const key = this.bench.signingKey('policy');
     return {
       requestId, requestDigest: digest, policyDigest, code: 'auto', because: [], grant: whole, require,
-      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + 600, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require, ...(request.replaces ? { shrinks: request.replaces } : {}) }),
+      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + lifeSeconds, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require, ...(request.replaces ? { shrinks: request.replaces } : {}) }),
       votes: votes.map(({ reviewer, groups = ['security'], vote = 'approve', narrow, digest: other }) => signStatement(key, 'vote', {
         iat: seconds(), exp: seconds() + 600, requestId, requestDigest: other ?? digest, reviewer: this.person(reviewer), groups, vote, ...(narrow ? { narrow } : {}),
       })),

@@ -1,3 +1,4 @@
+import type { RequestApproved } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
@@ -22,6 +23,8 @@ afterAll(async () => {
 const verify = (token: string, more: object = {}, as = gateway) => issuing.post(issuer, '/v1/tokens/verify', { token, ...more }, as);
 const claim = async (tokenId: string, sub = 'alice', key?: string, body: object = {}) =>
   issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, body, { ...(await issuing.bearer(sub)), ...(key ? { 'idempotency-key': key } : {}) });
+
+const parkedAs = async (id: string, code: string) => expect((await tap.next('message.parked', ({ messageId }) => messageId === id)).envelope.data.code).toBe(code);
 
 describe('a token', () => {
   it('is requested, approved, issued, claimed, verified and revoked', async () => {
@@ -73,13 +76,31 @@ describe('a token', () => {
     expect(refused.envelope.data.code).toBe('request-cancelled');
   });
 
-  it('is not issued where a decision for another request is used (G1)', async () => {
+  it('is issued for the true approval, also where a forged one came first (G1, G2)', async () => {
     const [a, b] = [issuing.submission({ scopes: ['orders:admin'] }), issuing.submission()];
+    const [mine, other] = [issuing.approval(a), issuing.approval(b)];
+    const forgeries: [string, RequestApproved][] = [
+      ['approval-for-another-request', { ...other, requestId: a.requestId, requestDigest: a.requestDigest }],
+      ['approval-changed', { ...mine, grant: { scopes: ['orders:admin', 'orders:write'] } }],
+      ['not-approved', issuing.approval(a, {}, [], [], 'hold')],
+      ['decision-statement-bad-signature', { ...mine, statement: `${mine.statement.slice(0, -8)}AAAAAAAA` }],
+      ['quorum-missing', issuing.approval(a, {}, [], [{ group: 'security', approvers: 1 }])],
+    ];
+    // Before its request is known, and after.
+    for (const [code, forged] of forgeries) await parkedAs(await issuing.bench.bus.say('policy', 'request.approved', forged), code);
     await issuing.bench.bus.say('request', 'request.submitted', a);
-    const stolen = { ...issuing.approval(b), requestId: a.requestId, requestDigest: a.requestDigest };
-    await issuing.bench.bus.say('policy', 'request.approved', stolen);
-    const refused = await tap.next('issue.refused', ({ requestId }) => requestId === a.requestId);
-    expect(refused.envelope.data.code).toBe('approval-for-another-request');
+    for (const [code, forged] of forgeries) await parkedAs(await issuing.bench.bus.say('policy', 'request.approved', forged), code);
+    await issuing.bench.bus.say('policy', 'request.approved', mine);
+    const issued = await tap.next('token.issued', ({ requestId }) => requestId === a.requestId);
+    expect(issued.envelope.data.scopes).toEqual(['orders:admin']);
+  });
+
+  it('is refused for an approval that came too late: that is an outcome (G2)', async () => {
+    const request = issuing.submission();
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request, {}, [], [], 'approve', -1));
+    const refused = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
+    expect(refused.envelope.data.code).toBe('decision-statement-expired');
   });
 
   it('is not issued where the stored request was edited (G1)', async () => {

@@ -138,6 +138,31 @@ describe('a rotation', () => {
   });
 });
 
+describe('whoever was locked out', () => {
+  it('gets in again by a further rotation: an emergency’s successor that nobody claimed is not the last (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const lost = await rotate(tokenId, { cause: 'emergency', claimMs: 300 });
+    await tap.next('token.retired', (data) => data.rotationId === lost && data.generation === 2 && data.code === 'unclaimed');
+    expect(await codeOf(secret)).toBe('REVOKED');
+    expect((await claim(tokenId, { rotationId: lost })).body.code).toBe('secret-retired');
+    const rotationId = await rotate(tokenId);
+    const { status, body } = await claim(tokenId, { rotationId });
+    expect([status, body.generation]).toEqual([201, 3]);
+    expect(await codeOf(body.secret)).toBe('VALID');
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'used');
+    expect([await codeOf(secret), await codeOf(body.secret)]).toEqual(['REVOKED', 'VALID']);
+  });
+
+  it('gets one living successor, however many emergencies there were before a claim (G7)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const first = await rotate(tokenId, { cause: 'emergency' });
+    const second = await rotate(tokenId, { cause: 'emergency' });
+    expect((await claim(tokenId, { rotationId: first })).body.code).toBe('secret-retired');
+    const { body } = await claim(tokenId, { rotationId: second });
+    expect(await codeOf(body.secret)).toBe('VALID');
+  });
+});
+
 describe('an incident', () => {
   const proposal = (tokenId: string, action: MisuseAction, more: object = {}) => {
     const alertId = makeId('alr', Date.now(), randomBytes(10));

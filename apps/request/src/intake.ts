@@ -9,8 +9,9 @@ import { currentOutcome } from './outcome.js';
 import { endFault, readBody } from './read-submission.js';
 import { isRefusal, refuse, type Refusal } from './refusal.js';
 import {
-  refusalByKey, requestBySubmission, replacedByToken, sealingKeyByName, speakerByName, speakerBySubject, type Replaced, type RequestRow,
+  refusalByKey, requestBySubmission, replacedByToken, sealingKeyByName, speakerByName, speakerBySubject, type Replaced, type RequestRow, type SealingKey,
 } from './request.store.js';
+import { publicHalf } from './sealing-key.js';
 import { callerVoice, upstreamVoice, type Asker, type Voice } from './speak-for.js';
 
 export const SIGNING_KEY = Symbol('signing key');
@@ -65,9 +66,9 @@ export class Intake {
     if (fault) return fault;
     const replaced = await replacedBy(tx, body);
     if (replaced && isRefusal(replaced)) return replaced;
-    const thumbprint = await thumbprintOf(tx, body);
-    if (thumbprint !== undefined && typeof thumbprint !== 'string') return thumbprint;
-    return this.accept(tx, { ask, submissionId, body, bodyDigest, voice, thumbprint, replaced, now: speaker.now });
+    const key = await sealingKeyOf(tx, body);
+    if (key && isRefusal(key)) return key;
+    return this.accept(tx, { ask, submissionId, body, bodyDigest, voice, key, replaced, now: speaker.now });
   }
 
   private repeated(tx: Tx<'request'>, before: RequestRow, bodyDigest: Digest): Taken | Refusal {
@@ -80,13 +81,13 @@ export class Intake {
   }
 
   private accept(tx: Tx<'request'>, facts: Acceptance): Taken {
-    const { ask, submissionId, body, bodyDigest, voice, thumbprint, replaced, now } = facts;
+    const { ask, submissionId, body, bodyDigest, voice, key, replaced, now } = facts;
     const accepted: AcceptedRequest = {
       // The row with this source and id is unique: of two that try at once, one commits, and its time is the id's.
       requestId: deriveId('req', now.getTime(), ask.source, submissionId),
       source: ask.source, submitter: ask.submitter, requester: voice.requester, claimant: voice.claimant,
       reason: body.reason, resource: body.resource, audience: body.resource, scopes: body.scopes, environment: body.environment,
-      ttl: body.ttl, expiresAt: body.expiresAt, delivery: body.delivery, deliveryKeyThumbprint: thumbprint, replaces: body.replaces,
+      ttl: body.ttl, expiresAt: body.expiresAt, delivery: body.delivery, deliveryKeyThumbprint: key?.thumbprint, deliveryKey: key && publicHalf(key.jwk), replaces: body.replaces,
     };
     const { requestId, requester, claimant } = accepted;
     const digest = requestDigest(accepted);
@@ -123,15 +124,15 @@ interface Acceptance {
   body: Submission;
   bodyDigest: Digest;
   voice: Voice;
-  thumbprint?: string;
+  key?: SealingKey;
   replaced?: Replaced;
   now: Date;
 }
 
-async function thumbprintOf(tx: Tx<'request'>, { requester, delivery }: Submission): Promise<string | undefined | Refusal> {
+async function sealingKeyOf(tx: Tx<'request'>, { requester, delivery }: Submission): Promise<SealingKey | undefined | Refusal> {
   if (delivery.mode !== 'sealed') return undefined;
   const key = await tx.db.one(sealingKeyByName, `${requester.id} ${delivery.keyId}`);
-  return key?.thumbprint ?? refuse('sealing-key-unknown', 'The requester has no registered key of this name.', [{ pointer: '/delivery/keyId', message: 'This key is not registered for the requester.' }]);
+  return key ?? refuse('sealing-key-unknown', 'The requester has no registered key of this name.', [{ pointer: '/delivery/keyId', message: 'This key is not registered for the requester.' }]);
 }
 
 /** A token is replaced for whom it was made, nobody else. */

@@ -39,6 +39,12 @@ export interface Speaker {
   now: Date;
 }
 
+/** A requester's registered public key. */
+export interface SealingKey {
+  thumbprint: string;
+  jwk: Record<string, unknown>;
+}
+
 const speakers = (column: 'name' | 'subject') => lookup<Speaker>(
   `SELECT k.key, u.registration, clock_timestamp() AS now FROM unnest($1::text[]) AS k(key) LEFT JOIN upstream u ON u.${column} = k.key`,
   (row) => row.key,
@@ -63,7 +69,7 @@ export interface Replaced {
 export const replacedByToken = lookup<Replaced>(
   `SELECT token_id, requester_id, request_id, issued->>'expiresAt' AS expires_at FROM request WHERE token_id = ANY($1)`, (row) => row.token_id,
 );
-export const sealingKeyByName = lookup<{ name: string; thumbprint: string }>('SELECT name, thumbprint FROM sealing_key WHERE name = ANY($1)', (row) => row.name);
+export const sealingKeyByName = lookup<SealingKey & { name: string }>('SELECT name, thumbprint, jwk FROM sealing_key WHERE name = ANY($1)', (row) => row.name);
 export const refusalByKey = lookup<{ refusal_key: string }>('SELECT refusal_key FROM refusal WHERE refusal_key = ANY($1)', (row) => row.refusal_key);
 
 export async function requestById(db: Db, id: string, lock = false): Promise<RequestRow | undefined> {

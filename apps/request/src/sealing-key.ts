@@ -14,5 +14,10 @@ export function sealingThumbprint(jwk: Record<string, unknown>): string | FieldP
   } catch {
     return { pointer: '/jwk', message: 'This is no valid public key.' };
   }
-  return hash('sha256', canonicalJson(Object.fromEntries(names.map((name) => [name, jwk[name]]))), 'base64url');
+  return hash('sha256', canonicalJson(publicHalf(jwk)), 'base64url');
+}
+
+/** What the key is, and nothing that was written beside it. */
+export function publicHalf(jwk: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries((members[`${String(jwk.kty)} ${String(jwk.crv)}`] ?? []).map((name) => [name, jwk[name]]));
 }

@@ -177,7 +177,7 @@ describe('a submission over AMQP', () => {
     const registered = await call('POST', '/v1/sealing-keys', 'admin', key);
     expect(registered.status).toBe(201);
     const { data } = await submitted({ delivery: { mode: 'sealed', keyId: 'k1' } });
-    expect(data.deliveryKeyThumbprint).toBe(registered.body.thumbprint);
+    expect(data).toMatchObject({ deliveryKeyThumbprint: registered.body.thumbprint, deliveryKey: { kty: 'EC', crv: 'P-256' } });
     await publish(envelope(body({ requester: { id: 'svc:other' }, delivery: { mode: 'sealed', keyId: 'k1' } })));
     await outcomes.next('request.refused', ({ code, problems }) => code === 'sealing-key-unknown' && Array.isArray(problems));
     const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });

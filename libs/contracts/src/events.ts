@@ -1,6 +1,6 @@
 import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min, ValidateNested,
 } from 'class-validator';
 import {
   IsAlertId, IsCode, IsDigest, IsDuration, IsEnvironment, IsName, IsReportId, IsRequestId, IsRotationId, IsScope,
@@ -38,6 +38,7 @@ export class RequestSubmitted implements AcceptedRequest {
   @IsOptional() @IsTime() expiresAt?: string;
   @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
   @IsOptional() @IsString() @MaxLength(64) deliveryKeyThumbprint?: string;
+  @IsOptional() @IsObject() deliveryKey?: Record<string, unknown>;
   @IsOptional() @IsTokenId() replaces?: TokenId;
   @IsDigest() requestDigest!: Digest;
   /** The request service's signature over the digest, purpose `request`. */

@@ -48,6 +48,8 @@ export interface AcceptedRequest {
   delivery: Delivery;
   /** RFC 7638 thumbprint of the registered key that a sealed secret goes to. */
   deliveryKeyThumbprint?: string;
+  /** The key itself as a public JWK (RFC 7517): the digest binds it by its thumbprint. */
+  deliveryKey?: Record<string, unknown>;
   replaces?: TokenId;
 }
 

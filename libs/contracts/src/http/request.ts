@@ -46,7 +46,7 @@ export class SealingKeyRegistration {
 export interface SealingKeyAnswer {
   owner: string;
   keyId: string;
-  /** RFC 7638, SHA-256, base64url: what a request's digest and the issuer's register agree by. */
+  /** RFC 7638, SHA-256, base64url: what a request's digest binds its key by. */
   thumbprint: string;
 }
 
