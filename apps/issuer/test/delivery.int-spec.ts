@@ -79,7 +79,7 @@ describe('a sealed delivery', () => {
     );
     const rotationId = makeId('rot', Date.now(), randomBytes(10));
     const at = new Date(Date.now() + 60_000).toISOString();
-    await issuing.bench.bus.say('rotation', 'rotation.due', { tokenId: tokenId as never, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
+    await issuing.due({ tokenId, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
     await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'claimable');
     await issuing.issued({ ...sealedAsk, key });
     expect(tap.ofType('token.rotated').filter(({ envelope: { data } }) => data.rotationId === rotationId && data.sealed !== undefined)).toEqual([]);

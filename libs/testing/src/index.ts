@@ -3,3 +3,4 @@ export { roleGroups, TestBench } from './bench.js';
 export { Tap, TestBus, until, type Heard } from './bus.js';
 export { testDatabase, type TestDatabase } from './database.js';
 export { TestIdentity, type TokenFacts } from './identity.js';
+export { FaultProxy, type Fault } from './fault-proxy.js';
