@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Transform, Type } from 'class-transformer';
+import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
 import { FromJson, IsAddress, ServiceConfig } from '@writ/service';
 
 /** What the monitor is told besides what every service is. */
@@ -17,6 +17,11 @@ export class MonitorConfig extends ServiceConfig {
    * content of `WRIT_LEAK_KEYS_FILE`. Without them the route answers that it is not set up.
    */
   @IsOptional() @IsObject() @FromJson() leakKeys?: unknown;
+  /**
+   * Files in MaxMind's DB format, such as GeoLite2-City.mmdb and GeoLite2-ASN.mmdb, separated by colons. Without them
+   * places say nothing, and every network weighs the same.
+   */
+  @IsArray() @Transform(({ value }) => (typeof value === 'string' ? value.split(':').filter(Boolean) : value) as unknown) geoipPaths: string[] = [];
   /** A scope that a token did not use for this long is one that it does not need. */
   @IsInt() @Min(1) @Type(() => Number) unusedScopeDays: number = 30;
 }

@@ -14,6 +14,8 @@ const newNetwork = { networkAge: 60, networkLead: 20 * 86_400, networkCalls: 10,
 const newAgent = { agentAge: 60, agentChurn: 1.2 };
 const young = { firstUsedAt: now - 300, calls: 850, highMinute: 0, minutesSeen: 0 };
 
+const travel = { from: 'NZ', kilometres: 11_000, minutes: 20 };
+
 const judged: [what: string, features: Partial<Features>, around: Partial<Surroundings>, verdict: string | undefined][] = [
   ['use as always', {}, {}, undefined],
   ['a busy minute below twice the busiest', { rate: 39 }, {}, undefined],
@@ -40,6 +42,14 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
   ['one new caller on three tokens', { ...newNetwork, ...newAgent, agentChurn: 9 }, { tokensOfCaller: 3, tokensOfNetwork: 3 }, 'one-source-many-tokens notify'],
   ['a new network where bait was taken', newNetwork, { baited: true }, 'honeytoken-source suspend'],
   ['a known network where bait was taken', {}, { baited: true }, undefined],
+  ['a new country of a token that stays where it is', newNetwork, { geo: { country: 'BR', known: ['NZ'] } }, 'new-country notify'],
+  ['a new country of somebody who moved lately', { ...newNetwork, networkChurn: 2.5 }, { geo: { country: 'BR', known: ['NZ'] } }, 'new-country notify'],
+  ['a new country of somebody who roams', { ...newNetwork, networkChurn: 6 }, { geo: { country: 'BR', known: ['NZ'] } }, undefined],
+  ['a country that is known', { ...newNetwork, networkChurn: 2.5 }, { geo: { country: 'NZ', known: ['NZ'] } }, 'new-network note'],
+  ['a new agent where nobody can be by now', { ...newNetwork, ...newAgent }, { geo: { country: 'BR', known: ['NZ'], travel } }, 'impossible-travel suspend'],
+  ['the known agent where nobody can be by now: a proxy', { ...newNetwork, networkChurn: 2.5 }, { geo: { country: 'NZ', known: ['NZ'], travel } }, 'new-network note'],
+  ['a phone that is where it cannot be by now', { ...newNetwork, networkChurn: 9, ...newAgent, agentChurn: 9 }, { geo: { country: 'BR', known: ['NZ'], travel } }, undefined],
+  ['a deploy where nobody can be by now', { ...newNetwork, ...newAgent }, { geo: { country: 'NZ', known: ['NZ'], travel }, tokensOfAgent: 15, tokensOfNetwork: 9 }, 'new-network note'],
   ['awake again where it slept', { awakeFor: 5, sleptDays: 40 }, {}, 'awakening note'],
   ['awake again elsewhere', { awakeFor: 5, sleptDays: 40, ...newNetwork }, {}, 'awakening notify'],
   ['the first use of all, soon after issue', { ...young, calls: 3, liveCalls: 3, networkAge: 0, networkLead: -1 }, { unusedDays: 2 }, undefined],

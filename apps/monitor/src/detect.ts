@@ -1,5 +1,6 @@
 import type { Detector, MisuseAction } from '@writ/contracts';
 import type { Features } from './features.js';
+import type { GeoFacts } from './geo.js';
 
 /** What is known beyond the token's own baseline. */
 export interface Surroundings {
@@ -19,6 +20,8 @@ export interface Surroundings {
   unusedDays: number;
   /** A honeytoken was used from the new network within the last day. */
   baited: boolean;
+  /** Of the new network, where the operator's files know it. */
+  geo?: GeoFacts;
 }
 
 export interface Finding {
@@ -42,7 +45,7 @@ const deployShare = 0.5;
  * that honest moves do not show; everything weaker tells the owner, or is only noted.
  */
 export function detect(features: Features, around: Surroundings): Finding[] {
-  const findings = [baited, burst, rate, deniedScopes, oneSource, awakening, deadSecret, newCaller, newNetwork]
+  const findings = [baited, burst, rate, deniedScopes, oneSource, awakening, deadSecret, newCaller, travel, newCountry, newNetwork]
     .map((judge) => judge(features, around))
     .filter((finding) => finding !== undefined);
   const capped = features.quietUntil > features.now || features.learningUntil > features.now ? findings.map(toNote) : findings;
@@ -106,14 +109,26 @@ const newCaller: Judge = (f, around) => {
   if (isLearning(f) || !isNewNetwork(f) || !isNewAgent(f) || f.neighbourKnown || isDeploy(around)) return undefined;
   // Of who roams only the agent can tell: it must be the first new one in weeks.
   if (f.agentChurn > (roams(f) ? 1.3 : 4)) return undefined;
-  return finding('new-caller', 'notify', `First use by ${around.agent} from ${around.network}: neither agent nor network was seen before.`);
+  return finding('new-caller', 'notify', `First use by ${around.agent} from ${around.network}${placeOf(around.geo)}: neither agent nor network was seen before.`);
 };
 
-const newNetwork: Judge = (f, { network, tokensOfNetwork }) => {
+/** Phones, proxies and offices with several ways out are in two places at once as well: they roam, or keep their agent. */
+const travel: Judge = (f, { geo, network, agent, ...around }) => {
+  if (!geo?.travel || isLearning(f) || !isNewNetwork(f) || f.networkCalls === 0 || roams(f) || !isNewAgent(f) || isDeploy({ network, agent, ...around })) return undefined;
+  const { from, kilometres, minutes } = geo.travel;
+  return finding('impossible-travel', 'suspend', `Used by ${agent} from ${network} in ${geo.country}, about ${kilometres.toLocaleString('en')} km from where it was used ${minutes} min before (${from}): neither agent, network nor country was seen before.`);
+};
+
+const newCountry: Judge = (f, { geo, network, tokensOfNetwork }) => {
+  if (!geo || geo.known.includes(geo.country) || isLearning(f) || !isNewNetwork(f) || roams(f) || tokensOfNetwork >= 3) return undefined;
+  return finding('new-country', 'notify', `First use from ${geo.country} (${network}); so far it was used from ${geo.known.join(', ')}.`);
+};
+
+const newNetwork: Judge = (f, { network, tokensOfNetwork, geo }) => {
   if (isLearning(f) || !isNewNetwork(f) || roams(f)) return undefined;
   // The first move in weeks of a token that stays where it is; a whole team that moves is a fail-over.
   const settled = f.now - f.firstUsedAt > 7 * day && f.networkChurn < 2 && tokensOfNetwork < 3;
-  return finding('new-network', settled ? 'notify' : 'note', `First use from ${network}; ${f.networksKnown} networks were known.`);
+  return finding('new-network', settled ? 'notify' : 'note', `First use from ${network}${placeOf(geo)}; ${f.networksKnown} networks were known.`);
 };
 
 const awakening: Judge = (f, { network, unusedDays }) => {
@@ -144,6 +159,13 @@ const oneSource: Judge = (f, around) => {
   if (isLearning(f) || !isNewNetwork(f) || f.neighbourKnown || around.tokensOfCaller < 3) return undefined;
   return finding('one-source-many-tokens', 'notify', `${around.network} was new to ${around.tokensOfCaller} tokens within an hour, by agents that were new to them too.`);
 };
+
+/** For the owner, who knows whether that is theirs. */
+function placeOf(geo: GeoFacts | undefined): string {
+  if (!geo) return '';
+  const { country, operator } = geo;
+  return ` in ${country}${operator ? ` (AS${operator.asn}, ${operator.known ? 'which it was used from before' : 'new to it'})` : ''}`;
+}
 
 function finding(detector: Detector, action: MisuseAction, explanation: string): Finding {
   return { detector, action, explanation };

@@ -5,6 +5,7 @@ import { AlertsController } from './alerts.controller.js';
 import { Baselines } from './baseline.store.js';
 import { MonitorConfig } from './config.js';
 import { DetectorsController } from './detectors.controller.js';
+import { Places } from './geo.store.js';
 import { Honeytokens, HONEYTOKEN_KEYS } from './honeytoken.store.js';
 import { HoneytokensController } from './honeytokens.controller.js';
 import { leakKeysOf } from './leak-report.js';
@@ -21,7 +22,7 @@ import { WatchController } from './watch.controller.js';
 @Module({
   controllers: [OnUsage, OnToken, OnStop, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
   providers: [
-    Baselines, Alerts, Honeytokens, UpkeepJob, NarrowJob,
+    Baselines, Alerts, Honeytokens, Places, UpkeepJob, NarrowJob,
     { provide: HONEYTOKEN_KEYS, useFactory: ({ keysDir }: MonitorConfig) => loadSecretKeys(keysDir, 'honeytoken').map(({ key }) => key), inject: [MonitorConfig] },
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: MonitorConfig) => loadSigningKey(keysDir), inject: [MonitorConfig] },
     { provide: LEAK_KEYS, useFactory: ({ leakKeys }: MonitorConfig) => (leakKeys === undefined ? undefined : leakKeysOf(leakKeys)), inject: [MonitorConfig] },

@@ -5,6 +5,8 @@ import { Alerts } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
 import { detect, isFirstUse, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
+import { geoFactsOf, type GeoFacts } from './geo.js';
+import { Places } from './geo.store.js';
 import { Honeytokens } from './honeytoken.store.js';
 import { limitsOf } from './limit.store.js';
 import { addUsage, emptyBatch, networkHash, shortHash, slicesOf, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
@@ -12,7 +14,7 @@ import { permitted } from './respond.js';
 import { responseRules } from './response.store.js';
 import { seedOf } from './seed.js';
 import { tokenById, type KnownToken } from './token.store.js';
-import { appendMinutes, pastOf, touchSources } from './usage.store.js';
+import { appendMinutes, networksBefore, pastOf, touchSources } from './usage.store.js';
 
 interface Candidate {
   observed: Observed;
@@ -41,7 +43,7 @@ export class OnUsage {
   /** Sources written within the hour by this replica: writing them again would say nothing new. */
   private readonly written = new Map<string, number>();
 
-  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly honeytokens: Honeytokens, private readonly clock: Clock) {}
+  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly honeytokens: Honeytokens, private readonly places: Places, private readonly clock: Clock) {}
 
   @On('usage.recorded')
   recorded({ id, data }: Message<'usage.recorded'>, tx: Tx<'monitor'>): void {
@@ -108,10 +110,22 @@ export class OnUsage {
         tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
         unusedDays: token && isFirstUse(features) ? (features.now - token.issued_at.getTime() / 1000) / 86_400 : 0,
       };
+      around.geo = isNew(features.networkAge) ? await this.geoFacts(tx, observed.tokenId, network, features) : undefined;
       const findings = detect(features, around);
       const [verdict] = permitted(findings, rules, limits, token);
       if (verdict) await this.alerts.raise(tx, { tokenId: observed.tokenId, token, verdict, evidence: { features, around, findings }, observedAt: new Date(features.now * 1000) });
     }
+  }
+
+  /** Only asked where a network is new: known ones have been where they are. */
+  private async geoFacts(tx: Tx<'monitor'>, tokenId: string, network: string, { now, networkAge }: Features): Promise<GeoFacts | undefined> {
+    const here = this.places.known ? this.places.of(network) : undefined;
+    if (!here) return undefined;
+    const before = await networksBefore(tx.db, tokenId, network, new Date((now - networkAge) * 1000));
+    return geoFactsOf(here, before.flatMap(({ value, last_at }) => {
+      const place = this.places.of(value);
+      return place ? [{ place, lastAt: last_at.getTime() / 1000 }] : [];
+    }), now);
   }
 
   /** Bait was taken: nobody honest uses it. It is left alive, so that the thief learns nothing; the thief's other finds are stopped. */

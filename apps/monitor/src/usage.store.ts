@@ -107,6 +107,13 @@ export interface SourceRow {
   last_at: Date;
 }
 
+/** Other networks that a token was used from before one was first seen, the newest few. */
+export function networksBefore(db: Db, tokenId: string, except: string, before: Date): Promise<SourceRow[]> {
+  return db.query<SourceRow>(
+    `SELECT kind, value, first_at, last_at FROM usage_source WHERE token_id = $1 AND kind = 'network' AND value <> $2 AND first_at < $3 ORDER BY last_at DESC LIMIT 20`, [tokenId, except, before],
+  );
+}
+
 export function sourcesOf(db: Db, tokenId: string): Promise<SourceRow[]> {
   return db.query<SourceRow>('SELECT kind, value, first_at, last_at FROM usage_source WHERE token_id = $1 ORDER BY kind, last_at DESC LIMIT 500', [tokenId]);
 }

@@ -6,7 +6,7 @@ export const misuseActions = ['note', 'notify', 'suspend', 'revoke'] as const;
 export type MisuseAction = (typeof misuseActions)[number];
 
 export const detectors = [
-  'honeytoken', 'honeytoken-source', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens',
+  'honeytoken', 'honeytoken-source', 'burst-from-new-network', 'rate', 'new-network', 'new-caller', 'awakening', 'denied-scopes', 'dead-secret', 'one-source-many-tokens', 'new-country', 'impossible-travel',
 ] as const;
 export type Detector = (typeof detectors)[number];
 

@@ -9,7 +9,7 @@ import type { Reading } from './yaml.js';
 // Types alone are taken from the contracts, whose classes cost every decider's thread its start; these must name all of them.
 const detectors: Record<Detector, true> = {
   honeytoken: true, 'honeytoken-source': true, 'burst-from-new-network': true, rate: true, 'new-network': true, 'new-caller': true, awakening: true,
-  'denied-scopes': true, 'dead-secret': true, 'one-source-many-tokens': true,
+  'denied-scopes': true, 'dead-secret': true, 'one-source-many-tokens': true, 'new-country': true, 'impossible-travel': true,
 };
 const actions: Record<MisuseAction, true> = { note: true, notify: true, suspend: true, revoke: true };
 
