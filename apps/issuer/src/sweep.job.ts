@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Transactions } from '@writ/messaging';
-import { Jobs } from '@writ/service';
+import { Health, Jobs } from '@writ/service';
+import { IssuerConfig } from './config.js';
 import { Stops } from './stop.store.js';
 import type { TokenRow } from './token.row.js';
 
@@ -13,14 +14,18 @@ const slice = 500;
  */
 @Injectable()
 export class SweepJob implements OnModuleInit {
-  constructor(private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops) {}
+  constructor(
+    private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly health: Health,
+    private readonly config: IssuerConfig,
+  ) {}
 
   onModuleInit(): void {
     this.jobs.every(everyMs, 'sweep-epochs', () => this.round());
   }
 
   /** One replica at a time, one epoch after the other. */
-  private round(): Promise<boolean> {
+  private async round(): Promise<boolean> {
+    if (!this.health.hasRoom(this.config.outboxLimit)) return false;
     return this.transactions.run(async (tx) => {
       const [swept] = await tx.db.query<{ seq: string }>('SELECT seq FROM epoch_swept FOR UPDATE SKIP LOCKED');
       if (!swept) return false;

@@ -34,7 +34,7 @@ export class CalendarJob {
   }
 
   private async unlessBusy(work: () => Promise<boolean>): Promise<boolean> {
-    return this.health.backlog.outboxUnsent > this.config.outboxLimit ? false : work();
+    return this.health.hasRoom(this.config.outboxLimit) ? work() : false;
   }
 
   /** @returns whether there may be more */

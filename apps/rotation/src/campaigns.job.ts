@@ -21,7 +21,7 @@ export class CampaignsJob {
   }
 
   private async spread(): Promise<boolean> {
-    if (this.health.backlog.outboxUnsent > this.config.outboxLimit) return false;
+    if (!this.health.hasRoom(this.config.outboxLimit)) return false;
     return this.transactions.run(async (tx) => {
       const campaign = await lockUnspread(tx.db);
       if (!campaign) return false;

@@ -46,6 +46,11 @@ export class Health {
     this.last = await this.transactions.read(backlog);
   }
 
+  /** Whether work that can wait may add events now: it stops at half of what holds writers back, so that they never notice. */
+  hasRoom(outboxLimit: number): boolean {
+    return this.last.outboxUnsent <= outboxLimit / 2;
+  }
+
   get backlog(): Backlog {
     return this.last;
   }
