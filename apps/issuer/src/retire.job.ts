@@ -34,10 +34,10 @@ export class RetireJob implements OnModuleInit {
             WHERE g.retires_at IS NOT NULL AND g.state <> 'retired' AND greatest(s.used_at, g.last_used_at) < $1 LIMIT ${slice})
          ) ORDER BY token_id FOR UPDATE SKIP LOCKED`, [began],
       );
-      for (const { token_id } of due) {
+      await Promise.all(due.map(async ({ token_id }) => {
         const held = await this.rotations.hold(tx, token_id);
         if (held) await this.rotations.settle(tx, held, began);
-      }
+      }));
       return due.length >= slice;
     });
   }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationDue, RotationId } from '@writ/contracts';
-import { ConcurrentChange, type Tx } from '@writ/messaging';
+import { lookup, type Tx } from '@writ/messaging';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
 import { StateLog } from './state-log.store.js';
@@ -17,7 +17,17 @@ export interface Held {
   now: Date;
 }
 
-/** Replaces secrets: a successor becomes claimable, the old one ends by its deadline, the token lives on. */
+/** One row without a secret where none lives. */
+const livingOf = lookup<GenerationRow & { held_id: string; now: Date }>(
+  `SELECT g.*, t.id AS held_id, now() FROM unnest($1::text[]) t(id) LEFT JOIN generation g ON g.token_id = t.id AND g.state <> 'retired' ORDER BY t.id, g.generation`,
+  (row) => row.held_id,
+);
+const begun = lookup<{ rotation_id: string }>('SELECT rotation_id FROM generation WHERE rotation_id = ANY($1)', (row) => row.rotation_id);
+
+/**
+ * Replaces secrets: a successor becomes claimable, the old one ends by its deadline, the token lives on. Reads and
+ * writes of many tokens are gathered, so that those of one transaction work side by side; each token only once until a flush.
+ */
 @Injectable()
 export class Rotations {
   constructor(
@@ -28,9 +38,7 @@ export class Rotations {
     const row = await this.stops.locked(tx.db, tokenId);
     const token = row && { ...row, saved_version: row.version };
     if (!token || token.state === 'revoked' || token.state === 'expired') return undefined;
-    const rows = await tx.db.query<GenerationRow & { now: Date }>(
-      `SELECT g.*, now() FROM (VALUES (1)) one LEFT JOIN generation g ON g.token_id = $1 AND g.state <> 'retired' ORDER BY g.generation`, [tokenId],
-    );
+    const rows = await tx.db.many(livingOf, tokenId);
     return { token, living: rows.filter(({ generation }) => generation !== null), now: (rows[0] as { now: Date }).now };
   }
 
@@ -38,54 +46,51 @@ export class Rotations {
    * Begins a rotation. An earlier successor that nobody used makes room: two orphans never live. Where no secret lives any
    * more, because an emergency's successor was not claimed in time, this is how the owner gets in again.
    */
-  async begin(tx: Tx<'issuer'>, held: Held, due: RotationDue): Promise<void> {
-    const { token, living, now } = held;
+  async begin(tx: Tx<'issuer'>, { token, living, now }: Held, due: RotationDue): Promise<void> {
     if (token.state === 'issued') return; // Nobody has the first secret yet: there is nothing to replace.
     // Begun before, and perhaps long ended: said again it begins nothing.
-    if ((await tx.db.query('SELECT 1 FROM generation WHERE rotation_id = $1', [due.rotationId])).length > 0) return;
+    if (await tx.db.one(begun, due.rotationId)) return;
     const isEmergency = due.cause === 'emergency' || due.cause === 'leak';
     for (const row of living) {
       if (row.state === 'claimable') await this.retire(tx, token, row, 'superseded');
       else if (isEmergency) await this.retire(tx, token, row, due.cause);
     }
     const deadline = new Date(Math.min(Date.parse(due.deadlineAt), token.expires_at.getTime()));
-    const claimBefore = new Date(isEmergency ? Math.min(Date.parse(due.claimBefore), token.expires_at.getTime()) : Math.min(Date.parse(due.claimBefore), deadline.getTime()));
-    const generation = token.generation + 1;
-    await tx.db.query(
-      `INSERT INTO generation (token_id, generation, rotation_id, state, cause, claim_before) VALUES ($1, $2, $3, 'claimable', $4, $5)`,
-      [token.token_id, generation, due.rotationId, due.cause, claimBefore],
-    );
-    if (!isEmergency) await this.endBy(tx, token.token_id, generation, deadline);
-    token.generation = generation;
-    const deadlineAt = (isEmergency ? now : deadline).toISOString();
-    this.stops.say(tx, token, 'token.rotated', { tokenId: token.token_id, rotationId: due.rotationId, stage: 'claimable', generation, deadlineAt });
-    if (token.delivery.mode === 'sealed') await this.deliverSealed(tx, token, due.rotationId, deadlineAt);
-    await this.save(tx, token);
+    const claimBefore = new Date(Math.min(Date.parse(due.claimBefore), (isEmergency ? token.expires_at : deadline).getTime()));
+    if (!isEmergency) endBy(tx, living, deadline);
+    token.generation += 1;
+    const { token_id: tokenId, generation } = token;
+    const said = { tokenId, rotationId: due.rotationId, generation, deadlineAt: (isEmergency ? now : deadline).toISOString() };
+    this.stops.say(tx, token, 'token.rotated', { ...said, stage: 'claimable' });
+    const sealed = token.delivery.mode === 'sealed' ? await this.sealed(tx, token) : undefined;
+    if (sealed !== undefined) this.stops.say(tx, token, 'token.rotated', { ...said, stage: 'delivered', sealed });
+    tx.db.insert('generation', {
+      token_id: tokenId, generation, rotation_id: due.rotationId, cause: due.cause, claims: 0,
+      ...(sealed === undefined ? { state: 'claimable', claim_before: claimBefore, claimed_at: null } : { state: 'delivered', claim_before: null, claimed_at: now }),
+    });
+    save(tx, token);
   }
 
   /** Without the key the successor lapses like one that nobody claims, and the old secret lives on. */
-  private async deliverSealed(tx: Tx<'issuer'>, token: HeldToken, rotationId: RotationId, deadlineAt: string): Promise<void> {
-    const { token_id: tokenId, generation } = token;
+  private async sealed(tx: Tx<'issuer'>, token: HeldToken): Promise<string | undefined> {
     const key = await this.sealing.keyOfToken(tx.db, token);
-    if (!key) return;
-    const sealed = await this.secrets.sealed(tx, token, generation, key);
-    await tx.db.query(`UPDATE generation SET state = 'delivered', claim_before = NULL, claimed_at = now() WHERE token_id = $1 AND generation = $2`, [tokenId, generation]);
-    this.stops.say(tx, token, 'token.rotated', { tokenId, rotationId, stage: 'delivered', generation, deadlineAt, sealed });
+    return key && this.secrets.sealed(tx, token, token.generation, key);
   }
 
   /** The successor was used for the first time: the old secret has its grace, and never more than its deadline. */
   async used(tx: Tx<'issuer'>, { token, living, now }: Held, generation: number, defaultGraceSeconds: number): Promise<void> {
     const row = living.find((each) => each.generation === generation);
     if (row?.state !== 'delivered') return;
-    await tx.db.query(`UPDATE generation SET state = 'used', used_at = now() WHERE token_id = $1 AND generation = $2`, [token.token_id, generation]);
+    tx.db.update('generation', { token_id: token.token_id, generation }, { state: 'used', used_at: now });
     if (row.rotation_id === null) return;
     const graceEnd = new Date(now.getTime() + (token.grace_seconds ?? defaultGraceSeconds) * 1000);
-    await this.endBy(tx, token.token_id, generation, graceEnd);
-    const ends = living.filter((each) => each.generation < generation).map(({ retires_at }) => Math.min(retires_at?.getTime() ?? Infinity, graceEnd.getTime()));
+    const older = living.filter((each) => each.generation < generation);
+    endBy(tx, older, graceEnd);
+    const ends = older.map(({ retires_at }) => Math.min(retires_at?.getTime() ?? Infinity, graceEnd.getTime()));
     this.stops.say(tx, token, 'token.rotated', {
       tokenId: token.token_id, rotationId: row.rotation_id, stage: 'used', generation, deadlineAt: new Date(Math.max(now.getTime(), ...ends)).toISOString(),
     });
-    await this.save(tx, token);
+    save(tx, token);
   }
 
   /**
@@ -94,55 +99,56 @@ export class Rotations {
    */
   async settle(tx: Tx<'issuer'>, { token, living, now }: Held, provenUntil: Date): Promise<void> {
     for (const row of living) {
-      if (row.state === 'claimable' && row.rotation_id !== null && row.claim_before && row.claim_before <= now) await this.abandon(tx, token, row, 'unclaimed');
+      if (row.state === 'claimable' && row.rotation_id !== null && row.claim_before && row.claim_before <= now) await this.abandon(tx, token, living, row, 'unclaimed');
       else if (row.state !== 'claimable' && row.retires_at && row.retires_at <= now) await this.retire(tx, token, row, 'deadline', successorOf(row, living));
       else if (row.state !== 'claimable' && isForgotten(row, living, provenUntil)) await this.retire(tx, token, row, 'no-traffic', successorOf(row, living));
     }
-    await this.save(tx, token);
+    save(tx, token);
   }
 
   async stop(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
     const row = living.find(({ rotation_id }) => rotation_id === rotationId);
     if (!row || row.state === 'used') return; // Its consumer has moved on to it: there is nothing to go back to.
-    await this.abandon(tx, token, row, 'stopped');
-    await this.save(tx, token);
+    await this.abandon(tx, token, living, row, 'stopped');
+    save(tx, token);
   }
 
   async force(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
     const row = living.find(({ rotation_id }) => rotation_id === rotationId);
     if (!row) return;
     for (const old of living) if (old.generation < row.generation) await this.retire(tx, token, old, 'forced', row);
-    await this.save(tx, token);
+    save(tx, token);
   }
 
   /** The successor dies and the old secret lives on as if nothing had begun. */
-  private async abandon(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string): Promise<void> {
+  private async abandon(tx: Tx<'issuer'>, token: HeldToken, living: readonly GenerationRow[], row: GenerationRow, code: string): Promise<void> {
     await this.retire(tx, token, row, code);
-    await tx.db.query(`UPDATE generation SET retires_at = NULL WHERE token_id = $1 AND generation < $2 AND state <> 'retired'`, [token.token_id, row.generation]);
+    for (const { token_id, generation, state } of living) {
+      if (generation < row.generation && state !== 'retired') tx.db.update('generation', { token_id, generation }, { retires_at: null });
+    }
   }
 
   private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
-    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId: token.token_id, generation: row.generation });
-    await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = $1 AND generation = $2`, [token.token_id, row.generation]);
-    this.stops.say(tx, token, 'token.retired', {
-      tokenId: token.token_id, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation: row.generation, code, seq,
-    });
-    await this.save(tx, token);
+    const { token_id: tokenId, generation } = row;
+    row.state = 'retired';
+    tx.db.update('generation', { token_id: tokenId, generation }, { state: 'retired' });
+    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId, generation });
+    this.stops.say(tx, token, 'token.retired', { tokenId, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation, code, seq });
   }
+}
 
-  /** The older secrets end no later than this; an earlier end that was fixed before stays. */
-  private async endBy(tx: Tx<'issuer'>, tokenId: string, generation: number, at: Date): Promise<void> {
-    await tx.db.query(
-      `UPDATE generation SET retires_at = LEAST(coalesce(retires_at, $3), $3) WHERE token_id = $1 AND generation < $2 AND state <> 'retired'`, [tokenId, generation, at],
-    );
+/** These secrets end no later than this; an earlier end that was fixed before stays. */
+function endBy(tx: Tx<'issuer'>, rows: readonly GenerationRow[], at: Date): void {
+  for (const { token_id, generation, state, retires_at } of rows) {
+    if (state !== 'retired' && (retires_at === null || retires_at > at)) tx.db.update('generation', { token_id, generation }, { retires_at: at });
   }
+}
 
-  private async save(tx: Tx<'issuer'>, token: HeldToken): Promise<void> {
-    const { token_id, version, generation, saved_version } = token;
-    const saved = await tx.db.query('UPDATE token SET version = $2, generation = $3 WHERE token_id = $1 AND version = $4 RETURNING 1', [token_id, version, generation, saved_version]);
-    if (saved.length !== 1) throw new ConcurrentChange('token', 1, 0);
-    token.saved_version = version;
-  }
+/** @throws ConcurrentChange at the flush, where another message of the batch changed the token too */
+function save(tx: Tx<'issuer'>, token: HeldToken): void {
+  const { token_id, version, generation, saved_version } = token;
+  if (version !== saved_version) tx.db.update('token', { token_id, version: saved_version }, { version, generation });
+  token.saved_version = version;
 }
 
 /** Its successor was in use, and it was not, since before the window. */

@@ -1,7 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { UsageRecord, Verification } from '@writ/contracts';
 import { networkOf } from '@writ/gateway';
-import { toJson, Transactions, type Tx } from '@writ/messaging';
+import { toJson, Transactions, turnsOf, type Tx } from '@writ/messaging';
 import { Clock, Jobs } from '@writ/service';
 import type { Purpose } from './verifier.store.js';
 import type { KnownGateway } from './gateway.store.js';
@@ -113,9 +113,13 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
        ON g.token_id = r.token_id AND g.generation = r.generation WHERE g.state = 'delivered' ORDER BY 1, 2`,
       [toJson(uses.map(({ tokenId, generation }) => ({ token_id: tokenId, generation })))],
     );
-    for (const { token_id, generation } of fresh) {
-      const held = await this.rotations.hold(tx, token_id);
-      if (held) await this.rotations.used(tx, held, generation, this.config.graceSeconds);
+    // Of a token whose first and second secret are used for the first time, one after the other.
+    for (const turn of turnsOf(fresh.map((use) => ({ ...use, subject: use.token_id })))) {
+      await Promise.all(turn.map(async ({ token_id, generation }) => {
+        const held = await this.rotations.hold(tx, token_id);
+        if (held) await this.rotations.used(tx, held, generation, this.config.graceSeconds);
+      }));
+      await tx.flush();
     }
   }
 }

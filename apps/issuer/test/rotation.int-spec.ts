@@ -92,6 +92,23 @@ describe('a rotation', () => {
     expect((await claim(tokenId, { rotationId: second })).status).toBe(201);
   });
 
+  it('whose answers are lost leaves each of a hundred tokens exactly one living successor (G2, G7)', async () => {
+    const requests = Array.from({ length: 100 }, () => issuing.submission());
+    await Promise.all(requests.flatMap((request) => [issuing.bench.bus.say('request', 'request.submitted', request), issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request))]));
+    const bearer = await issuing.bearer('alice');
+    const secretsOf = async (request: { requestId: string }) => {
+      const tokenId = String((await tap.next('token.issued', (data) => data.requestId === request.requestId)).envelope.data.tokenId);
+      const claimAs = async (key: string, body: object) => (await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, body, { ...bearer, 'idempotency-key': key })).body.secret;
+      const old = await claimAs('first', {});
+      const rotationId = await rotate(tokenId);
+      const lost = [await claimAs('lost', { rotationId }), await claimAs('lost', { rotationId })];
+      return [old, ...lost, await claimAs('lost', { rotationId })];
+    };
+    const secrets = (await Promise.all(requests.map(secretsOf))).flat();
+    const { body } = await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens: secrets.map((token) => ({ token })) }, gateway);
+    expect(body.results.map(({ code }) => code)).toEqual(requests.flatMap(() => ['VALID', 'REVOKED', 'REVOKED', 'VALID']));
+  });
+
   it('is ended by a revocation, its pending secret too', async () => {
     const { tokenId } = await issuing.claimed(issuer);
     const rotationId = await rotate(tokenId);

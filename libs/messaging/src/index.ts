@@ -1,7 +1,7 @@
 export { Broker, guard } from './broker.js';
 export { ConcurrentChange, Db, lookup, toJson, type Lookup } from './database.js';
 export { MessageHandler, On, OnSubmission } from './handler.js';
-export { brokerUser, isUnavailable, maxSubmissionBytes, Unacceptable, Unavailable, type Submitted } from './incoming.js';
+export { brokerUser, isUnavailable, maxSubmissionBytes, turnsOf, Unacceptable, Unavailable, type Submitted } from './incoming.js';
 export type { Log } from './log.js';
 export { Messaging1700000000000 } from './migration.js';
 export { backlog, parkedMessages, replayParked, type Backlog, type ParkedMessage } from './parked.js';
