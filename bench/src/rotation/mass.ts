@@ -13,8 +13,11 @@ const calmMs = 5_000;
  */
 export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
   const fleet = await Fleet.start(quick ? 2_000 : 10_000, say);
+  const probe = await Probe.start(fleet).catch(async (error: unknown) => {
+    await fleet.stop();
+    throw error;
+  });
   try {
-    const probe = await Probe.start(fleet);
     await sleep(calmMs);
     probe.take();
     await sleep(calmMs);
@@ -24,9 +27,9 @@ export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
     const verifiedBesideRotation: Row = { ...beside, name: 'verify beside a fleet-wide rotation', ...probe.take() };
     const expired = await expireAll(fleet, Number(process.env.WRIT_BENCH_EXPIRIES ?? (quick ? 10_000 : 100_000)), say, () => probe.take());
     const verifiedBesideExpiry: Row = { ...beside, name: 'verify beside mass expiry', ...probe.take() };
-    await probe.stop();
     return [rotated, expired, calm, verifiedBesideRotation, verifiedBesideExpiry];
   } finally {
+    await probe.stop();
     await fleet.stop();
   }
 }
