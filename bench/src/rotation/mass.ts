@@ -61,7 +61,7 @@ async function rotateAll(fleet: Fleet, say: BenchOptions['say']): Promise<Row> {
 /** Copies one token so often in every service's database; they all end at the same moment. Nothing but time is simulated. */
 async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], begun: () => unknown): Promise<Row> {
   say(`${count} tokens that expire in one second`);
-  const endsAt = new Date(Date.now() + 20_000 + count / 10).toISOString();
+  const endsAt = new Date(Date.now() + 20_000 + count / 5).toISOString();
   const ends = { expires_at: `'${endsAt}'` };
   await copy(fleet, 'issuer', 'token', count, { ...ends, request_id: requestIdSql, ends_at: `'${endsAt}'` });
   await copy(fleet, 'rotation', 'token', count, { ...ends, notice_at: 'NULL', rotate_at: 'NULL' });
@@ -89,10 +89,10 @@ async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], 
 const tokenIdSql = `'tok_' || lpad((900000000 + n)::text, 26, '0')`;
 const requestIdSql = `'req_' || lpad((900000000 + n)::text, 26, '0')`;
 
-/** Copies the first row of a table, with other values in some columns. */
+/** Copies one row of a table, with other values in some columns. */
 async function copy(fleet: Fleet, service: ServiceName, table: string, count: number, changed: Record<string, string>): Promise<void> {
   const columns = (await fleet.sql<{ name: string }>(service, `SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND is_generated = 'NEVER'`, [table])).map(({ name }) => name);
   const others = Object.entries({ token_id: tokenIdSql, ...changed }).map(([name, value]) => `'${name}', ${value}`).join(', ');
   await fleet.sql(service, `INSERT INTO ${table} (${columns.join()}) SELECT ${columns.map((name) => `c.${name}`).join()}
-    FROM (SELECT * FROM ${table} ORDER BY 1 LIMIT 1) t, generate_series(1, ${count}) n, LATERAL jsonb_populate_record(t, jsonb_build_object(${others})) c`);
+    FROM ${table} t, generate_series(1, ${count}) n, LATERAL jsonb_populate_record(t, jsonb_build_object(${others})) c WHERE t.ctid = (SELECT ctid FROM ${table} LIMIT 1)`);
 }
