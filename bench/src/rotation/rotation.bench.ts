@@ -4,6 +4,10 @@ import { mass } from './mass.js';
 import { rotate } from './rotate.js';
 import { tick } from './tick.js';
 
+const parts = { claim: claimDue, rotate, tick, mass };
+
 export async function bench(options: BenchOptions): Promise<Row[]> {
-  return withRatios([...(await claimDue(options)), ...(await rotate(options)), ...(await tick(options)), ...(await mass(options))]);
+  const rows: Row[] = [];
+  for (const [name, part] of Object.entries(parts)) if (options.parts?.includes(name) ?? true) rows.push(...(await part(options)));
+  return withRatios(rows);
 }
