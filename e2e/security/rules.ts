@@ -109,6 +109,7 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
   audit: {
     ...everywhere,
     'GET /checkpoint': anyone(),
+    'GET /verify.html': anyone(),
     'GET /tile/{path}': anyone({ path: () => '/tile/0/000' }),
     'GET /v1/log': anyone(),
     'POST /witness/add-checkpoint': anyone({ body: '""' }),

@@ -6,6 +6,7 @@ import { OnEverything } from './entries/on-everything.js';
 import { HeadsJob } from './heads/heads.job.js';
 import { Findings } from './monitor/findings.store.js';
 import { MonitorJob } from './monitor/monitor.job.js';
+import { MirrorJob } from './site/mirror.job.js';
 import { PublishJob } from './site/publish.job.js';
 import { Signer } from './site/signer.client.js';
 import { SiteController } from './site/site.controller.js';
@@ -18,6 +19,6 @@ import { Witness } from './witness/witness.store.js';
 
 @Module({
   controllers: [OnEverything, SiteController, EntriesController, SubjectsController, WitnessController],
-  providers: [AppendStore, EntryStore, SubjectStore, Site, Signer, Cosigners, Witness, Findings, PublishJob, HeadsJob, MonitorJob],
+  providers: [AppendStore, EntryStore, SubjectStore, Site, Signer, Cosigners, Witness, Findings, PublishJob, MirrorJob, HeadsJob, MonitorJob],
 })
 export class AuditModule {}

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { Type } from 'class-transformer';
-import { IsInt, IsNumber, IsOptional, IsString, Matches, Min, MinLength } from 'class-validator';
+import { IsInt, IsNumber, IsOptional, IsString, Matches, Min, MinLength, ValidateIf } from 'class-validator';
 import { IsAddress, ServiceConfig } from '@writ/service';
+
+const hasMirror = ({ auditMirror }: { auditMirror?: string }) => auditMirror !== undefined;
 
 /** What the audit service is told beyond what every service is told. */
 export class AuditConfig extends ServiceConfig {
@@ -24,6 +26,13 @@ export class AuditConfig extends ServiceConfig {
   @IsOptional() @IsString() witnessKey?: string;
   /** The logs it witnesses, as `log` lines of a policy file. */
   @IsOptional() @IsString() witnessLogsFile?: string;
+
+  /** `s3://bucket/prefix` of an S3-compatible store that the published log is copied to, with how to reach it. */
+  @IsOptional() @Matches(/^s3:\/\/[a-z0-9.-]{3,63}(\/|$)/) auditMirror?: string;
+  @IsOptional() @IsAddress('http', 'https') auditMirrorEndpoint?: string;
+  @IsOptional() @IsString() auditMirrorRegion?: string;
+  @ValidateIf(hasMirror) @IsString() @MinLength(1) auditMirrorKeyId?: string;
+  @ValidateIf(hasMirror) @IsString() @MinLength(1) auditMirrorSecret?: string;
 
   get siteDir(): string {
     return this.auditSiteDir ?? join(this.stateDir, 'site');

@@ -1,7 +1,9 @@
 import { Client } from 'pg';
 import { until } from '@writ/testing';
 import type { LogState } from '@writ/contracts';
-import { keyTypes, parsePolicy, SignerKey, urlSource, verifyLog } from '@writ/tlog';
+import { s3Target } from '@writ/site';
+import { keyTypes, parsePolicy, SignerKey, tileSource, urlSource, verifyLog } from '@writ/tlog';
+import { SignedStore } from '../../../libs/site/test/signed-store.js';
 import { AuditBench } from './audit-bench.js';
 import { alive } from './samples.js';
 
@@ -46,6 +48,30 @@ describe('a log that is out of order', () => {
       return found.checked > 50 && found;
     }, 'the checkpoint');
     expect(report.findings).toEqual([]);
+  });
+});
+
+describe('a log with a mirror in an object store', () => {
+  it('is copied there after each checkpoint, goes on while the store is away, and catches up (G8)', async () => {
+    const store = await SignedStore.start();
+    const mirror = s3Target({ address: 's3://logs/writ', endpoint: store.endpoint, accessKeyId: store.keyId, secretAccessKey: store.secret });
+    const source = tileSource((path) => mirror.get(path));
+    const service = await audit.start({ WRIT_AUDIT_MIRROR: 's3://logs/writ', WRIT_AUDIT_MIRROR_ENDPOINT: store.endpoint, WRIT_AUDIT_MIRROR_KEY_ID: store.keyId, WRIT_AUDIT_MIRROR_SECRET: store.secret });
+    const mirrored = (size: number) => until(async () => {
+      if (!await mirror.get('checkpoint')) return false;
+      const report = await verifyLog(source, { policy: policy() });
+      expect(report.findings).toEqual([]);
+      return report.checked >= size;
+    }, `a mirror of ${size} entries`);
+    await audit.recorded([await say()]);
+    await mirrored(await audit.signed());
+    store.failNext = Array.from({ length: 7 }, () => 503);
+    await audit.recorded(await Promise.all(Array.from({ length: 50 }, say)));
+    const size = await audit.signed();
+    await until(() => store.failNext.length === 0, 'the store to be asked in vain', 20_000);
+    await mirrored(size);
+    expect(await (await fetch(`${service.url}/metrics`)).text()).toMatch(/writ_audit_mirror_behind \d/);
+    store.close();
   });
 });
 

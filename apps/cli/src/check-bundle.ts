@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ProofBundle, ProvenUse } from '@writ/contracts';
+import type { ProofBundle, ProvenHead, ProvenUse } from '@writ/contracts';
 import { decodeHash, hashLeaf, parseProofFile, TlogError, verifyInclusion, verifyProofFile, type Checkpoint, type Policy } from '@writ/tlog';
 
 export interface BundleReport {
@@ -11,12 +11,12 @@ export interface BundleReport {
   life: { index: number; at: string; type: string }[];
 }
 
-interface Leaf { seq: string; log: string; type: string; rec: string; prev?: string; token?: string; _sd?: string[]; data?: { root?: string; records?: string } }
+interface Leaf { seq: string; log: string; type: string; rec: string; prev?: string; token?: string; _sd?: string[]; data?: { root?: string; records?: string; size?: string; tokens?: string } }
 
 /**
  * Checks a proof bundle from its own bytes and keys from elsewhere, offline: every leaf is in the log, every shown field
- * is the one that was hashed, every use is in its batch, and no entry of the token is left out in between. What a bundle
- * cannot show is that nothing happened after its last entry.
+ * is the one that was hashed, every use is in its batch, no entry of the token is left out in between, nor its newest as of
+ * the last sealed heads. What a bundle cannot show is that nothing happened after those.
  */
 export function checkBundle(bundle: ProofBundle, policy: Policy): BundleReport {
   const report: BundleReport = { findings: [], checkpoint: undefined, life: [] };
@@ -34,6 +34,8 @@ export function checkBundle(bundle: ProofBundle, policy: Policy): BundleReport {
     const wrong = wrongWith(use, leaves.get(use.batch), bundle.tokenId);
     if (wrong) report.findings.push(`use ${use.place} of batch ${use.batch}: ${wrong}`);
   }
+  const stale = bundle.newest && wrongWithNewest(bundle.newest, bundle.tokenId, leaves, policy);
+  if (stale) report.findings.push(`the sealed end of the token’s history: ${stale}`);
   if (bundle.truncated) report.findings.push('the bundle is cut: the token has more entries or uses than one file carries');
   return report;
 }
@@ -63,6 +65,21 @@ function checkChain(tokenId: string, leaves: ReadonlyMap<number, Leaf>, report: 
   for (const [index, { prev }] of own) {
     if (prev !== (before === undefined ? undefined : String(before))) report.findings.push(`entry ${index}: entry ${prev ?? 'none'} of the token comes before it, and the bundle shows ${before ?? 'none'}`);
     before = index;
+  }
+}
+
+/** The heads of all tokens were sealed into one leaf: what they say was this token's newest entry must be here. */
+function wrongWithNewest({ index, k, place, proof, heads }: ProvenHead, tokenId: string, leaves: ReadonlyMap<number, Leaf>, policy: Policy): string | undefined {
+  try {
+    verifyProofFile(parseProofFile(heads.proof), hashLeaf(Buffer.from(heads.leaf)), policy);
+    const { data } = JSON.parse(heads.leaf) as Leaf;
+    const isSealed = verifyInclusion(place, Number(data?.tokens), hashLeaf(Buffer.from(`${tokenId} ${index} ${k}`)), proof.map(decodeHash), decodeHash(data?.root ?? ''));
+    if (!isSealed) return 'it is not what was sealed';
+    const last = Math.max(...[...leaves].filter(([at, { token }]) => token === tokenId && at < Number(data?.size)).map(([at]) => at));
+    return last === index ? undefined : `entry ${index} was the token’s newest then, and the bundle does not show it`;
+  } catch (error) {
+    if (error instanceof TlogError || error instanceof SyntaxError) return error.message;
+    throw error;
   }
 }
 

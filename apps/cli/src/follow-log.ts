@@ -1,5 +1,5 @@
 import {
-  appendLeaves, decodeBundle, edgeFrom, emptyEdge, evaluatePolicy, hashLeaves, parseNote, readEdge, rootOfEdge, sameHash, TlogError, tileWidth, widthIn,
+  appendLeaves, decodeBundle, evaluatePolicy, hashLeaves, parseNote, readEdge, rootOfEdge, sameHash, TlogError, tileWidth, widthIn,
   type Checkpoint, type Edge, type Policy, type TileSource,
 } from '@writ/tlog';
 
@@ -42,9 +42,8 @@ export class LogFollower {
 
   /** The right edge of a smaller tree lies within the tiles of the larger one; the root says whether it is the same. */
   private async edgeAt({ size, root }: Checkpoint, grownTo: number): Promise<Edge> {
-    const wider = { readTile: async (level: number, index: number, width: number) => (await this.source.readTile(level, index, widthIn(grownTo, level, index))).subarray(0, width * 32) };
-    const edge = size === 0 ? edgeFrom(0, []) : await readEdge(wider, size);
-    if (!sameHash(rootOfEdge(size === 0 ? emptyEdge : edge), root)) throw new NotTheLog(`The first ${size} entries are not those seen before.`);
+    const edge = await readEdge(this.source, size, grownTo);
+    if (!sameHash(rootOfEdge(edge), root)) throw new NotTheLog(`The first ${size} entries are not those seen before.`);
     return edge;
   }
 

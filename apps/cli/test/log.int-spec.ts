@@ -4,13 +4,17 @@ import type { AddressInfo } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { appendLeaves, emptyEdge, keyTypes, encodeBundle, entriesPath, formatProofFile, hashLeaves, proveInclusion, signCheckpoint, SignerKey, tilePath, tileWidth, widthIn, folderSource, type Tile } from '@writ/tlog';
+import { appendLeaves, emptyEdge, encodeBase64, hashLeaf, keyTypes, encodeBundle, entriesPath, formatProofFile, hashLeaves, proveInclusion, signCheckpoint, SignerKey, tilePath, tileWidth, widthIn, folderSource, parsePolicy, tileSource, verifyLog, type Tile } from '@writ/tlog';
+import { s3Target } from '@writ/site';
+import { SignedStore } from '../../../libs/site/test/signed-store.js';
 import { build, writ } from './run.js';
 
 const origin = 'log.example.org';
 const tokenId = 'tok_00000000000000000000000001';
+/** The tree of heads that the last entry seals: one token's alone. */
+const sealed = (newest: number) => Buffer.from(`${tokenId} ${newest} 6`);
 const leafAt = (index: number) => JSON.stringify({
-  data: {}, id: `evt_${index}`, log: origin, rec: new Date(1_700_000_000_000 + index * 1_000).toISOString(), seq: String(index), type: 'token.issued', v: 1,
+  data: index === 599 ? { root: encodeBase64(hashLeaf(sealed(505))), size: '599', tokens: '1' } : {}, id: `evt_${index}`, log: origin, rec: new Date(1_700_000_000_000 + index * 1_000).toISOString(), seq: String(index), type: 'token.issued', v: 1,
   ...(index % 100 === 5 ? { token: tokenId, ...(index > 100 ? { prev: String(index - 100) } : {}) } : {}),
 });
 
@@ -54,6 +58,12 @@ class PublishedLog {
     write('checkpoint', signCheckpoint({ origin, size, root }, this.key));
   }
 
+  /** What proves that an entry was the token's newest. */
+  async newest(size: number, index: number): Promise<object> {
+    const proof = formatProofFile({ index: 599, proof: await proveInclusion(folderSource(this.folder), 599, size), checkpoint: readFileSync(join(this.folder, 'checkpoint'), 'utf8') });
+    return { index, k: 6, place: 0, proof: [], heads: { index: 599, leaf: leafAt(599), proof, disclosures: [] } };
+  }
+
   async bundle(size: number): Promise<Record<string, unknown>> {
     const source = folderSource(this.folder);
     const indexes = Array.from({ length: size }, (_, index) => index).filter((index) => index % 100 === 5);
@@ -88,6 +98,23 @@ describe('the auditor’s commands', () => {
     log.publish(0);
     const { stdout, code } = await run(['--json', 'audit', 'verify', 'copy', '--forget']);
     expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 0, intact: true, checked: 600, findings: [] });
+  });
+
+  it('G8: copies a log into an object store, verified before and after, and goes on there', async () => {
+    const store = await SignedStore.start();
+    const env = { WRIT_AUDIT_URL: log.url, WRIT_LOG_VKEY: log.vkey, AWS_ACCESS_KEY_ID: store.keyId, AWS_SECRET_ACCESS_KEY: store.secret, AWS_ENDPOINT_URL: store.endpoint };
+    const target = s3Target({ address: 's3://logs/copy', endpoint: store.endpoint, accessKeyId: store.keyId, secretAccessKey: store.secret });
+    const exported = () => run(['--json', 'audit', 'export', '--to', 's3://logs/copy'], { env });
+    expect(JSON.parse((await exported()).stdout)).toMatchObject({ from: 0, to: 600 });
+    log.publish(700);
+    expect(JSON.parse((await exported()).stdout)).toMatchObject({ from: 600, to: 700 });
+    const report = await verifyLog(tileSource((path) => target.get(path)), { policy: parsePolicy(`log ${log.vkey}\nquorum none\n`) });
+    expect([report.findings, report.checked]).toEqual([[], 700]);
+    expect((await target.get('verify.html'))?.toString()).toContain('<title>Check an audit log</title>');
+    log.publish(800, (index) => (index === 3 ? '{}' : leafAt(index)));
+    expect(await run(['audit', 'export', '--to', 's3://logs/copy'], { env })).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing was copied') as string });
+    expect(await run(['audit', 'export', '--to', 's3://logs/copy'], { env: { ...env, AWS_SECRET_ACCESS_KEY: '' } })).toMatchObject({ code: 2 });
+    store.close();
   });
 
   it('goes on with an export that was broken off, and fetches only what is missing', async () => {
@@ -125,6 +152,8 @@ describe('the auditor’s commands', () => {
     const edited = { ...bundle, entries: bundle.entries.map((entry) => (entry.index === 205 ? { ...entry, leaf: entry.leaf.replace('issued', 'iszued') } : entry)) };
     expect(await check('edited.json', edited)).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 205') as string });
     expect(await check('cut.json', { ...bundle, entries: bundle.entries.filter(({ index }) => index !== 305) })).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 405') as string });
+    expect(await check('sealed.json', { ...bundle, newest: await log.newest(600, 505) })).toMatchObject({ code: 0 });
+    expect(await check('shortened.json', { ...bundle, entries: bundle.entries.slice(0, -1), newest: await log.newest(600, 505) })).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 505 was the token’s newest') as string });
     const other = SignerKey.generate(origin, keyTypes.ed25519).verifier.toString();
     expect(await run(['audit', 'prove', 'good.json', '--vkey', other])).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT PROVEN') as string });
   });

@@ -7,6 +7,7 @@ export {
 } from './tile.js';
 export { decodeBundle, encodeBundle, maxEntryBytes } from './bundle.js';
 export { appendLeaves, edgeFrom, emptyEdge, rootOfEdge, TreeBuilder, type Edge, type Growth } from './tree.js';
+export { filesBetween, type EntryReader, type LogFile } from './growth.js';
 export {
   proveConsistency, proveInclusion, proveInclusionIn, readEdge, rootAt, rootOf, verifyConsistency, verifyInclusion,
   type TileReader,

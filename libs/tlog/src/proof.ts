@@ -38,9 +38,16 @@ export async function rootAt(reader: TileReader, size: number, treeSize = size):
   return (await hashRanges(reader, treeSize, [[0, size]]))[0]!;
 }
 
-/** Reads the right edge of the tree of `size`, from which it can be grown. */
-export async function readEdge(reader: TileReader, size: number): Promise<Edge> {
-  const tiles = await Promise.all(edgeTiles(size).map(async (tile) => ({ ...tile, hashes: await readChecked(reader, tile) })));
+/**
+ * Reads the right edge of the tree of `size`, from which it can be grown. Give the size of a published checkpoint as
+ * `treeSize` where the reader only has the partial tiles of that one.
+ */
+export async function readEdge(reader: TileReader, size: number, treeSize = size): Promise<Edge> {
+  if (size > treeSize) throw new TlogError('size-malformed', 'sizes must ascend');
+  const tiles = await Promise.all(edgeTiles(size).map(async ({ level, index, width }) => {
+    const hashes = await readChecked(reader, { level, index, width: widthIn(treeSize, level, index) });
+    return { level, index, width, hashes: hashes.subarray(0, width * hashSize) };
+  }));
   return edgeFrom(size, tiles);
 }
 

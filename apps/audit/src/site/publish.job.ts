@@ -5,7 +5,9 @@ import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs } from '@writ/service';
 import { AuditConfig } from '../config.js';
 import { AppendStore, LogTampered, setBack } from '../entries/append.store.js';
+import { Findings } from '../monitor/findings.store.js';
 import { Cosigners } from '../witness/cosigners.client.js';
+import { alone } from './alone.store.js';
 import { committedHead, hasNews, leavesOf, newestCheckpoint, type CheckpointRow, type CommittedHead } from './log.store.js';
 import { Signer, type TreeHead } from './signer.client.js';
 import { Site } from './site.store.js';
@@ -43,6 +45,7 @@ export class PublishJob implements OnModuleInit {
     private readonly clock: Clock,
     private readonly jobs: Jobs,
     private readonly health: Health,
+    private readonly findings: Findings,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -59,9 +62,11 @@ export class PublishJob implements OnModuleInit {
       const published = await this.site.head();
       if (head.size < published.size) throw setBack(head.size, published.size);
       if (newest && newest.size > published.size) await this.follow(head, newest);
-      if (await this.isDue(head, newest)) await this.alone(() => this.publish());
+      if (await this.isDue(head, newest)) await alone(this.source, lockId, () => this.publish());
       this.trouble = undefined;
+      this.findings.replace('publish', []);
     } catch (error) {
+      if (error instanceof LogTampered) this.findings.replace('publish', [{ code: 'head-differs', detail: error.message }]);
       this.trouble = error instanceof LogTampered ? `the log is not intact: ${error.message}` : 'no checkpoint can be published';
       throw error;
     }
@@ -132,21 +137,5 @@ export class PublishJob implements OnModuleInit {
     openCheckpoint(newest.note, [await this.signer.key()]);
     await this.extend({ ...head, size: newest.size, root: newest.root }, await this.site.head());
     await this.site.publish(newest.note);
-  }
-
-  /** Runs the work while no other replica does. The lock dies with its connection, and the work is harmless twice. */
-  private async alone(work: () => Promise<void>): Promise<void> {
-    const runner = this.source.createQueryRunner();
-    try {
-      const [row] = (await runner.query('SELECT pg_try_advisory_lock($1) AS got', [lockId])) as { got: boolean }[];
-      if (!row?.got) return;
-      try {
-        await work();
-      } finally {
-        await runner.query('SELECT pg_advisory_unlock($1)', [lockId]);
-      }
-    } finally {
-      await runner.release();
-    }
   }
 }

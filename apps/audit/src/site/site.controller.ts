@@ -2,11 +2,14 @@ import { Controller, Get, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { TlogError } from '@writ/tlog';
 import { notFound, Public } from '@writ/service';
+import { verifierPage } from '@writ/site';
 import { Site } from './site.store.js';
 
 /** The log as static files (C2SP tlog-tiles), for verifiers that know nothing of this service. Holds nothing personal. */
 @Controller()
 export class SiteController {
+  private readonly page = verifierPage();
+
   constructor(private readonly site: Site) {}
 
   @Get('checkpoint')
@@ -15,6 +18,14 @@ export class SiteController {
     const bytes = await this.site.read('checkpoint');
     if (!bytes) throw notFound('checkpoint yet');
     void reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'public, max-age=1').send(bytes);
+  }
+
+  /** The page with which anybody checks the log, or a token's proof bundle, in a browser. */
+  @Get('verify.html')
+  @Public()
+  verifier(@Res() reply: FastifyReply): void {
+    const { html, contentSecurityPolicy } = this.page;
+    void reply.header('content-type', 'text/html; charset=utf-8').header('content-security-policy', contentSecurityPolicy).header('cache-control', 'no-cache').send(html);
   }
 
   @Get('tile/*')

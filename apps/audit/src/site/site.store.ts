@@ -2,21 +2,17 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import {
-  decodeBundle, emptyRoot, encodeBundle, entriesPath, folderSource, hashLeaves, parseCheckpoint, parseNote, parseTilePath, readEdge, rootOfEdge,
-  sameHash, tilePath, tileWidth, TreeBuilder, type Tile, type TileSource,
+  decodeBundle, emptyRoot, encodeBundle, entriesPath, filesBetween, folderSource, parseCheckpoint, parseNote, parseTilePath, readEdge, rootOfEdge,
+  sameHash, tilePath, tileWidth, type EntryReader, type TileSource,
 } from '@writ/tlog';
 import { AuditConfig } from '../config.js';
 import { LogTampered } from '../entries/append.store.js';
 import type { TreeHead } from './signer.client.js';
 
-/** Reads the leaves of [start, end), all of them. */
-export type ReadLeaves = (start: number, end: number) => Promise<Uint8Array[]>;
-
 export interface PublishedHead extends TreeHead {
   note: string;
 }
 
-const bundlesAtOnce = 16;
 let temporaries = 0;
 
 /**
@@ -47,28 +43,21 @@ export class Site {
    * leaves. Nothing is served as signed by this: a crash leaves files that the next call writes again.
    * @throws LogTampered where the published files do not have the published root
    */
-  async extend(from: TreeHead, size: number, leaves: ReadLeaves): Promise<Buffer> {
+  async extend(from: TreeHead, size: number, leaves: EntryReader): Promise<Buffer> {
     const edge = await readEdge(this.tiles, from.size);
     if (!sameHash(rootOfEdge(edge), from.root)) throw new LogTampered('The published tiles do not have the published root.');
-    const builder = new TreeBuilder(edge);
     const folders = new Set<string>();
-    let pending = await this.partialBundle(from.size);
-    for (let at = from.size; at < size;) {
-      const end = Math.min(size, (Math.floor(at / tileWidth) + bundlesAtOnce) * tileWidth);
-      const next = await leaves(at, end);
-      for (const tile of builder.append(hashLeaves(next))) await this.writeTile(tile, folders);
-      pending = await this.writeBundles([...pending, ...next], at - pending.length, folders);
-      at = end;
+    const own = await this.partialBundle(from.size);
+    // What stands in our own unfinished bundle is not read from the database again.
+    const files = filesBetween(edge, size, async (start, end) => (start < from.size ? [...own, ...await leaves(from.size, end)] : leaves(start, end)));
+    for (let next = await files.next(); ; next = await files.next()) {
+      if (!next.done) {
+        await this.write(next.value.path, next.value.bytes, folders);
+        continue;
+      }
+      for (const folder of folders) await sync(folder);
+      return next.value;
     }
-    if (pending.length > 0) await this.write(entriesPath(Math.floor(size / tileWidth), pending.length), encodeBundle(pending), folders);
-    const { levels } = builder.edge();
-    for (const [level, hashes] of levels.entries()) {
-      const width = hashes.length / 32;
-      const index = Math.floor(size / tileWidth ** (level + 1));
-      if (width > 0) await this.writeTile({ level, index, width, hashes: Buffer.from(hashes) }, folders);
-    }
-    for (const folder of folders) await sync(folder);
-    return builder.root();
   }
 
   /** Publishes a checkpoint whose files are written. An older one than the published is left out: nobody goes back. */
@@ -99,18 +88,6 @@ export class Site {
   private async partialBundle(size: number): Promise<Uint8Array[]> {
     const width = size % tileWidth;
     return width === 0 ? [] : decodeBundle(await this.tiles.readEntries(Math.floor(size / tileWidth), width), width);
-  }
-
-  private async writeBundles(entries: Uint8Array[], first: number, folders: Set<string>): Promise<Uint8Array[]> {
-    let at = 0;
-    for (; entries.length - at >= tileWidth; at += tileWidth) {
-      await this.write(entriesPath((first + at) / tileWidth, tileWidth), encodeBundle(entries.slice(at, at + tileWidth)), folders);
-    }
-    return entries.slice(at);
-  }
-
-  private async writeTile(tile: Tile, folders: Set<string>): Promise<void> {
-    await this.write(tilePath(tile), tile.hashes, folders);
   }
 
   /** Partial files of places that are full by now: the format lets them go, and there may be one per second. */

@@ -6,6 +6,7 @@ import {
   decodeBundle, encodeBundle, entriesPath, evaluatePolicy, folderSource, hashSize, newTiles, parseCheckpoint, parseNote, rootAt, sameHash, tilePath, tileWidth, TlogError, verifyLog,
   widthIn, type Checkpoint, type TileSource,
 } from '@writ/tlog';
+import { verifierPage } from '@writ/site';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { isAddress, sourceAt, trustOf, type TrustOptions } from '../log-policy.js';
@@ -34,18 +35,19 @@ export async function exportLog(folder: string, { from, ...options }: TrustOptio
   const fetched = await copyAll(folder, files, (done) => output.share(done, files.length, 'files'));
   await writeWhole(join(folder, 'checkpoint'), note);
   await writeWhole(join(folder, 'README.md'), Buffer.from(readmeOf(where, verdict.log.toString(), verdict.checkpoint)));
+  await writeWhole(join(folder, 'verify.html'), Buffer.from(verifierPage().html));
   const report = await verifyLog(folderSource(folder), {
     policy: trust.policy, remembered: [trust.remembered, earlier].filter((each) => each !== undefined), onProgress: (checked, total) => output.share(checked, total, 'entries verified'),
   });
-  await writeWhole(join(folder, 'SHA256SUMS'), Buffer.from(await sumsOf(folder, ['README.md', 'checkpoint', ...files.map(({ path }) => path)])));
+  await writeWhole(join(folder, 'SHA256SUMS'), Buffer.from(await sumsOf(folder, ['README.md', 'checkpoint', 'verify.html', ...files.map(({ path }) => path)])));
   output.progressDone();
   const intact = report.findings.length === 0;
   const { size, root } = verdict.checkpoint;
-  output.answer({ folder, intact, size, root: Buffer.from(root).toString('base64'), files: files.length + 3, fetched, findings: report.findings }, () => output.facts({
+  output.answer({ folder, intact, size, root: Buffer.from(root).toString('base64'), files: files.length + 4, fetched, findings: report.findings }, () => output.facts({
     verdict: intact ? painted('good', 'complete and intact') : painted('bad', 'NOT INTACT'),
     folder,
     entries: size.toLocaleString('en'),
-    files: `${(files.length + 3).toLocaleString('en')}, of which ${fetched.toLocaleString('en')} were fetched now`,
+    files: `${(files.length + 4).toLocaleString('en')}, of which ${fetched.toLocaleString('en')} were fetched now`,
     ...Object.fromEntries(report.findings.map(({ code, detail }, i) => [`finding ${i + 1}`, `${code}: ${detail}`])),
     next: intact ? 'hand the folder on; its README.md says how to check it' : undefined,
   }));

@@ -7,6 +7,7 @@ import { sourceAt, trustOf, type TrustOptions } from '../log-policy.js';
 import { firstOf, painted } from '../output.js';
 import { wholeNumber } from '../wait.js';
 import { exportLog } from './audit-export.js';
+import { mirrorToStore } from './audit-mirror.js';
 import { prove } from './audit-prove.js';
 import { watch } from './audit-watch.js';
 
@@ -22,10 +23,11 @@ export function addAuditCommands(program: Command, context: () => Context): void
     .description('Recompute the whole log from a folder or address, offline and without trusting it; remembers what it saw')
     .option('--forget', 'do not compare with the checkpoint of the last time')
     .action((source: string | undefined, options: TrustOptions) => verify(source, options, context()));
-  trusting(audit.command('export <folder>'))
-    .description('Fetch the whole log into a folder that anybody can check offline; again to go on or to catch up')
+  trusting(audit.command('export [folder]'))
+    .description('Fetch the whole log into a folder or an S3-compatible store, for anybody to check; again to go on or to catch up')
     .option('--from <address>', 'the log’s address, instead of the installation’s')
-    .action((folder: string, options: TrustOptions & { from?: string }) => exportLog(folder, options, context()));
+    .option('--to <s3-address>', 's3://bucket/prefix instead of a folder; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL say how')
+    .action((folder: string | undefined, options: TrustOptions & { from?: string; to?: string }) => exportTo(folder, options, context()));
   trusting(audit.command('prove <tokenId|file>'))
     .description('Fetch a token’s life with all proofs into one file; or check such a file, offline')
     .option('--out <file>', 'where to write it')
@@ -52,6 +54,11 @@ export function addAuditCommands(program: Command, context: () => Context): void
       const { session } = context();
       process.stdout.write(await session.writ('auditor').audit.text(`/v1/entries/${wholeNumber(index)}/proof`));
     });
+}
+
+async function exportTo(folder: string | undefined, { to, ...options }: TrustOptions & { from?: string; to?: string }, given: Context): Promise<void> {
+  if ((folder === undefined) === (to === undefined)) throw new Ended(exitCodes.usage, 'Name a folder, or with --to an object store.');
+  await (folder !== undefined ? exportLog(folder, options, given) : mirrorToStore({ ...options, to: to! }, given));
 }
 
 async function verify(where: string | undefined, options: TrustOptions, { session, output }: Context): Promise<void> {

@@ -27,6 +27,9 @@ Recomputes every hash from the entries, offline. **Do not take the key from this
 operator for it on another way, and compare. The second time, the command also checks that the log
 only grew since the first: an entry that was changed or taken out cannot be hidden from someone who remembers.
 
+Without the command: open \`verify.html\` in a browser and choose this folder. Take the page from
+somewhere else too, or read its source; a forger of the folder could have forged it.
+
 ## What it does not say
 
 A log proves what it holds, not that everything was put into it. Without witnesses' signatures on
