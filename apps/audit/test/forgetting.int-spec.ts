@@ -118,3 +118,40 @@ describe('sealed heads', () => {
     expect(verifyProofFile(parseProofFile(newest!.heads.proof), hashLeaf(Buffer.from(newest!.heads.leaf)), policy()).satisfied).toBe(true);
   });
 });
+
+describe('forgetting a person whose token lives on', () => {
+  it('takes what the token said since, each time (G8)', async () => {
+    const { bus } = audit.bench;
+    const tokenId = newToken();
+    const requestId = newRequest();
+    const usesOf = async () => ((await (await audit.get(audit.services[0]!, `/v1/tokens/${tokenId}/proof-bundle`)).json()) as ProofBundle).uses;
+    await audit.recorded([
+      await bus.say('request', 'request.submitted', submitted(requestId, 'bea')),
+      await bus.say('issuer', 'token.issued', issued(tokenId, requestId, 'bea'), { aggregateversion: 1 }),
+    ]);
+    for (let time = 0; time < 2; time++) {
+      await audit.recorded([await bus.say('issuer', 'usage.recorded', used(tokenId, 10))]);
+      await audit.signed();
+      await until(async () => (await usesOf()).length === 5, 'the uses');
+      const before = await audit.query<{ key: Buffer }>('SELECT key FROM subject');
+      expect((await erase('bea', { groups: ['admins'] })).status).toBe(200);
+      expect(await usesOf()).toEqual([]);
+      // No key under which anything of hers was encrypted is left, and backups without keys hold nothing readable.
+      const left = new Set((await audit.query<{ key: Buffer }>('SELECT key FROM subject')).map(({ key }) => key.toString('hex')));
+      expect(before.filter(({ key }) => !left.has(key.toString('hex'))).length).toBeGreaterThanOrEqual(time === 0 ? 3 : 1);
+    }
+  });
+
+  it('leaves a backup without the table of keys unreadable, whole and openable again with it (G8)', async () => {
+    const event = await audit.bench.bus.say('request', 'request.submitted', submitted(newRequest(), 'cleo'));
+    await audit.recorded([event]);
+    await audit.query('CREATE TABLE kept AS SELECT * FROM subject');
+    await audit.query('UPDATE subject SET key = decode(repeat($1, 32), $2)', ['00', 'hex']);
+    const without = (await search(`event=${event}`)).items[0]!;
+    expect([without.disclosures, without.disclosed]).toEqual([[], {}]);
+    expect(without.leaf).not.toContain('cleo');
+    await audit.query('UPDATE subject SET key = kept.key FROM kept WHERE kept.subject_id = subject.subject_id');
+    expect((await search(`event=${event}`)).items[0]!.disclosed).toMatchObject({ requester: { id: 'cleo' } });
+    await audit.query('DROP TABLE kept');
+  });
+});

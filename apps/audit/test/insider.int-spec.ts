@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { until } from '@writ/testing';
+import { until, type Tap } from '@writ/testing';
 import type { EventData, LogState } from '@writ/contracts';
 import {
   appendLeaves, cosignCheckpoint, emptyEdge, encodeBundle, entriesPath, formatAddCheckpoint, formatNote, formatSignature, hashLeaves, keyTypes, parseCheckpoint, parseNote, parsePolicy,
@@ -12,12 +12,14 @@ import { origin, secret } from './signer-process.js';
 
 /** What an insider with the whole database can do, and what becomes of it: one test per act of the threat model. */
 let audit: AuditBench;
+let tap: Tap;
 const witnessKey = SignerKey.generate('witness.example.com/w1', keyTypes.cosignature);
 const token = newToken();
 let said: string[] = [];
 
 beforeAll(async () => {
   audit = await AuditBench.create();
+  tap = await audit.bench.bus.tap();
   await audit.start({ WRIT_AUDIT_GRACE_SECONDS: '1', WRIT_AUDIT_PATROL_SECONDS: '0.1' });
   const { bus } = audit.bench;
   const requestId = newRequest();
@@ -80,6 +82,14 @@ describe('an insider with the whole database', () => {
     await found('entry-differs');
     await rewrite(() => setLeaf(index, before));
     await nothingFound();
+  });
+
+  it('is heard of on the bus, once for each finding, and stands in the log for it (G8)', async () => {
+    const { data } = (await tap.next('audit.finding', ({ code }) => code === 'entry-differs')).envelope;
+    const index = await seqOf(said[5]!);
+    expect(data).toMatchObject({ origin, entry: index });
+    await until(async () => (await audit.query(`SELECT 1 FROM tlog_entry WHERE type = 'audit.finding'`)).length > 0, 'the finding’s own entry');
+    expect(tap.ofType('audit.finding').filter(({ envelope }) => envelope.data.code === 'entry-differs' && envelope.data.entry === index)).toHaveLength(1);
   });
 
   it('is found after deleting a signed entry (G8)', () =>

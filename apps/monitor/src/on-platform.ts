@@ -24,6 +24,12 @@ export class OnPlatform {
     await note(tx.db, `log/${data.origin}`, new Date(data.publishedAt), { size: data.size, root: data.root, cosignatures: data.cosignatures });
   }
 
+  /** Each kind of finding is counted; an operator's alarm hangs on the count. */
+  @On('audit.finding')
+  async finding({ data, time }: Message<'audit.finding'>, tx: Tx<'monitor'>): Promise<void> {
+    await note(tx.db, `log-finding/${data.code}`, time, { origin: data.origin, detail: data.detail, ...(data.entry !== undefined && { entry: data.entry }) });
+  }
+
   @On('policy.activated')
   async policy({ data, time }: Message<'policy.activated'>, tx: Tx<'monitor'>): Promise<void> {
     const { policyDigest, activation, response, loosened } = data;

@@ -281,6 +281,14 @@ describe('the monitor', () => {
     expect(tap.ofType('narrowing.proposed').filter(({ envelope: e }) => e.data.tokenId === tokenId)).toHaveLength(1);
   });
 
+  it('keeps what the log found wrong with itself, by kind', async () => {
+    await bench.bus.say('audit', 'audit.finding', { origin: 'log.example', code: 'entry-differs', detail: 'The stored entry is not the published one.', entry: 7 });
+    await until(async () => {
+      const { body } = await call<{ items: { subject: string; facts: object }[] }>('GET', '/v1/watch', { sub: 'a', groups: ['auditors'] });
+      return body.items.find(({ subject }) => subject === 'log-finding/entry-differs');
+    }, 'the finding');
+  });
+
   it('keeps when each part of the platform was last heard of', async () => {
     await bench.bus.say('audit', 'checkpoint.published', { origin: 'log.example', size: 9, root: 'cm9vdA==', publishedAt: new Date().toISOString(), cosignatures: 0 });
     const items = await until(async () => {

@@ -395,6 +395,15 @@ export class TrustChanged {
   @IsTime() since!: string;
 }
 
+/** Something is wrong with the log: an edit, a gap, a fork, a contradiction. Said once for each. */
+export class AuditFinding {
+  @IsString() @MaxLength(256) origin!: string;
+  @IsCode() code!: string;
+  @IsString() @MaxLength(1024) detail!: string;
+  /** The log's entry concerned. */
+  @IsOptional() @IsInt() @Min(0) entry?: number;
+}
+
 // ── everyone, and outside ────────────────────────────────────────────────────────────────────────────────────────
 
 /** A message could not be handled and waits for an operator. */
@@ -449,6 +458,7 @@ export const events = {
   'rotation.steered': RotationSteered,
   'token.expiring': TokenExpiring,
   'checkpoint.published': CheckpointPublished,
+  'audit.finding': AuditFinding,
   'misuse.detected': MisuseDetected,
   'leak.reported': LeakReported,
   'narrowing.proposed': NarrowingProposed,

@@ -55,14 +55,15 @@ export const flow = {
   },
   audit: {
     purpose: 'append-only record of everything said',
-    says: ['checkpoint.published'],
+    says: ['checkpoint.published', 'audit.finding'],
     hears: '*',
   },
   monitor: {
     purpose: 'watches use, raises misuse',
     says: ['misuse.detected', 'leak.reported', 'narrowing.proposed', 'trust.changed', 'monitoring.changed'],
     hears: [
-      'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'message.parked', 'service.alive',
+      'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'audit.finding',
+      'message.parked', 'service.alive',
       'token.issued', 'issue.refused', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
       'token.revoked', 'token.expired', 'token.transferred',
     ],

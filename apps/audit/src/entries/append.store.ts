@@ -28,7 +28,7 @@ export interface LogHead {
 }
 
 /** An entry with its place. */
-interface Entry {
+export interface Entry {
   seq: number;
   candidate: Candidate;
   bytes: Buffer;
@@ -56,12 +56,13 @@ export class AppendStore {
 
   /**
    * Appends what has no leaf yet. Idempotent by event id.
+   * @returns what was new, with its place
    * @throws LogTampered where the stored tree does not have the stored root
    */
-  async append(db: Db, candidates: readonly Candidate[]): Promise<void> {
+  async append(db: Db, candidates: readonly Candidate[]): Promise<readonly Entry[]> {
     const head = await this.lock(db);
     const fresh = await withoutKnown(db, head, candidates);
-    if (fresh.length === 0) return;
+    if (fresh.length === 0) return [];
     const edge = await checkedEdge(db, head);
     const recordedAt = this.recordTime(head);
     const entries = this.sequence(fresh, head, await lastOfTokens(db, head, fresh), recordedAt);
@@ -70,6 +71,7 @@ export class AppendStore {
     await this.writeHidden(db, head, entries);
     await writeTiles(db, head, growth);
     await moveHead(db, head, growth, recordedAt);
+    return entries;
   }
 
   /** Locks the log until the transaction ends: nobody appends, and no subject's key is made meanwhile. */

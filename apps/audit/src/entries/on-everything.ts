@@ -1,6 +1,7 @@
 import { eventTypes, type Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
-import { AppendStore } from './append.store.js';
+import { AuditConfig } from '../config.js';
+import { AppendStore, type Entry } from './append.store.js';
 import { candidateOf, type Candidate } from './candidate.js';
 import { randomSource } from '../subjects/random.store.js';
 import { saltBytes } from './disclosure.js';
@@ -11,7 +12,7 @@ export class OnEverything {
   private readonly gathered = new WeakMap<Tx<'audit'>, Candidate[]>();
   private readonly salt = randomSource(saltBytes);
 
-  constructor(private readonly log: AppendStore) {}
+  constructor(private readonly config: AuditConfig, private readonly log: AppendStore) {}
 
   @On(...eventTypes)
   hear(message: Message, tx: Tx<'audit'>): void {
@@ -19,8 +20,15 @@ export class OnEverything {
     if (!candidates) {
       const all: Candidate[] = (candidates = []);
       this.gathered.set(tx, all);
-      tx.beforeCommit(() => this.log.append(tx.db, all));
+      tx.beforeCommit(async () => this.tellConflicts(tx, await this.log.append(tx.db, all)));
     }
     candidates.push(candidateOf(message, this.salt));
+  }
+
+  private tellConflicts(tx: Tx<'audit'>, entries: readonly Entry[]): void {
+    for (const { seq, candidate } of entries) {
+      if (candidate.type !== 'audit.conflict') continue;
+      tx.emit('audit.finding', { origin: this.config.logOrigin, code: 'event-conflict', detail: 'Another event came under the id of one that is recorded.', entry: seq }, { subject: this.config.logOrigin });
+    }
   }
 }

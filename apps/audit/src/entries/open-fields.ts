@@ -38,6 +38,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'rotation.steered': ['rotationId', 'command'],
   'token.expiring': ['owner.team', 'expiresAt', 'leadTime'],
   'checkpoint.published': ['origin', 'size', 'root', 'publishedAt', 'cosignatures'],
+  'audit.finding': ['origin', 'code', 'detail', 'entry'],
   'misuse.detected': ['alertId', 'observedAt'],
   'leak.reported': ['reportId', 'channel', 'reportedAt'],
   'narrowing.proposed': ['owner.team', 'keep', 'drop', 'unusedDays', 'resource', 'environment', 'expiresAt'],
@@ -59,5 +60,5 @@ export const leftOut: Partial<Record<EventType, readonly string[]>> = {
 };
 
 /** Types of leaves that are not events of the bus, or say of an event that it was not taken. */
-export const ownTypes = ['audit.rejected', 'audit.conflict', 'audit.finding', 'log.heads', 'log.recovered', 'pii.erased'] as const;
+export const ownTypes = ['audit.rejected', 'audit.conflict', 'log.heads', 'log.recovered', 'pii.erased'] as const;
 export type LeafType = EventType | (typeof ownTypes)[number];

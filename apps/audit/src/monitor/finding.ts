@@ -7,7 +7,9 @@ export type FindingCode =
   /** What a digest stands for is gone, and nobody recorded an erasure; or it is not what the digest says. */
   | 'opening-missing' | 'opening-differs'
   /** The log is shorter than it once was, or a service says nothing any more. */
-  | 'rolled-back' | 'service-silent';
+  | 'rolled-back' | 'service-silent'
+  /** The publisher or the signer found another tree than the one that was signed. */
+  | 'head-differs';
 
 export interface Finding {
   code: FindingCode;

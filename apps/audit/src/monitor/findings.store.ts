@@ -5,7 +5,7 @@ import { Health, LOG } from '@writ/service';
 import type { Finding, FindingCode } from './finding.js';
 
 /** Which round found it; a round replaces what it found before. */
-export type Round = 'patrol' | 'counters' | 'ordinals' | 'heads';
+export type Round = 'patrol' | 'counters' | 'ordinals' | 'heads' | 'publish';
 const most = 100;
 
 /** What this replica knows to be wrong with the log, until a later round does not find it any more. */

@@ -1,11 +1,9 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { deriveId, services } from '@writ/contracts';
+import { services } from '@writ/contracts';
 import { decodeBundle, entriesPath, hashesAtLevel, tilePath, tileWidth, widthIn } from '@writ/tlog';
 import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Jobs } from '@writ/service';
 import { AuditConfig } from '../config.js';
-import { AppendStore } from '../entries/append.store.js';
-import { ownLeaf } from '../entries/candidate.js';
 import { parseLeaf } from '../entries/leaf.js';
 import { committedHead } from '../site/log.store.js';
 import { Site, type PublishedHead } from '../site/site.store.js';
@@ -13,10 +11,11 @@ import { Counters } from './counters.js';
 import type { Finding } from './finding.js';
 import { Findings } from './findings.store.js';
 import { compareColumns, compareLeaves, compareOpenings } from './inspect.js';
-import { brokenOrdinals, goneOpenings, lastSignsOfLife, leavesToFollow, openings, storedEntries, storedTile } from './monitor.store.js';
+import { brokenOrdinals, goneOpenings, isFirst, lastSignsOfLife, leavesToFollow, openings, storedEntries, storedTile } from './monitor.store.js';
 
 const patrolEveryMs = 250;
 const followEveryMs = 500;
+const tellEveryMs = 500;
 /** A few percent of a core, whatever the size of the log; a cycle over a million entries takes five minutes. */
 const entriesPerPatrol = 4 * tileWidth;
 const entriesPerFollow = 4 * tileWidth;
@@ -39,13 +38,13 @@ export class MonitorJob implements OnModuleInit {
   private readonly counters: Counters;
   private readonly active = new Map<string, number>();
   private broken: string[] = [];
+  private readonly untold: Finding[] = [];
   private readonly started: number;
 
   constructor(
     private readonly config: AuditConfig,
     private readonly transactions: Transactions<'audit'>,
     private readonly site: Site,
-    private readonly log: AppendStore,
     private readonly findings: Findings,
     private readonly clock: Clock,
     private readonly jobs: Jobs,
@@ -57,7 +56,8 @@ export class MonitorJob implements OnModuleInit {
   onModuleInit(): void {
     this.jobs.every(patrolEveryMs, 'patrol-log', () => this.transactions.read((db) => this.patrol(db)));
     this.jobs.every(followEveryMs, 'follow-log', () => this.transactions.read((db) => this.follow(db)));
-    this.findings.onNew((finding) => void this.record(finding));
+    this.jobs.every(tellEveryMs, 'tell-findings', () => this.tell());
+    this.findings.onNew((finding) => this.untold.push(finding));
   }
 
   /** One stretch of the endless comparison with the published files. */
@@ -157,11 +157,20 @@ export class MonitorJob implements OnModuleInit {
       .map((service) => ({ code: 'service-silent', detail: `Nothing was heard of ${service} for ${silentAfterMs / 60_000} minutes.` }));
   }
 
-  /** A finding is itself an entry, so that it cannot be taken back. Where the log takes none, its own log has it. */
-  private async record({ code, detail, index }: Finding): Promise<void> {
-    // Derived, so that the replicas record it together once.
-    const id = deriveId('evt', 0, this.config.logOrigin, code, String(index ?? detail));
-    const leaf = ownLeaf(id, 'audit.finding', this.clock.now(), { code, detail, ...(index !== undefined && { entry: index }) });
-    await this.transactions.run((tx) => this.log.append(tx.db, [leaf])).catch(() => undefined);
+  /**
+   * Says each finding once, whichever replica found it first; by its event it becomes an entry itself, so that it cannot
+   * be taken back. Where the log takes no entries the bus still hears of it.
+   */
+  async tell(): Promise<boolean> {
+    const [finding] = this.untold;
+    if (!finding) return false;
+    const { code, detail, index } = finding;
+    const { logOrigin: origin } = this.config;
+    await this.transactions.run(async (tx) => {
+      if (!await isFirst(tx.db, `${origin} ${code} ${index ?? detail}`)) return;
+      tx.emit('audit.finding', { origin, code, detail: detail.slice(0, 1_024), ...(index !== undefined && { entry: index }) }, { subject: origin });
+    });
+    this.untold.shift();
+    return this.untold.length > 0;
   }
 }

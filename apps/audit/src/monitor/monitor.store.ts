@@ -88,3 +88,8 @@ export async function lastSignsOfLife(db: Db, logId: number): Promise<{ service:
      FROM (SELECT leaf, recorded_at FROM tlog_entry WHERE log_id = $1 AND type = 'service.alive' ORDER BY seq DESC LIMIT 200) recent GROUP BY 1`, [logId],
   );
 }
+
+/** Notes that a finding is being told. @returns false where one of the replicas told it before */
+export async function isFirst(db: Db, finding: string): Promise<boolean> {
+  return (await db.query('INSERT INTO told_finding (finding) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1', [finding])).length > 0;
+}

@@ -31,12 +31,13 @@ export class SubjectStore {
 
   /**
    * Destroys the keys of these subjects, and of the requests and tokens that belong to them, with all that was
-   * encrypted under them; backups of what they encrypted are unreadable from then on.
+   * encrypted under them. A request or token goes on under a new key and stays theirs, so that what it says later is
+   * found when they are forgotten again. Backups of what was encrypted are unreadable without a backup of the keys.
    * @returns the entries that lost something, ascending; undefined where no such subject is known
    */
   async erase(db: Db, logId: number, names: readonly string[]): Promise<number[] | undefined> {
-    const found = await db.query<{ subject_id: string }>(
-      `SELECT subject_id FROM subject WHERE ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)
+    const found = await db.query<{ subject_id: string; is_child: boolean }>(
+      `SELECT subject_id, parent_ref IS NOT NULL AS is_child FROM subject WHERE ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)
        OR parent_ref = ANY(SELECT decode(r, 'hex') FROM unnest($1::text[]) r)`, [names.map((name) => refOf(name).toString('hex'))],
     );
     if (found.length === 0) return undefined;
@@ -45,7 +46,8 @@ export class SubjectStore {
       ...await db.query<{ seq: string }>('DELETE FROM disclosure WHERE log_id = $1 AND subject_id = ANY($2) RETURNING seq', [logId, ids]),
       ...await db.query<{ seq: string }>('DELETE FROM use_record WHERE log_id = $1 AND subject_id = ANY($2) RETURNING seq', [logId, ids]),
     ];
-    await db.query('DELETE FROM subject WHERE subject_id = ANY($1)', [ids]);
+    await db.query('DELETE FROM subject WHERE subject_id = ANY($1) AND parent_ref IS NULL', [ids]);
+    await renewKeys(db, found.flatMap(({ subject_id, is_child }) => (is_child ? subject_id : [])));
     return [...new Set(rows.map(({ seq }) => Number(seq)))].sort((a, b) => a - b);
   }
 
@@ -56,6 +58,14 @@ export class SubjectStore {
     );
     return new Map(rows.map(({ subject_id, ref, key }) => [byRef.get(ref)!, { id: subject_id, key }]));
   }
+}
+
+async function renewKeys(db: Db, ids: readonly string[]): Promise<void> {
+  const { bytes, places } = packed(ids.map(() => randomBytes(keyBytes)));
+  await db.query(
+    `UPDATE subject SET key = substr($1::bytea, at, length) FROM json_to_recordset($2::json) AS r(id bigint, at int, length int) WHERE subject_id = id`,
+    [bytes, JSON.stringify(ids.map((id, i) => ({ id, ...places[i] })))],
+  );
 }
 
 async function insert(db: Db, names: readonly string[], parents: ReadonlyMap<string, string>): Promise<void> {
