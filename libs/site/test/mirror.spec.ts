@@ -1,7 +1,7 @@
 import { decimals, logKey, MemoryLog } from '../../tlog/test/memory-log.js';
 import { parsePolicy, SignerKey, tileSource, verifyLog } from '@writ/tlog';
 import { isS3Address, mirrorLog, MirrorDiffers, s3Target, type MirrorTarget } from '@writ/site';
-import { SignedStore, signatureOf } from './signed-store.js';
+import { SignedStore, signatureOf } from '../../testing/src/signed-store.js';
 
 const keys = [logKey.verifier];
 const policy = parsePolicy(`log ${logKey.verifier}\nquorum none\n`);
