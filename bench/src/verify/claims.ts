@@ -1,6 +1,10 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { calculateJwkThumbprint } from 'jose';
+import { mint } from '@writ/token';
 import { Meter } from '../process-cost.js';
 import { quantile, type BenchOptions, type Row } from '../row.js';
 import type { BenchIssuer } from './issuer-process.js';
+import { rateOf } from './sdk.js';
 
 const atOnce = 16;
 
@@ -26,4 +30,26 @@ export async function claims(issuer: BenchIssuer, ids: readonly string[], { say 
     cpuUsPerOp: (cost?.cpuUs ?? 0) / ids.length, rssMb: cost?.rssMb,
   };
   return { row, secrets };
+}
+
+/** Making secrets, on one core. */
+export async function minting({ quick, say }: BenchOptions): Promise<Row> {
+  say('mint');
+  const perSecond = await rateOf(quick ? 2 : 6, () => mint('prod', randomBytes(32)));
+  return { bench: 'verify', name: 'mint', kind: 'ours', perSecond, cpuUsPerOp: 1e6 / perSecond, note: 'random bytes, form and checksum' };
+}
+
+/** From approved requests on the bus to tokens whose secrets are sealed to a registered key, committed. */
+export async function sealed(issuer: BenchIssuer, { quick, say }: BenchOptions): Promise<Row> {
+  const count = quick ? 2_000 : 10_000;
+  say(`sealed deliveries: ${count}`);
+  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+  const delivery = { delivery: { mode: 'sealed' as const, keyId: 'k1' }, deliveryKeyThumbprint: await calculateJwkThumbprint(jwk as never), deliveryKey: jwk as Record<string, unknown> };
+  await issuer.issue(200, delivery);
+  const meter = new Meter(new Map([['issuer', issuer.pid]]));
+  const begun = performance.now();
+  await issuer.issue(count, delivery);
+  const perSecond = count / ((performance.now() - begun) / 1_000);
+  const cost = meter.read().get('issuer');
+  return { bench: 'verify', name: 'sealed delivery', kind: 'ours', perSecond, cpuUsPerOp: (cost?.cpuUs ?? 0) / count, rssMb: cost?.rssMb, note: 'request and approval over the bus, checked, issued, sealed; the driver signs and publishes them' };
 }

@@ -9,7 +9,7 @@ import { load, post, type Load, type LoadFacts } from './load.js';
 const connections = 64;
 const rounds = 3;
 
-interface Server {
+export interface Server {
   name: string;
   kind: Row['kind'];
   pid: number;
@@ -17,15 +17,15 @@ interface Server {
   asked: Pick<LoadFacts, 'port' | 'requests' | 'status' | 'holds' | 'rate'>;
 }
 
-/** Starts a program of this folder that says its port. */
-export async function program(file: string, ...argv: string[]): Promise<{ process: ChildProcess; port: number }> {
+/** Starts a program of this folder that says its port, and perhaps more. */
+export async function program<More = object>(file: string, ...argv: string[]): Promise<{ process: ChildProcess; port: number; said: More }> {
   const process = fork(fileURLToPath(new URL(`./${file}.js`, import.meta.url)), argv, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const [{ port }] = (await once(process, 'message')) as [{ port: number }];
-  return { process, port };
+  const [said] = (await once(process, 'message', { signal: AbortSignal.timeout(60_000) })) as [More & { port: number }];
+  return { process, port: said.port, said };
 }
 
 /** Verification and introspection over HTTP, beside a bare server and a check of signed tokens, all under the same load. */
-export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], { quick, say }: BenchOptions): Promise<Row[]> {
+export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], { quick, say }: BenchOptions, peers: readonly Server[]): Promise<Row[]> {
   const seconds = quick ? 2 : 6;
   const json = { 'content-type': 'application/json', authorization: issuer.basic };
   const verify = secrets.map((token) => post('/v1/tokens/verify', JSON.stringify({ token, scopes: ['orders:read'] }), json));
@@ -41,6 +41,7 @@ export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], 
     { name: 'http introspect', kind: 'ours', pid: issuer.pid, asked: { port, requests: introspect, status: '200', holds: '"active":true' } },
     { name: 'http introspect', kind: 'limit', pid: bare.process.pid as number, asked: { port: bare.port, requests: introspect, status: '200', holds: 'VALID' }, note: bareNote },
     { name: 'http verify, a JWT with jose ES256', kind: 'peer', pid: jwt.process.pid as number, asked: { port: jwt.port, requests: [post('/verify', JSON.stringify(bearer), json)], status: '200', holds: '"active":true' }, note: 'bare node:http' },
+    ...peers,
   ];
   try {
     say(`http: ${rounds} rounds of ${servers.length} servers`);

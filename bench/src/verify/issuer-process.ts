@@ -2,10 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { makeId, requestDigest, services, signStatement, queues } from '@writ/contracts';
+import { makeId, requestDigest, services, signStatement, queues, type AcceptedRequest } from '@writ/contracts';
 import { TestBench, until } from '@writ/testing';
 
-const program = (file: string) => new URL(`../../../apps/issuer/dist/${file}`, import.meta.url);
+/** A file of the issuer as it is built. */
+export const issuerProgram = (file: string) => new URL(`../../../apps/issuer/dist/${file}`, import.meta.url);
 const policyDigest = `sha256:${'1'.repeat(64)}` as never;
 
 function freePort(): Promise<number> {
@@ -24,14 +25,17 @@ export class BenchIssuer {
 
   private constructor(readonly bench: TestBench, private readonly process: ChildProcess, readonly alice: string, readonly root: string) {}
 
-  static async start(prepare: (bench: TestBench) => Promise<Record<string, string>> = async () => ({})): Promise<BenchIssuer> {
+  static async start(
+    prepare: (bench: TestBench) => Promise<Record<string, string>> = async () => ({}), fill: (bench: TestBench, env: NodeJS.ProcessEnv) => Promise<void> = async () => undefined,
+  ): Promise<BenchIssuer> {
     const bench = await TestBench.create();
     // Nobody else is there to hear; their queues would fill up unread.
     for (const service of services) if (service !== 'issuer') for (const type of ['token.issued', 'token.delivered', 'usage.recorded', 'token.revoked', 'service.alive'] as const) await bench.bus.unbind(queues.events(service), type);
-    const migrations = (await import(program('migrations/index.js').href)) as never;
+    const migrations = (await import(issuerProgram('migrations/index.js').href)) as never;
     const port = await freePort();
     const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
-    const process_ = spawn(process.execPath, [fileURLToPath(program('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
+    await fill(bench, env);
+    const process_ = spawn(process.execPath, [fileURLToPath(issuerProgram('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
     const token = async (sub: string, groups: string[]) => `Bearer ${await bench.identity.token({ sub, groups, expiresIn: '8h' })}`;
     const issuer = new BenchIssuer(bench, process_, await token('alice', []), await token('root', ['admins']));
     issuer.url = `http://127.0.0.1:${port}`;
@@ -63,12 +67,12 @@ export class BenchIssuer {
   }
 
   /** Issues tokens through the bus, as request and policy would have it. @returns their ids */
-  async issue(count: number): Promise<string[]> {
+  async issue(count: number, more: Partial<AcceptedRequest> = {}): Promise<string[]> {
     const before = await this.count();
     const alice = { iss: this.bench.identity.issuer, sub: 'alice' };
     const iat = Math.floor(Date.now() / 1_000);
     for (let done = 0; done < count;) {
-      const slice = Array.from({ length: Math.min(200, count - done) }, () => this.approved(alice, iat));
+      const slice = Array.from({ length: Math.min(200, count - done) }, () => this.approved(alice, iat, more));
       await Promise.all(slice.map(([request]) => this.bench.bus.say('request', 'request.submitted', request)));
       await Promise.all(slice.map(([, approval]) => this.bench.bus.say('policy', 'request.approved', approval)));
       done += slice.length;
@@ -90,11 +94,11 @@ export class BenchIssuer {
     return Number((await this.bench.database('issuer').query<{ n: string }>('SELECT count(*) AS n FROM token'))[0]?.n);
   }
 
-  private approved(alice: { iss: string; sub: string }, iat: number) {
+  private approved(alice: { iss: string; sub: string }, iat: number, more: Partial<AcceptedRequest>) {
     const scopes = ['orders:read', 'orders:write'];
     const request = {
       requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: 'x', submitter: alice, requester: { id: 'alice', team: 'orders' }, claimant: alice,
-      reason: 'bench', resource: 'orders', audience: 'orders', scopes, environment: 'prod', ttl: 'P1D', delivery: { mode: 'claim' as const },
+      reason: 'bench', resource: 'orders', audience: 'orders', scopes, environment: 'prod', ttl: 'P1D', delivery: { mode: 'claim' as const }, ...more,
     };
     const digest = requestDigest(request);
     const { requestId } = request;

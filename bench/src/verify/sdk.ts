@@ -36,7 +36,7 @@ async function agreeable(): Promise<{ url: string; close(): void }> {
 const slice = 20_000;
 
 /** Calls the work over and over, letting leases be renewed in between. @returns calls per second of its own time */
-async function rateOf(seconds: number, work: (i: number) => void): Promise<number> {
+export async function rateOf(seconds: number, work: (i: number) => void): Promise<number> {
   let count = 0;
   let busyMs = 0;
   while (busyMs < seconds * 1_000) {
