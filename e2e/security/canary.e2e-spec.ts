@@ -8,7 +8,7 @@ import { exchanges, vhosts, type RotationAnswer } from '@writ/contracts';
 import { as, freshToken, need, nobody, until, urls, verify } from '../platform.js';
 import { ask, installation, stolen } from './callers.js';
 
-interface Backing { postgresUrl: string; amqpUrl: string; amqpManagementUrl: string; redisUrl: string }
+interface Backing { postgresUrl: string; amqpUrl: string; amqpManagementUrl: string; redisUrl: string; postgresData?: string }
 const backing = stolen<Backing>('backing', 'backing.json');
 
 /** Every way in which a secret or half of one could stand somewhere. */
@@ -122,10 +122,42 @@ it.each(serviceNames)('the metrics and health of %s hold none (G3)', async (serv
   for (const path of ['/metrics', '/health/ready', '/openapi.json']) expect(foundIn((await ask(`${urls[service]}${path}`)).text)).toEqual([]);
 });
 
-it('no file of the installation holds any: logs, tables, write-ahead logs, queues (G3)', () => {
-  const search = (pattern: string) => spawnSync('grep', ['-rlaF', '-f', '-', installation], { input: pattern, encoding: 'utf8', timeout: 60_000 });
-  const { status, stdout } = search(secrets.flatMap(tracesOf).join('\n'));
-  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-  // The search itself finds what is there: the name of the gateway stands in its file.
-  expect(search(need('WRIT_GATEWAY_CLIENT_ID')).stdout).toContain(join(installation, 'people', 'gateway.json'));
+/** The database's own user may not enter every folder, so its files may lie elsewhere. */
+const folders = [installation, ...(backing.postgresData ? [backing.postgresData] : [])];
+/** Files that hold one of the texts, as they are or in any of their forms. Files may come and go meanwhile. */
+const filesWith = (texts: string[]) => spawnSync('grep', ['-rlasF', '-f', '-', ...folders], { input: texts.join('\n'), encoding: 'utf8', timeout: 60_000 }).stdout.split('\n').filter(Boolean);
+
+/** Puts a text where each server keeps what passes through it, on disk. @returns what takes it away again */
+async function plant(marker: string): Promise<() => Promise<void>> {
+  const database = new pg.Client({ connectionString: backing.postgresUrl });
+  await database.connect();
+  await database.query(`SELECT pg_logical_emit_message(true, 'canary', $1)`, [marker]);
+  await database.end();
+  const redis = new Redis(backing.redisUrl);
+  await redis.config('SET', 'rdbcompression', 'no');
+  await redis.set('canary', marker);
+  await redis.call('SAVE');
+  const channel = await tap.createConfirmChannel();
+  await channel.assertQueue('canary', { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+  await new Promise((resolve) => channel.sendToQueue('canary', Buffer.from(marker), { persistent: true }, resolve));
+  return async () => {
+    await channel.deleteQueue('canary');
+    await redis.del('canary');
+    await redis.quit();
+  };
+}
+
+it('no file of any server holds any: tables, write-ahead log, Redis dump, queues, logs (G3)', async () => {
+  const marker = `canary-${Date.now()}-in-the-mine`;
+  const takeAway = await plant(marker);
+  try {
+    // The search finds what is there, in each store: else it would prove nothing.
+    const found = filesWith([marker]);
+    for (const store of ['/pg_wal/', '/dump.rdb', '/rabbitmq/']) expect([store, found.some((file) => file.includes(store))]).toEqual([store, true]);
+    expect(filesWith([need('WRIT_GATEWAY_CLIENT_ID')])).toContain(join(installation, 'people', 'gateway.json'));
+    expect(filesWith(['"level":']).some((file) => file.startsWith(join(installation, 'logs')))).toBe(true);
+    expect(filesWith(secrets.flatMap(tracesOf))).toEqual([]);
+  } finally {
+    await takeAway();
+  }
 }, 90_000);

@@ -32,6 +32,7 @@ export function answerTo(token: KnownToken | undefined, wanted: Wanted, audience
   return {
     valid: code === 'VALID', code, asOf: fresh.asOf, seq: fresh.seq, maxStalenessMs: fresh.maxStalenessMs, tokenId: token.tokenId, owner: token.owner,
     scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(), generation: token.generation, ...(token.networks ? { networks: token.networks } : {}),
+    ...(token.ratePerMinute ? { ratePerMinute: token.ratePerMinute } : {}),
   };
 }
 

@@ -1,8 +1,8 @@
 import { Body, Controller, HttpCode, Ip, Post } from '@nestjs/common';
 import { BurnBody } from '@writ/contracts';
+import { Budgets } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
 import { bodyOf, NoReplay, Problem, Public } from '@writ/service';
-import { Budgets } from './budget.js';
 import { digestOf } from './question.js';
 
 /** From one source. */

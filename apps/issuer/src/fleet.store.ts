@@ -49,9 +49,10 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
       applied();
       this.hints.publish({ head: this.replica.headSeq });
     });
-    this.hints.listen(this.replica.logIncarnation, (hint) => {
+    this.hints.listen(this.replica.logIncarnation);
+    this.hints.onHint((hint) => {
       if ('ack' in hint) this.heard(hint.ack, false);
-      else if (hint.head > this.replica.headSeq) void this.replica.poll().catch(() => undefined); // The next poll says what is wrong.
+      else if ('head' in hint && hint.head > this.replica.headSeq) void this.replica.poll().catch(() => undefined); // The next poll says what is wrong.
     });
   }
 

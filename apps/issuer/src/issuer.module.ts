@@ -19,6 +19,7 @@ import { Incidents } from './incident.store.js';
 import { Inventory } from './inventory.store.js';
 import { Issues } from './issue.store.js';
 import { KEYS, loadKeys } from './keys.store.js';
+import { Limits } from './limits.store.js';
 import { OnIncident } from './on-incident.js';
 import { OnPolicy } from './on-policy.js';
 import { OnRequest } from './on-request.js';
@@ -52,7 +53,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
-    StateLog, Stops, Issues, Secrets, Claims, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
+    StateLog, Stops, Issues, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     ConfirmJob,
     Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
   ],

@@ -1,8 +1,10 @@
 import type { TokenState } from '@writ/contracts';
+import { Budgets } from '@writ/gateway';
+import { parse } from '@writ/token';
 import { breakerOpen } from './breaker.js';
-import { Budgets } from './budget.js';
 import { maySee, mayStop } from './may-see.js';
 import { nextState, stopKinds } from './next-state.js';
+import { mintFresh } from './secret.store.js';
 import { stateByLog, type LogFacts } from './state-by-log.js';
 import type { SealedFacts } from './token.row.js';
 import { agentFamily, UsageBook } from './usage-book.js';
@@ -56,6 +58,24 @@ describe('limits', () => {
     expect(budgets.take('a', limit, 400)).toBe(100);
     expect(budgets.take('a', limit, 1_000)).toBe(0);
     expect(budgets.take('b', limit, 1_000)).toBe(0);
+  });
+
+  it('count what was used elsewhere, and never owe more than they hold', () => {
+    const budgets = new Budgets();
+    const limit = { perSecond: 2, atOnce: 2 };
+    budgets.spend(['a', 1, 2, 2], 0);
+    expect([0, 0].map((at) => budgets.take('a', limit, at))).toEqual([0, 500]);
+    budgets.spend(['a', 1_000, 2, 2], 0);
+    expect(budgets.look('a', limit, 0)).toBe(1_500);
+    expect(budgets.look('a', limit, 1_500)).toBe(0);
+  });
+});
+
+describe('a fresh secret', () => {
+  it('is another one each time, past the end of the randomness that was fetched at once too', () => {
+    const secrets = new Set(Array.from({ length: 1_000 }, () => mintFresh('prod').reveal()));
+    expect(secrets.size).toBe(1_000);
+    for (const secret of secrets) expect(parse(secret).ok).toBe(true);
   });
 });
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { innerDigest, mint, type KeyProvider, type Secret } from '@writ/token';
 import type { Tx } from '@writ/messaging';
@@ -29,7 +29,7 @@ export class Secrets {
   }
 
   private async store(tx: Tx<'issuer'>, token: SealedFacts, generation: number, mintedSeq: number): Promise<Secret> {
-    const secret = mint(token.environment, randomBytes(32));
+    const secret = mintFresh(token.environment);
     const pepperKid = this.keys.peppers().current;
     const macKid = this.keys.keys('row').current;
     const verifier = await this.keys.mac('pepper', innerDigest(secret.reveal()), pepperKid);
@@ -43,4 +43,20 @@ export class Secrets {
     const { current, retired } = this.keys.peppers();
     return Promise.all([current, ...retired].map((kid) => this.keys.mac('pepper', digest, kid)));
   }
+}
+
+const randomLength = 32;
+const pool = Buffer.alloc(64 * randomLength);
+let used = pool.length;
+
+/** Makes a secret of randomness that the kernel gave for many at once; what was used is wiped. */
+export function mintFresh(environment: string): Secret {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const random = pool.subarray(used, used += randomLength);
+  const secret = mint(environment, random);
+  random.fill(0);
+  return secret;
 }

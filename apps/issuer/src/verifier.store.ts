@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Verification } from '@writ/contracts';
 import { answerTo, bare, type Freshness } from './answer.js';
-import { Budgets } from './budget.js';
 import type { KnownGateway } from './gateway.store.js';
+import { Limits } from './limits.store.js';
 import type { Question } from './question.js';
 import { Reader, type Reading } from './reader.store.js';
 import { Replica } from './replica.job.js';
 import type { KnownToken } from './state-by-log.js';
 import { Usage } from './usage.store.js';
+
+const never = '1970-01-01T00:00:00.000Z';
 
 /** A read that has not begun. */
 interface Waiting {
@@ -21,10 +23,9 @@ export type Purpose = 'use' | 'look' | 'read';
 /** Answers what a token is worth just now, from memory under lease or else from the database. What is not known for certain is no. */
 @Injectable()
 export class Verifier {
-  private readonly budgets = new Budgets();
   private next?: Waiting;
 
-  constructor(private readonly reader: Reader, private readonly replica: Replica, private readonly usage: Usage) {}
+  constructor(private readonly reader: Reader, private readonly replica: Replica, private readonly usage: Usage, private readonly limits: Limits) {}
 
   answer(question: Question, gateway: KnownGateway, purpose: Purpose): Verification | Promise<Verification> {
     return this.fromMemory(question, gateway, purpose) ?? this.fromDatabase(question, gateway, purpose);
@@ -32,6 +33,8 @@ export class Verifier {
 
   async answerAll(questions: readonly Question[], gateway: KnownGateway): Promise<{ incarnation: string; results: Verification[] }> {
     const results: (Verification | undefined)[] = questions.map((question) => this.fromMemory(question, gateway, question.byDigest ? 'read' : 'use'));
+    const later = this.tooManyUnknown(gateway);
+    if (later) for (const i of questions.keys()) results[i] ??= later;
     const missing = questions.filter((_, i) => results[i] === undefined);
     if (missing.length > 0) {
       const reading = await this.read(missing);
@@ -57,7 +60,7 @@ export class Verifier {
   }
 
   private async fromDatabase(question: Question, gateway: KnownGateway, purpose: Purpose): Promise<Verification> {
-    return this.fromReading(await this.read([question]), question, gateway, purpose);
+    return this.tooManyUnknown(gateway) ?? this.fromReading(await this.read([question]), question, gateway, purpose);
   }
 
   private fromReading(reading: Reading, question: Question, gateway: KnownGateway, purpose: Purpose): Verification {
@@ -68,17 +71,25 @@ export class Verifier {
     if (digest === undefined) return bare('MALFORMED', fresh);
     const token = tokens.get(digest);
     if (token) this.remember(digest, token, reading);
+    else this.limits.unknownToken(gateway.clientId, performance.now());
     const answer = this.limited(answerTo(token, question, gateway.audiences, fresh, asOf.getTime() + fresh.maxStalenessMs), token, purpose, performance.now());
     this.usage.note(gateway, question, answer, token, purpose);
     return answer;
   }
 
-  /** Counted by each replica for itself, over a tenth of a minute. */
   private limited(answer: Verification, token: KnownToken | undefined, purpose: Purpose, mono: number): Verification {
     if (!answer.valid || purpose === 'read' || token?.ratePerMinute === undefined) return answer;
-    const limit = { perSecond: token.ratePerMinute / 60, atOnce: Math.max(1, Math.floor(token.ratePerMinute / 10)) };
-    const retryAfterMs = this.budgets.take(token.tokenId, limit, mono);
+    const retryAfterMs = this.limits.useToken(token.tokenId, token.ratePerMinute, mono);
     return retryAfterMs === 0 ? answer : { ...answer, valid: false, code: 'RATE_LIMITED', retryAfterMs };
+  }
+
+  /** What memory does not know is not looked for on behalf of a gateway that asked about too much that nobody knows. */
+  private tooManyUnknown({ clientId }: KnownGateway): Verification | undefined {
+    const mono = performance.now();
+    const retryAfterMs = this.limits.waitForUnknown(clientId, mono);
+    if (retryAfterMs === 0) return undefined;
+    const { state } = this.replica;
+    return { ...bare('RATE_LIMITED', { asOf: state.asOf || never, seq: state.appliedSeq, maxStalenessMs: Math.min(Number.MAX_SAFE_INTEGER, state.stalenessMs(mono, Date.now())) }), retryAfterMs };
   }
 
   /** Kept only if nothing that concerns it was applied since it was read, and under lease. */

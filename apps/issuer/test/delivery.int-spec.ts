@@ -7,6 +7,7 @@ import * as client from 'openid-client';
 import { makeId, type Grant } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
+import { mint } from '@writ/token';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -110,6 +111,32 @@ describe('a limited token', () => {
     expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
     const forward = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` });
     expect([forward.status, forward.headers.get('x-writ-code')]).toEqual([403, 'RATE_LIMITED']);
+  });
+});
+
+describe('a limit', () => {
+  it('of a token is one for all replicas (G11)', async () => {
+    const second = await issuing.start();
+    const { secret } = await issuing.claimed(issuer, {}, { ratePerMinute: 20 });
+    const codeAt = async (replica: Service) => (await issuing.post(replica, '/v1/tokens/verify', { token: secret }, gateway)).body.code;
+    expect([await codeAt(issuer), await codeAt(issuer)]).toEqual(['VALID', 'VALID']);
+    await until(async () => (await codeAt(second)) === 'RATE_LIMITED', 'the second replica to hear of it', 2_000);
+    await issuing.stop(second);
+  });
+
+  it('of unknown tokens says "later" to the gateway that asks about them, and to no other; what is known goes on (G10, G11)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const guesser = await issuing.registerGateway(issuer, 'guesser', ['orders']);
+    const codeFor = async (as: Record<string, string>, token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, as)).body.code;
+    expect(await codeFor(guesser, secret)).toBe('VALID');
+    const guess = () => mint('dev', randomBytes(32)).reveal();
+    const guesses = () => issuing.post(issuer, '/v1/tokens/verify-batch', { tokens: Array.from({ length: 800 }, () => ({ token: guess() })) }, guesser);
+    let codes: string[] = [];
+    for (let i = 0; i < 20 && !codes.includes('RATE_LIMITED'); i++) codes = (await guesses()).body.results.map(({ code }) => code);
+    expect(new Set(codes)).toEqual(new Set(['RATE_LIMITED']));
+    const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${guess()}`, guesser);
+    expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
+    expect([await codeFor(guesser, secret), await codeFor(gateway, secret), await codeFor(gateway, guess())]).toEqual(['VALID', 'VALID', 'NOT_FOUND']);
   });
 });
 

@@ -165,7 +165,9 @@ describe('a claim', () => {
     const [edited = '', foreign = '', ...good] = tokens;
     await issuing.bench.database('issuer').query(`UPDATE token SET owner_id = 'mallory' WHERE token_id = $1`, [edited]);
     const answers = await Promise.all([claim(edited), claim(foreign, 'mallory'), ...good.map((tokenId) => claim(tokenId)), claim(good[0] as string)]);
-    expect(answers.map(({ status }) => status)).toEqual([500, 404, 201, 201, 201, 201, 409]);
+    const [one, another] = [answers[2], answers[6]].sort((a, b) => (a?.status ?? 0) - (b?.status ?? 0));
+    expect([answers[0], answers[1], one, ...answers.slice(3, 6), another].map((answer) => answer?.status)).toEqual([500, 404, 201, 201, 201, 201, 409]);
+    answers[2] = one as typeof answers[number]; // Of two that came at the same time either may be the first.
     for (const [i, tokenId] of good.entries()) {
       const { envelope } = await tap.next('token.delivered', (data) => data.tokenId === tokenId);
       expect(answers[i + 2]?.headers.get('x-audit-receipt')).toBe(envelope.id);

@@ -22,6 +22,7 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
   readonly environment: string;
   readonly networks: readonly string[] | undefined;
   readonly generation: number | undefined;
+  readonly ratePerMinute: number | undefined;
 
   constructor(
     readonly code: VerifyCode,
@@ -39,6 +40,7 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
     this.environment = grant.environment;
     this.networks = grant.networks;
     this.generation = grant.generation;
+    this.ratePerMinute = grant.ratePerMinute;
   }
 
   get expiresAt(): string {
@@ -46,8 +48,8 @@ class MemoryAnswer implements VerifyAnswer, TokenFacts {
   }
 
   toJSON(): VerifyAnswer & TokenFacts {
-    const { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation } = this;
-    return { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation };
+    const { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute } = this;
+    return { valid, code, asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute };
   }
 }
 

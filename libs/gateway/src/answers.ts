@@ -21,6 +21,8 @@ export interface TokenFacts {
   readonly networks?: readonly string[];
   /** Which of the token's secrets was shown: during a rotation it has two. */
   readonly generation?: number;
+  /** The token may be used so often; absent = without a limit of its own. */
+  readonly ratePerMinute?: number;
 }
 
 /** How fresh an answer is. It reflects every change committed at or before `asOf`, and every entry up to `seq`. */

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { innerDigestLatin1, parse } from '@writ/token';
+import { budgetOf, Budgets } from './budget.js';
 import { answerAt, slotFor, type Wanted } from './answer.js';
 import type { TokenFacts, VerifyAnswer, VerifyCode } from './answers.js';
 import { FleetConnection } from './fleet-connection.js';
@@ -66,6 +67,8 @@ export class Gateway {
   readonly #client: IssuerClient;
   readonly #reader: TokenReader;
   readonly #fleet: FleetConnection;
+  // Of what this process answers: each verifier counts for itself.
+  readonly #budgets = new Budgets();
   readonly #usage = new UsageBook(maxUsageRecords);
   readonly #uploader: UsageUploader;
   readonly #audience: string | undefined;
@@ -113,7 +116,7 @@ export class Gateway {
     if (typeof token !== 'string' || token.length > maxTokenLength || token.charCodeAt(prefixEnd) !== underscore) return this.#refuseMalformed();
     const slot = slotFor(this.#state, innerDigestLatin1(token), options, mono, wall);
     if (slot < 0) return parse(token).ok ? undefined : this.#refuseMalformed();
-    const answer = answerAt(this.#state, slot, options, options.audience ?? this.#audience, mono, wall);
+    const answer = this.#limited(answerAt(this.#state, slot, options, options.audience ?? this.#audience, mono, wall), mono);
     const { cache } = this.#state;
     cache.setMark(slot, this.#record(cache.mark(slot), answer, options, mono));
     return answer;
@@ -123,8 +126,17 @@ export class Gateway {
     if (this.#closed) return this.#refusal('UNAVAILABLE');
     const answer = await this.#reader.read(digest, { ...options, audience: options.audience ?? this.#audience });
     if (!answer) return this.#refusal('UNAVAILABLE');
-    if (isKnown(answer)) this.#record(0, answer, options, performance.now());
-    return answer;
+    if (!isKnown(answer)) return answer;
+    const mono = performance.now();
+    const counted = this.#limited(answer, mono);
+    this.#record(0, counted, options, mono);
+    return counted;
+  }
+
+  #limited<Answer extends VerifyAnswer & TokenFacts>(answer: Answer, mono: number): VerifyAnswer & TokenFacts {
+    if (!answer.valid || answer.ratePerMinute === undefined) return answer;
+    const retryAfterMs = this.#budgets.take(answer.tokenId, budgetOf(answer.ratePerMinute), mono);
+    return retryAfterMs === 0 ? answer : { ...facts(answer), valid: false, code: 'RATE_LIMITED', retryAfterMs };
   }
 
   #record(mark: number, answer: VerifyAnswer & TokenFacts, { scopes, address, agent }: VerifyOptions, mono: number): number {
@@ -179,6 +191,12 @@ export class Gateway {
     this.#reader.close();
     this.#client.close();
   }
+}
+
+/** An answer from memory has its facts behind getters, which a spread would lose. */
+function facts(answer: VerifyAnswer & TokenFacts): VerifyAnswer & TokenFacts {
+  const { asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute, valid, code } = answer;
+  return { asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute, valid, code };
 }
 
 function isKnown(answer: VerifyAnswer): answer is VerifyAnswer & TokenFacts {

@@ -1,4 +1,5 @@
 export { verifyCodes, type Freshness, type TokenFacts, type VerifyAnswer, type VerifyCode } from './answers.js';
+export { budgetOf, Budgets, type Budget, type Spent } from './budget.js';
 export { createGateway, Gateway, type GatewayOptions, type GatewayStatus, type VerifyOptions } from './gateway.js';
 export { IssuerError } from './issuer-client.js';
 export type {

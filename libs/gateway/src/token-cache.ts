@@ -13,6 +13,7 @@ export interface Grant {
   readonly scopes: readonly string[];
   readonly networks?: readonly string[];
   readonly generation?: number;
+  readonly ratePerMinute?: number;
 }
 
 export interface CachedToken {
@@ -138,7 +139,7 @@ export class TokenCache {
     const { audience, environment, scopes, networks, generation } = token.grant;
     const word = slot * words;
     this.#words[word + ownerAt] = this.#owners.take(token.owner, () => ({ id: token.owner, floor: 0 }));
-    this.#words[word + grantAt] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks, generation]), () => token.grant);
+    this.#words[word + grantAt] = this.#grants.take(JSON.stringify([audience, environment, scopes, networks, generation, token.grant.ratePerMinute]), () => token.grant);
     this.#words[word + markAt] = 0;
     this.#words[word + flagsAt] = states.indexOf(token.state);
     this.#tokenIds[slot] = token.tokenId;

@@ -47,7 +47,7 @@ export function cacheableToken(answer: VerifyAnswer): CachedToken | undefined {
   const networks = answer.networks == null ? undefined : texts(message, 'networks');
   return {
     state: answer.code as CachedState, tokenId: text(message, 'tokenId'), owner: text(message, 'owner'), expiresAtMs: Date.parse(time(message, 'expiresAt')),
-    grant: { audience: text(message, 'audience'), environment: text(message, 'environment'), scopes: texts(message, 'scopes'), networks, generation: optionalCount(message, 'generation') },
+    grant: { audience: text(message, 'audience'), environment: text(message, 'environment'), scopes: texts(message, 'scopes'), networks, generation: optionalCount(message, 'generation'), ratePerMinute: optionalCount(message, 'ratePerMinute') },
   };
 }
 

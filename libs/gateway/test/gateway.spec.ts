@@ -62,6 +62,15 @@ describe('verify', () => {
     expect((await open().verify(secret)).code).toBe('VALID');
   });
 
+  it('says "later" above the token’s rate, from the first read on (G11)', async () => {
+    const gateway = await ready();
+    const { secret } = issuer.issue({ ratePerMinute: 30 });
+    const codes = [];
+    for (let i = 0; i < 5; i++) codes.push(await gateway.verify(secret));
+    expect(codes.map(({ code }) => code)).toEqual(['VALID', 'VALID', 'VALID', 'RATE_LIMITED', 'RATE_LIMITED']);
+    expect(codes.at(-1)).toMatchObject({ valid: false, retryAfterMs: expect.any(Number), tokenId: expect.any(String), audience: 'orders' });
+  });
+
   it('checks scopes, audience, networks and the end without asking again', async () => {
     const gateway = await ready();
     const { secret } = issuer.issue({ networks: ['10.1.0.0/16', '2001:db8::/32'] });

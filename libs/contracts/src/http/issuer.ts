@@ -74,6 +74,8 @@ export interface Verification {
   networks?: readonly string[];
   /** Which of the token's secrets was shown: during a rotation it has two. */
   generation?: number;
+  /** The token may be used so often; absent = without a limit of its own. */
+  ratePerMinute?: number;
   /** With RATE_LIMITED: when to ask again. */
   retryAfterMs?: number;
 }
