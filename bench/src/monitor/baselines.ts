@@ -1,4 +1,4 @@
-import { beginsAt, traffic, type Size } from './generator.js';
+import { beginsAt, type Slot } from './generator.js';
 import type { Verdict } from './quality.js';
 
 const dayMs = 86_400_000;
@@ -6,11 +6,11 @@ const dayMs = 86_400_000;
 const limitPerMinute = 300;
 
 /** Two watchers without memory to speak of: a fixed limit, and "never seen from there". Each once per token and day. */
-export function simpleWatchers(seed: number, size: Size): { fixedLimit: Verdict[]; firstSeen: Verdict[] } {
+export function simpleWatchers(slots: () => Generator<Slot>): { fixedLimit: Verdict[]; firstSeen: Verdict[] } {
   const fixedLimit = new Map<string, Verdict>();
   const firstSeen = new Map<string, Verdict>();
   const seen = new Set<string>();
-  for (const { uses } of traffic(seed, size).slots()) {
+  for (const { uses } of slots()) {
     for (const { subject, at, count, network, code } of uses) {
       const key = `${subject} ${Math.floor((at - beginsAt) / dayMs)}`;
       if (count > limitPerMinute && !fixedLimit.has(key)) fixedLimit.set(key, { subject, at, action: 'notify', detector: 'fixed-limit' });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { frozenHash, generatorHash } from './frozen.js';
+import { frozenHash, generatorHash, strangeHash } from './frozen.js';
 import { families, honestKinds, traffic } from './generator.js';
+import { strangeFamilies, strangeKinds, strangeTraffic } from './transfer.js';
 import { wilson } from './wilson.js';
 
 describe('the traffic that detectors are judged by', () => {
@@ -31,6 +32,22 @@ describe('the traffic that detectors are judged by', () => {
     }
     expect(subjects.filter(({ family, index }) => family && !seen.has(index))).toEqual([]);
     expect(new Set(subjects.filter(({ family }) => !family).map(({ kind }) => kind)).size).toBe(honestKinds.length);
+  });
+});
+
+describe('the traffic that no detector was tuned on', () => {
+  it('is the one that was frozen before its first run', () => {
+    expect(generatorHash('transfer')).toBe(strangeHash);
+  });
+
+  it('is the same for the same seed, in order of time, with every kind and family', () => {
+    const all = (seed: number) => [...strangeTraffic(seed, { honest: 16, perFamily: 2 }).slots()];
+    expect(all(1)).toEqual(all(1));
+    expect(all(1).length).not.toBe(all(2).length);
+    expect(all(3).every(({ at }, i, slots) => i === 0 || at > slots[i - 1]!.at)).toBe(true);
+    const { subjects } = strangeTraffic(3, { honest: 16, perFamily: 2 });
+    expect(new Set(subjects.map(({ kind }) => kind)).size).toBe(strangeKinds.length);
+    expect(new Set(subjects.flatMap(({ family }) => family ?? []))).toEqual(new Set(Object.keys(strangeFamilies)));
   });
 });
 

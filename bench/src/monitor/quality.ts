@@ -1,7 +1,17 @@
 import { deriveId, type TokenId } from '@writ/contracts';
 import { until } from '@writ/testing';
-import { beginsAt, days, scopes, slotMs, traffic, type Family, type HonestKind, type Size, type Subject, type Use } from './generator.js';
+import { beginsAt, days, scopes, slotMs, type Slot, type Use } from './generator.js';
 import { Replica } from './replica.js';
+
+/** A token of some traffic, honest or stolen. */
+export interface Watched {
+  index: number;
+  team: string;
+  owner: string;
+  kind: string;
+  family?: string;
+  stolenAt?: number;
+}
 
 /** What one watcher said of one token: when, and how strongly. */
 export interface Verdict {
@@ -12,8 +22,8 @@ export interface Verdict {
 }
 
 export interface Outcome {
-  family: Family;
-  kind: HonestKind;
+  family: string;
+  kind: string;
   found: boolean;
   suspended: boolean;
   /** From the first stolen use to the first word. */
@@ -35,7 +45,7 @@ const attentionMs = 2 * dayMs;
 const window = 100;
 
 /** Holds what was said against what was true. Once per token, detector, action and day, as an owner would be told. */
-export function judge(subjects: readonly Subject[], verdicts: readonly Verdict[]): Judged {
+export function judge(subjects: readonly Watched[], verdicts: readonly Verdict[]): Judged {
   const result: Judged = { honestDays: 0, notifications: 0, suspensions: 0, outcomes: [], falseBy: new Map() };
   const bySubject = Map.groupBy(verdicts, ({ subject }) => subject);
   for (const subject of subjects) {
@@ -58,12 +68,11 @@ export function judge(subjects: readonly Subject[], verdicts: readonly Verdict[]
 }
 
 /** Sends four weeks of traffic through a monitor as it is deployed. */
-export async function watch(seed: number, size: Size, say: (line: string) => void): Promise<{ subjects: Subject[]; verdicts: Verdict[]; records: number; seconds: number }> {
+export async function watch(seed: number, { subjects, slots }: { subjects: readonly Watched[]; slots: () => Generator<Slot> }, say: (line: string) => void): Promise<{ verdicts: Verdict[]; records: number; seconds: number }> {
   const replica = await Replica.create();
   try {
     await replica.start();
     await replica.letStop();
-    const { subjects, slots } = traffic(seed, size);
     const ids = subjects.map(({ index }) => deriveId('tok', beginsAt, String(seed), String(index), String(process.pid), String(Date.now())));
     await introduce(replica, subjects, ids);
     const startedAt = Date.now();
@@ -88,7 +97,7 @@ export async function watch(seed: number, size: Size, say: (line: string) => voi
     const rows = await replica.query<{ token_id: string; action: Verdict['action']; detector: string; observed_at: Date }>('SELECT token_id, action, detector, observed_at FROM alert');
     const indexOf = new Map(ids.map((id, index) => [id as string, index]));
     const verdicts = rows.map((row) => ({ subject: indexOf.get(row.token_id) ?? -1, at: row.observed_at.getTime(), action: row.action, detector: row.detector }));
-    return { subjects, verdicts, records, seconds: (Date.now() - startedAt) / 1000 };
+    return { verdicts, records, seconds: (Date.now() - startedAt) / 1000 };
   } finally {
     await replica.close();
   }
@@ -97,7 +106,7 @@ export async function watch(seed: number, size: Size, say: (line: string) => voi
 const uses = (count: number) => `${count.toLocaleString('en')} records`;
 const state = async (replica: Replica) => JSON.stringify(await replica.query('SELECT (SELECT count(*) FROM inbox) i, (SELECT count(*) FROM alert) a'));
 
-async function introduce(replica: Replica, subjects: readonly Subject[], ids: readonly TokenId[]): Promise<void> {
+async function introduce(replica: Replica, subjects: readonly Watched[], ids: readonly TokenId[]): Promise<void> {
   const expiresAt = new Date(Date.now() + 365 * dayMs).toISOString();
   // Runs of one seed share networks; teams of their own keep them from being each other's company.
   await Promise.all(subjects.map(({ index, owner, team }) => replica.bench.bus.say('issuer', 'token.issued', {

@@ -1,5 +1,4 @@
 import Table from 'cli-table3';
-import { families, type Family } from './generator.js';
 import type { Judged } from './quality.js';
 import { wilson } from './wilson.js';
 
@@ -16,16 +15,16 @@ export function perThousandDays({ judged }: Watcher): { notifications: number; s
   return { notifications: sum(({ notifications }) => notifications) / thousands, suspensions: sum(({ suspensions }) => suspensions) / thousands };
 }
 
-export function found({ judged }: Watcher, family: Family): { hits: number; stopped: number; trials: number; medianMinutes?: number } {
+export function found({ judged }: Watcher, family: string): { hits: number; stopped: number; trials: number; medianMinutes?: number } {
   const outcomes = judged.flatMap((one) => one.outcomes).filter((outcome) => outcome.family === family);
   const minutes = outcomes.flatMap((outcome) => outcome.minutes ?? []).sort((a, b) => a - b);
   return { hits: outcomes.filter((outcome) => outcome.found).length, stopped: outcomes.filter(({ suspended }) => suspended).length, trials: outcomes.length, medianMinutes: minutes[Math.floor(minutes.length / 2)] };
 }
 
 /** Per family what was found, with intervals, beside the simple watchers; below, what it cost the honest. */
-export function reportOf(ours: Watcher, others: readonly Watcher[]): string {
+export function reportOf(families: Readonly<Record<string, string>>, ours: Watcher, others: readonly Watcher[]): string {
   const table = new Table({ head: ['family', 'kind', 'found %', '95 % interval', 'stopped %', 'after min', ...others.map(({ name }) => `${name} %`)], style: { head: [], border: [], compact: true } });
-  for (const family of Object.keys(families) as Family[]) {
+  for (const family of Object.keys(families)) {
     const { hits, stopped, trials, medianMinutes } = found(ours, family);
     const [low, high] = wilson(hits, trials);
     table.push([

@@ -1,5 +1,5 @@
 import { tuningSeeds } from './frozen.js';
-import { beginsAt, slotMs } from './generator.js';
+import { beginsAt, families, slotMs, traffic } from './generator.js';
 import { judge, watch } from './quality.js';
 import { falseWords, reportOf } from './report.js';
 
@@ -8,7 +8,8 @@ const [count = '1', honest = '60', perFamily = '8'] = process.argv.slice(2);
 const judged = [];
 const missed: string[] = [];
 for (const seed of tuningSeeds.slice(0, Number(count))) {
-  const { subjects, verdicts, records, seconds } = await watch(seed, { honest: Number(honest), perFamily: Number(perFamily) }, (line) => process.stderr.write(`${line}\n`));
+  const { subjects, slots } = traffic(seed, { honest: Number(honest), perFamily: Number(perFamily) });
+  const { verdicts, records, seconds } = await watch(seed, { subjects, slots }, (line) => process.stderr.write(`${line}\n`));
   process.stderr.write(`${Math.round(records / seconds)} records/s\n`);
   const one = judge(subjects, verdicts);
   judged.push(one);
@@ -20,6 +21,6 @@ for (const seed of tuningSeeds.slice(0, Number(count))) {
   });
 }
 const ours = { name: 'ours', judged };
-process.stdout.write(`${reportOf(ours, [])}\n${falseWords(ours)}\n`);
+process.stdout.write(`${reportOf(families, ours, [])}\n${falseWords(ours)}\n`);
 process.stdout.write(`${missed.sort().join('\n')}\n`);
 process.exit(0);
