@@ -125,6 +125,7 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     // The alert is about bait: even the person it seems to belong to must not learn of it.
     'GET /v1/alerts/{id}': theirs(['reviewer', 'admin', 'auditor'], { path: (its) => `/v1/alerts/${its.alertId}`, allowed: [200] }),
     'POST /v1/alerts/{id}/dismiss': { who: ['admin'], path: (its) => `/v1/alerts/${its.alertId}/dismiss`, body: reason, allowed: [200, 409] },
+    'GET /v1/usage': everybody({ allowed: [200] }),
     'GET /v1/usage/{tokenId}': theirs(['owner', 'reviewer', 'admin', 'auditor'], { path: (its) => `/v1/usage/${its.tokenId}`, allowed: [200] }),
     'GET /v1/detectors': everybody({ allowed: [200] }),
     'POST /v1/detectors/{detector}': roles(['admin'], { path: () => '/v1/detectors/new-network', body: {}, allowed: [400] }),

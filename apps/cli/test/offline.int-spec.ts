@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mint } from '@writ/token';
@@ -91,6 +92,35 @@ describe('the command line without a platform', () => {
     expect((JSON.parse(history.stdout) as { finds: object[]; commits: number })).toMatchObject({ commits: 2, finds: [{ line: 2, column: 7, environment: 'prod' }] });
     expect((await writ(['scan', '--staged'], { cwd: folder })).code).toBe(0);
     expect(await writ(['scan', '--staged'], { cwd: tmpdir() })).toMatchObject({ code: 2, stderr: expect.stringContaining('no git repository') as string });
+  });
+
+  it('G3: stops a commit as a hook does, until the secret is gone or listed as a sample by its SHA-256', async () => {
+    const [repository, secret, other] = [mkdtempSync(join(tmpdir(), 'writ-hook-')), ...[5, 6].map((seed) => mint('prod', new Uint8Array(32).fill(seed)).reveal())] as [string, string, string];
+    const git = (...args: string[]) => spawnSync('git', ['-C', repository, '-c', 'user.name=t', '-c', 'user.email=t@example.org', ...args], { encoding: 'utf8' });
+    git('init', '-q');
+    writeFileSync(join(repository, '.git/hooks/pre-commit'), `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'apps/cli/dist/main.js')}' scan --staged\n`, { mode: 0o755 });
+    writeFileSync(join(repository, 'sample.txt'), `${secret}\n`);
+    git('add', '.');
+    const stopped = git('commit', '-qm', 'with a secret');
+    expect([stopped.status, stopped.stderr]).toEqual([1, expect.stringContaining('A secret is where none may be')]);
+    expect(stopped.stdout + stopped.stderr).not.toContain(secret.slice(10, 30));
+    writeFileSync(join(repository, '.writscan-allow'), `# samples\n${createHash('sha256').update(secret).digest('hex')}  # of the tests\n`);
+    git('add', '.');
+    expect(git('commit', '-qm', 'with a sample').status).toBe(0);
+    mkdirSync(join(repository, 'below'));
+    expect((await writ(['scan', '..'], { cwd: join(repository, 'below') })).stderr).toContain('1 allowed by .writscan-allow');
+    writeFileSync(join(repository, 'sample.txt'), `${secret}\n${other}\n`);
+    git('add', '.');
+    expect(git('commit', '-qm', 'with another').status).toBe(1);
+    writeFileSync(join(repository, '.writscan-allow'), `${createHash('sha256').update(secret).digest('hex').slice(0, 12)}\n`);
+    expect(await writ(['scan'], { cwd: repository })).toMatchObject({ code: 2, stderr: expect.stringContaining('line 1 is no SHA-256') as string });
+    rmSync(repository, { recursive: true });
+  });
+
+  it('finds nothing in this repository but the samples that it lists', async () => {
+    expect(await writ(['scan', '--staged'], { cwd: root })).toMatchObject({ code: 0 });
+    const ran = await writ(['scan', 'libs', 'apps', 'docs', 'scripts', 'e2e', 'bench'], { cwd: root });
+    expect([ran.code, ran.stderr]).toEqual([0, expect.stringContaining('5 allowed by .writscan-allow')]);
   });
 
   it('colours nothing in a pipe or under NO_COLOR, and cuts nothing there', async () => {

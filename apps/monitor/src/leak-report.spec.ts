@@ -16,6 +16,20 @@ describe('a leak report', () => {
     expect(isSigned(keys, undefined, undefined, body)).toBe(false);
   });
 
+  it('is verified as GitHub publishes it: the sample of its documentation, under the test key beside it', () => {
+    // docs.github.com, "Secret scanning partner program", "Sample HTTP POST sent to verify endpoint".
+    const keyId = 'f9525bf080f75b3506ca1ead061add62b8633a346606dc5fe544e29231c6ee0d';
+    const published = leakKeysOf({ public_keys: [{
+      key_identifier: keyId, is_current: true,
+      key: '-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsz9ugWDj5jK5ELBK42ynytbo38gP\nHzZFI03Exwz8Lh/tCfL3YxwMdLjB+bMznsanlhK0RwcGP3IDb34kQDIo3Q==\n-----END PUBLIC KEY-----',
+    }] });
+    const body = Buffer.from('[{"token":"some_token","type":"some_type","url":"some_url","source":"some_source"}]');
+    const signature = 'MEUCIFLZzeK++IhS+y276SRk2Pe5LfDrfvTXu6iwKKcFGCrvAiEAhHN2kDOhy2I6eGkOFmxNkOJ+L2y8oQ9A2T9GGJo6WJY=';
+    expect(isSigned(published, keyId, signature, body)).toBe(true);
+    expect(isSigned(published, keyId, signature, Buffer.from(`${body.toString()} `))).toBe(false);
+    expect(findsOf(body)).toEqual([{ token: 'some_token', type: 'some_type', url: 'some_url', source: 'some_source' }]);
+  });
+
   it('is refused, never thrown over, for every signature that is junk', () => {
     fc.assert(fc.property(fc.string(), fc.uint8Array(), (signature, body) => !isSigned(keys, 'k1', signature, body)));
   });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Controller, Headers, HttpCode, Inject, Optional, Post, Req, type OnModuleInit } from '@nestjs/common';
+import { Controller, Headers, HttpCode, Inject, Optional, Post, Req } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { signStatement, type LeakLabel, type ReportId, type SigningKey } from '@writ/contracts';
@@ -11,20 +11,24 @@ import { channelOf, findsOf, isSigned, type Find, type LeakKeys } from './leak-r
 
 export const LEAK_KEYS = Symbol('leak keys');
 const route = '/v1/leaks';
+/** A commit may hold many secrets, and each find names its place: far more than other bodies need. */
+const bodyLimit = 1024 * 1024;
+const mostFinds = 2_000;
 
 /** Somebody found secrets in the open and reports them, signed. Only their inner digests go on from here. */
 @Controller()
-export class LeaksController implements OnModuleInit {
+export class LeaksController {
   /** The bytes as they came: the signature is of these, not of what a parser makes of them. */
   private readonly raw = new WeakMap<object, Buffer>();
 
   constructor(
-    private readonly transactions: Transactions<'monitor'>, private readonly clock: Clock, private readonly http: HttpAdapterHost,
+    private readonly transactions: Transactions<'monitor'>, private readonly clock: Clock, { httpAdapter }: HttpAdapterHost,
     @Inject(SIGNING_KEY) private readonly key: SigningKey, @Optional() @Inject(LEAK_KEYS) private readonly keys?: LeakKeys,
-  ) {}
-
-  onModuleInit(): void {
-    const fastify = this.http.httpAdapter.getInstance<FastifyInstance>();
+  ) {
+    const fastify = httpAdapter.getInstance<FastifyInstance>();
+    fastify.addHook('onRoute', (each) => {
+      if (each.url === route) each.bodyLimit = bodyLimit;
+    });
     fastify.addHook('preParsing', (request, _reply, payload, done) => {
       if (request.method === 'POST' && request.url.split('?')[0] === route) {
         const chunks: Buffer[] = [];
@@ -50,6 +54,7 @@ export class LeaksController implements OnModuleInit {
     }
     const finds = findsOf(body);
     if (!finds) throw new Problem({ status: 400, code: 'invalid-body', detail: 'A report is a JSON list of objects with "token".', remedy: 'Send [{"token", "type", "url", "source"}].' });
+    if (finds.length > mostFinds) throw new Problem({ status: 400, code: 'too-many-finds', detail: `The report has ${finds.length} finds; ${mostFinds} are taken at once.`, remedy: 'Send them in several reports.' });
     const real = finds.filter(({ token }) => parse(token).ok);
     if (real.length > 0) await this.transactions.run(async (tx) => { for (const find of real) await this.pass(tx, find); });
     return finds.filter((find) => !real.includes(find)).map(({ token, type }) => ({

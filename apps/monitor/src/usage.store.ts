@@ -1,3 +1,4 @@
+import type { TokenId } from '@writ/contracts';
 import { toJson, type Db } from '@writ/messaging';
 import type { MinuteUse, SourceUse } from './observe.js';
 import type { Past } from './seed.js';
@@ -105,6 +106,23 @@ export interface SourceRow {
   value: string;
   first_at: Date;
   last_at: Date;
+}
+
+export interface ScopesUsed {
+  token_id: TokenId;
+  owner_id: string;
+  team: string;
+  scopes: string[];
+  used: string[];
+  last_at: Date | null;
+}
+
+/** Of each token that is known, which scopes it was used with, and when it was last used; right within an hour. */
+export function scopesUsedBy(db: Db, tokenIds: readonly string[]): Promise<ScopesUsed[]> {
+  return db.query<ScopesUsed>(
+    `SELECT t.token_id, t.owner_id, t.team, t.scopes, coalesce(array_agg(u.value) FILTER (WHERE u.kind = 'scope'), '{}') used, max(u.last_at) last_at
+     FROM token t LEFT JOIN usage_source u USING (token_id) WHERE t.token_id = ANY($1) GROUP BY t.token_id ORDER BY t.token_id`, [tokenIds],
+  );
 }
 
 /** Other networks that a token was used from before one was first seen, the newest few. */

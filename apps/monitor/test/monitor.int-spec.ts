@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
-import { digestOf, makeId, signStatement, verifyStatement, type AlertView, type DetectorView, type ResponseRule, type TokenId, type UsageRecorded, type UsageView } from '@writ/contracts';
+import { digestOf, makeId, signStatement, verifyStatement, type AlertView, type DetectorView, type ResponseRule, type TokenId, type UsageRecorded, type UsageSummary, type UsageView } from '@writ/contracts';
 import { loadTrust, startService, type Service } from '@writ/service';
 import { backingUrls, TestBench, until, type Tap } from '@writ/testing';
 import { innerDigest, mint } from '@writ/token';
@@ -162,6 +162,9 @@ describe('the monitor', () => {
     expect(body.buckets.reduce((sum, { calls }) => sum + calls, 0)).toBe(60 * 20 + 2_000);
     expect(body.scopes).toMatchObject({ unused: ['orders:write'], words: 'uses 1 of 2 scopes' });
     expect(body.networks.map(({ value }) => value).sort()).toEqual(['198.51.100.0/24', '203.0.113.0/24']);
+    const listed = (who: { sub: string; team?: string }) => call<{ items: UsageSummary[] }>('GET', `/v1/usage?tokens=${tokenId},${newToken()}`, who);
+    expect((await listed({ sub: owner })).body.items).toEqual([{ tokenId, lastUsedAt: expect.any(String), granted: 2, used: 1, unused: ['orders:write'], words: 'uses 1 of 2 scopes' }]);
+    expect((await listed({ sub: 'stranger', team: 'billing' })).body.items).toEqual([]);
     expect((await fetch(`${service.url}/v1/alerts`)).status).toBe(401);
   });
 
@@ -180,6 +183,24 @@ describe('the monitor', () => {
     expect((await sql<{ n: string }>(`SELECT count(*) n FROM usage_minute WHERE token_id = $1 AND at < now() - interval '3 hours'`, [tokenId]))[0]?.n).toBe('0');
   });
 
+  it('keeps a year of every hour in some hundred rows, however long and often a token is used', async () => {
+    const { tokenId } = await issue();
+    // 430 days in which every hour is used and refused.
+    await sql(`INSERT INTO usage_hour (token_id, at, code, calls, peak, last_at)
+      SELECT $1, h, c, 7, 3, h FROM generate_series(date_trunc('hour', now()) - interval '430 days', now() - interval '3 hours', interval '1 hour') h, unnest('{VALID,INSUFFICIENT_SCOPE}'::text[]) c`, [tokenId]);
+    await sql(`INSERT INTO usage_minute (token_id, at, code, calls, last_at) SELECT $1, m, 'VALID', 1, m FROM generate_series(now() - interval '2 hours', now(), interval '1 minute') m`, [tokenId]);
+    const rows = async (span: string) => Number((await sql<{ n: string }>(`SELECT count(*) n FROM usage_${span} WHERE token_id = $1`, [tokenId]))[0]?.n);
+    const yearly = async () => (await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: 'a', groups: ['auditors'] })).body.buckets.reduce((sum, { calls }) => sum + calls, 0);
+    const before = await yearly();
+    const { Transactions } = await import('@writ/messaging');
+    const { rollUp } = await import('../src/usage.store.js');
+    while (await service.app.get(Transactions<'monitor'>).run((tx) => rollUp(tx.db, 5_000)));
+    expect(await rows('hour')).toBeLessThanOrEqual(2 * 31 * 24);
+    expect(await rows('day')).toBeLessThanOrEqual(2 * 401);
+    expect(await rows('minute')).toBeLessThanOrEqual(121);
+    expect(await yearly()).toBeGreaterThan(before * 0.99); // Only the day at the far end may have gone.
+  });
+
   it('passes on a signed leak report as an inner digest, once, and keeps the secret nowhere (G3)', async () => {
     const secret = mint('prod', randomBytes(32)).reveal();
     const body = JSON.stringify([{ token: secret, type: 'writ_token', url: `https://example.com/a?t=${secret}`, source: 'content' }, { token: 'writ_prod_junk', type: 'writ_token', url: '', source: 'commit' }]);
@@ -192,6 +213,11 @@ describe('the monitor', () => {
     expect((await post(body, `${body} `)).status).toBe(401);
     const answer = await post(body);
     expect([answer.status, await answer.json()]).toEqual([200, [{ token_hash: createHash('sha256').update('writ_prod_junk').digest('base64'), token_type: 'writ_token', label: 'false_positive' }]]);
+    const junk = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => ({ token: `writ_prod_junk${i}`, type: 'writ_token', url: `https://example.com/${'a'.repeat(120)}/${i}`, source: 'commit' })));
+    expect(Buffer.byteLength(junk(1_500))).toBeGreaterThan(65_536 * 4);
+    expect((await post(junk(1_500))).status).toBe(200);
+    expect(await (await post(junk(2_001))).json()).toMatchObject({ code: 'too-many-finds' });
+    expect((await post(`[${' '.repeat(1_100_000)}]`)).status).toBe(413);
     await post(body);
     const digest = innerDigest(secret).toString('base64url');
     const { envelope } = await tap.next('leak.reported', (d) => d.innerDigest === digest);

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { Http } from '@writ/client';
 import type { Secret } from '@writ/token';
+import { allowFile, isAllowed, readAllowed, type Allowed } from '../allow-file.js';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { SecretFinder, type Find } from '../find-secrets.js';
@@ -29,7 +30,7 @@ export function addScanCommand(program: Command, context: () => Context): void {
     .option('--burn', 'end the token of every secret that is found, at once and for ever')
     .addOption(new Option('--report <form>', 'how to list the finds').choices(['text', 'json']).default('text'))
     .option('--max-megabytes <n>', 'skip larger files', '20')
-    .addHelpText('after', '\nExits with 1 when anything is found. As a pre-commit hook: echo "writ scan --staged" > .git/hooks/pre-commit')
+    .addHelpText('after', `\nExits with 1 when anything is found, but for secrets that ${allowFile} lists by their SHA-256. As a pre-commit hook:\n  printf '#!/bin/sh\\nexec writ scan --staged\\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit`)
     .action((paths: string[], options: ScanOptions) => scan(paths, options, context()));
 }
 
@@ -40,8 +41,15 @@ class Scan {
   files = 0;
   skipped = 0;
   commits = 0;
+  allowed = 0;
+
+  constructor(private readonly list: Allowed) {}
 
   readonly onFind = (find: Find, secret: Secret): void => {
+    if (isAllowed(this.list, secret)) {
+      this.allowed += 1;
+      return;
+    }
     this.finds.push(find);
     this.secrets.set(secret.reveal(), secret);
   };
@@ -66,7 +74,7 @@ class Scan {
 async function scan(paths: string[], options: ScanOptions, { session, output }: Context): Promise<void> {
   const asked = [options.staged, options.history, paths.length > 0].filter(Boolean).length;
   if (asked > 1) throw new Ended(exitCodes.usage, 'Say one of paths, --staged and --history.', 'Run it twice to scan two things.');
-  const found = new Scan();
+  const found = new Scan(readAllowed(process.cwd()));
   const show = () => output.progress(`${found.files.toLocaleString('en')} files, ${found.commits.toLocaleString('en')} commits, ${found.finds.length} found`);
   if (options.staged || options.history) await inRepository();
   if (options.staged) await scanStaged(found);
@@ -80,12 +88,12 @@ async function scan(paths: string[], options: ScanOptions, { session, output }: 
   throw new Ended(exitCodes.failed, `${count} where none may be.`, burnt === undefined ? 'Scan again with --burn to end their tokens: taking it out of the file is not enough once it was pushed.' : 'Their tokens end within seconds. Request new ones.');
 }
 
-function report({ finds, files, skipped, commits }: Scan, burnt: number | undefined, asJson: boolean, output: Context['output']): void {
-  if (asJson || output.json) return output.print(JSON.stringify({ finds, files, skipped, commits, ...(burnt === undefined ? {} : { burnt }) }));
+function report({ finds, files, skipped, commits, allowed }: Scan, burnt: number | undefined, asJson: boolean, output: Context['output']): void {
+  if (asJson || output.json) return output.print(JSON.stringify({ finds, files, skipped, commits, allowed, ...(burnt === undefined ? {} : { burnt }) }));
   output.rows(finds, {
     place: ({ place, line, column }) => `${place}:${line}:${column}`, environment: ({ environment }) => environment, fingerprint: ({ fingerprint }) => fingerprint,
   }, 'No secret was found.');
-  const looked = [files > 0 ? `${files.toLocaleString('en')} read` : '', skipped > 0 ? `${skipped.toLocaleString('en')} binary or too large, skipped` : '', commits > 0 ? `${commits.toLocaleString('en')} commits` : ''];
+  const looked = [files > 0 ? `${files.toLocaleString('en')} read` : '', skipped > 0 ? `${skipped.toLocaleString('en')} binary or too large, skipped` : '', commits > 0 ? `${commits.toLocaleString('en')} commits` : '', allowed > 0 ? `${allowed.toLocaleString('en')} allowed by ${allowFile}` : ''];
   output.say(`${looked.filter(Boolean).join(', ') || 'nothing to look at'}${burnt === undefined ? '' : `; ${burnt} burnt`}.`);
 }
 

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { basic } from '@writ/client';
-import type { ClaimedSecret, RotationAnswer, StopAnswer, TimelineEntry, TokenView, Verification } from '@writ/contracts';
+import type { ClaimedSecret, RotationAnswer, StopAnswer, TimelineEntry, TokenView, UsageSummary, Verification } from '@writ/contracts';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { firstOf, painted, relative } from '../output.js';
 import { seconds, waitFor } from '../wait.js';
 
 const mostListed = 1_000;
+const usesAtOnce = 100;
 
 /** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer|rotate`. */
 export function addTokenCommands(program: Command, context: () => Context): void {
@@ -77,19 +78,37 @@ async function readStdin(): Promise<string> {
   return text.trim();
 }
 
-async function tokens(tokenId: string | undefined, { session, output }: Context): Promise<void> {
+/** How each token is used, as far as the monitor answers: without it the list is shorter, not gone. */
+async function usesOf(ids: readonly string[], { session, output }: Context): Promise<Map<string, UsageSummary>> {
+  const uses = new Map<string, UsageSummary>();
+  try {
+    for (let at = 0; at < ids.length; at += usesAtOnce) {
+      const { items } = await session.writ('requester').monitor.get<{ items: UsageSummary[] }>('/v1/usage', { query: { tokens: ids.slice(at, at + usesAtOnce).join(',') } });
+      for (const item of items) uses.set(item.tokenId, item);
+    }
+  } catch (error) {
+    output.say(`The monitor does not say how they are used: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  return uses;
+}
+
+async function tokens(tokenId: string | undefined, context: Context): Promise<void> {
+  const { session, output } = context;
   const { issuer } = session.writ('requester');
   if (tokenId) {
     const view = await issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
-    return output.answer(view, () => output.facts({
+    const uses = (await usesOf([tokenId], context)).get(tokenId);
+    return output.answer({ ...view, uses }, () => output.facts({
       token: view.tokenId, state: view.state, owner: `${view.owner.id} (${view.owner.team})`, scopes: `${view.scopes.join(' ')} on ${view.resource} in ${view.environment}`,
+      uses: uses && `${uses.words}${uses.unused.length > 0 ? `; unused: ${uses.unused.join(' ')}` : ''}`,
       expires: `${view.expiresAt} (${relative(view.expiresAt)})`, 'last used': view.lastUsedAt && relative(view.lastUsedAt), secrets: view.generations.map(({ generation, state }) => `#${generation} ${state}`).join(', '),
     }));
   }
   const rows = await firstOf(issuer.pages<TokenView>('/v1/tokens'), mostListed);
-  output.rows(rows, {
+  const uses = await usesOf(rows.map((row) => row.tokenId), context);
+  output.rows(rows.map((row) => ({ ...row, uses: uses.get(row.tokenId) })), {
     token: (row) => row.tokenId, state: (row) => row.state, owner: (row) => row.owner.id, what: (row) => `${row.scopes.join(' ')} in ${row.environment}`,
-    expires: (row) => relative(row.expiresAt), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'),
+    expires: (row) => relative(row.expiresAt), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'), uses: (row) => row.uses?.words.replace('uses ', '') ?? '',
   }, 'You have no tokens.');
 }
 

@@ -80,6 +80,17 @@ export interface UsageView {
   };
 }
 
+/** How a token is used, in a list of many. */
+export interface UsageSummary {
+  tokenId: TokenId;
+  lastUsedAt?: string;
+  granted: number;
+  used: number;
+  unused: string[];
+  /** Such as "uses 3 of 11 scopes". */
+  words: string;
+}
+
 /** One item of the answer to a leak report, as GitHub's partner programme reads it. */
 export interface LeakLabel {
   /** Base64 of the SHA-256 of what was reported. */
