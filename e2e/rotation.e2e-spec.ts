@@ -33,6 +33,18 @@ function stepOf({ generations }: TokenView): Step {
   return living.length > 1 ? 'used' : 'between';
 }
 
+/** Begins a rotation so that its first steps are met too, the others being where they are. @returns where all are by then */
+async function begin(client: RotatingClient, target: 'due' | 'claimable'): Promise<Step[]> {
+  const asked = requester.rotation.post(`/v1/tokens/${client.tokenId}/rotate`, { body: {} }).catch(() => undefined);
+  if (target === 'due') {
+    await sleep(Math.random() * 30);
+    return ['due'];
+  }
+  await asked;
+  await until('the first step', async () => stepOf(await viewOf(client)) !== 'between', 5_000);
+  return Promise.all(clients.map(async (each) => stepOf(await viewOf(each))));
+}
+
 /** Ends all replicas of services without a word, and returns when they are back. */
 async function kill(names: readonly string[]): Promise<void> {
   const found = processes().filter(({ name }) => names.includes(name.replace(/-\d+$/, '')));
@@ -59,12 +71,8 @@ describe('a client that rotates all the time', () => {
     for (let round = 0; round < rounds; round++) {
       for (const names of victims) {
         await sleep(Math.random() * 1_000);
-        // One rotation is begun just now, so that its first steps are met too; the others are where they are.
         const begun = clients[round % clients.length] as RotatingClient;
-        for (const view of await Promise.all(clients.map(viewOf))) hits[stepOf(view)] += 1;
-        void requester.rotation.post(`/v1/tokens/${begun.tokenId}/rotate`, { body: {} }).catch(() => undefined);
-        hits.due += 1;
-        await sleep(Math.random() * 80);
+        for (const step of await begin(begun, round % 2 === 0 ? 'due' : 'claimable')) hits[step] += 1;
         await kill(names);
         await goOn();
         const views = await Promise.all(clients.map(viewOf));
