@@ -33,6 +33,16 @@ it('`writ rotate --wait` hands out the new secret while the old one lives (G7)',
   expect([(await verify(secret)).code, (await verify(claimed.secret)).code]).toEqual(['VALID', 'VALID']);
 });
 
+it('`writ rotate-all` ends the old secrets of everything that fits, and says how far it came (G7)', async () => {
+  const owner = `svc:leaky-${process.pid}`;
+  const tokens = await Promise.all([1, 2, 3].map(() => freshToken({ requester: { id: owner, team: 'orders' } })));
+  await until('rotation to know the tokens', async () => (await Promise.all(tokens.map(({ tokenId }) => requester.rotation.post(`/v1/tokens/${tokenId}/rotate`, { body: {} }).then(() => true, () => false)))).every(Boolean));
+  const args = [main, '--as', 'admin', '--json', 'rotate-all', '--emergency', '--owner', owner, '--reason', 'the repository was public'];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { ...shell(), timeout: 30_000 });
+  expect(JSON.parse(stdout)).toMatchObject({ cause: 'emergency', seen: 3, skipped: 0, rotations: { claimable: 3 } });
+  expect(await Promise.all(tokens.map(async ({ secret }) => (await verify(secret)).code))).toEqual(['REVOKED', 'REVOKED', 'REVOKED']);
+});
+
 it('`writ agent` keeps a file fresh and runs a command, and a program that reads the file loses no call (G7)', async () => {
   const tokenId = await unclaimed();
   const [file, told] = [join(folder, 'secret'), join(folder, 'told')];

@@ -6,6 +6,7 @@ import { addInsightCommands } from './commands/insight.js';
 import { addPolicyCommands } from './commands/policy.js';
 import { addRequestCommands } from './commands/requests.js';
 import { addReviewCommands } from './commands/reviews.js';
+import { addRotateAllCommand } from './commands/rotate-all.js';
 import { addScanCommand } from './commands/scan.js';
 import { addSignInCommands } from './commands/sign-in.js';
 import { addTokenCommands } from './commands/tokens.js';
@@ -32,6 +33,7 @@ const context = (): Context => {
 addRequestCommands(program, context);
 addReviewCommands(program, context);
 addTokenCommands(program, context);
+addRotateAllCommand(program, context);
 addPolicyCommands(program, context);
 addAuditCommands(program, context);
 addScanCommand(program, context);
