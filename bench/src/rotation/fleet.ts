@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'amqplib';
+import { connect, type ChannelModel } from 'amqplib';
 import { exportJWK, generateKeyPair } from 'jose';
 import pg from 'pg';
 import type { ServiceName } from '@writ/contracts';
@@ -12,6 +12,7 @@ const giveUpMs = 600_000;
 /** The whole platform with a fleet of tokens whose secrets are sealed to their owner: they rotate without anybody who claims. */
 export class Fleet {
   private readonly clients = new Map<ServiceName, pg.Client>();
+  private upstream?: ChannelModel;
 
   private constructor(readonly platform: Platform) {}
 
@@ -61,6 +62,7 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
+    await this.upstream?.close();
     for (const client of this.clients.values()) await client.end();
     await this.platform.stop();
   }
@@ -73,7 +75,7 @@ export class Fleet {
   private async submit(count: number, delivery: object): Promise<void> {
     const url = this.platform.env.WRIT_AMQP_URL as string;
     const upstream = decodeURIComponent(new URL(url).username);
-    const connection = await connect(url);
+    const connection = (this.upstream = await connect(url));
     const channel = await connection.createConfirmChannel();
     // Outcomes go to a queue that somebody reads, as they do for every upstream.
     const { queue } = await channel.assertQueue('', { exclusive: true });
