@@ -38,7 +38,7 @@ export class RotatingClient {
   }
 
   private async keep(): Promise<void> {
-    const ended = await keepFresh({ tokenId: this.tokenId, writ: requester, store: this.store, pollMs: 100, signal: this.ending.signal });
+    const ended = await keepFresh({ tokenId: this.tokenId, writ: requester, store: this.store, pollMs: 300, signal: this.ending.signal });
     if (ended !== 'aborted') this.failed.push(`the token was ${ended}`);
   }
 
