@@ -88,11 +88,11 @@ describe('a client that rotates all the time', () => {
 
   it('loses no call while nobody kills anything (G7)', async () => {
     const before = clients.map(({ calls, unanswered, secrets }) => ({ calls, unanswered, secrets }));
-    await (calmMinutes > 0 ? sleep(calmMinutes * 60_000) : goOn());
+    await sleep(Math.max(1_000, calmMinutes * 60_000));
     expect(clients.flatMap(({ failed }) => failed)).toEqual([]);
     expect(clients.map(({ unanswered }, i) => unanswered - before[i]!.unanswered).filter((count) => count > 0)).toEqual([]);
     const done = clients.map(({ calls, secrets }, i) => ({ calls: calls - before[i]!.calls, secrets: secrets - before[i]!.secrets }));
     if (isSoak) process.stderr.write(`  ${calmMinutes} minutes: ${JSON.stringify(done)}\n`);
-    expect(done.every(({ secrets }) => secrets >= Math.max(1, calmMinutes * 8))).toBe(true);
+    expect(done.filter(({ calls, secrets }) => calls < 1 || secrets < calmMinutes * 8)).toEqual([]);
   }, 60_000 * (calmMinutes + 1));
 });
