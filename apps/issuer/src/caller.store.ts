@@ -19,7 +19,11 @@ export class Callers {
   }
 
   private async know(tx: Tx<'issuer'>, uses: readonly UsageRecord[]): Promise<void> {
-    const fresh = new Map(uses.map(({ tokenId, network }) => [`${tokenId} ${network}`, { token_id: tokenId, network }]).filter(([key]) => !this.written.has(key as string)) as [string, object][]);
+    const fresh = new Map<string, object>();
+    for (const { tokenId, network } of uses) {
+      const key = `${tokenId} ${network}`;
+      if (!this.written.has(key)) fresh.set(key, { token_id: tokenId, network });
+    }
     if (fresh.size === 0) return;
     await tx.db.query(
       `INSERT INTO caller (token_id, network) SELECT token_id, network FROM json_to_recordset($1::json) AS r(token_id text, network text)
