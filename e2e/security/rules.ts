@@ -83,6 +83,7 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'DELETE /v1/fleet/verifiers/{verifierId}': gateway({ path: (its) => `/v1/fleet/verifiers/${its.verifierId}`, allowed: [204] }),
     'POST /v1/burn': anyone({ body: { token: 'writ_dev_none' } }),
     'POST /v1/gateways': roles(['admin'], { body: {}, allowed: [400] }),
+    'POST /v1/gateways/{clientId}/secret': roles(['admin'], { path: () => '/v1/gateways/nobody/secret', body: {}, allowed: [404] }),
     'GET /v1/gateways': roles(['admin', 'auditor'], { allowed: [200] }),
     'POST /v1/revocations': roles(['admin'], { body: {}, allowed: [400] }),
     'GET /v1/tokens': everybody({ allowed: [200] }),

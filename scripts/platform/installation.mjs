@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,7 @@ export function layoutOf(dir) {
     signerSecretFile: at('keys', 'signer-secret', 'secret'),
     tokensFile: at('people', 'bearer-tokens.json'),
     clientsFile: at('people', 'clients.json'),
+    machineKeyFile: at('people', 'dev-keyed-machine.pem'),
     passwordsFile: at('passwords.json'),
     gatewayFile: at('people', 'gateway.json'),
     stateFile: at('platform.json'),
@@ -66,9 +67,12 @@ export function writePrivately(file, text) {
 }
 
 /** The machine clients that the development identity provider knows beside the command line. */
-export function writeClients({ clientsFile }, passwords) {
+export function writeClients({ clientsFile, machineKeyFile }, passwords) {
+  if (!existsSync(machineKeyFile)) writePrivately(machineKeyFile, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }));
+  const publicKey = createPublicKey(createPrivateKey(readFileSync(machineKeyFile))).export({ format: 'jwk' });
   writePrivately(clientsFile, JSON.stringify([
     { clientId: 'dev-machine', clientSecret: passwords('client-dev-machine'), name: 'a machine for trying things' },
+    { clientId: 'dev-keyed-machine', jwks: { keys: [{ ...publicKey, alg: 'ES256', use: 'sig' }] }, name: 'a machine that proves itself by a key' },
     { clientId: 'writ-console', clientSecret: passwords('client-writ-console'), name: 'Writ console', redirectUris: [`http://127.0.0.1:${consolePort}/auth/callback`] },
   ]));
 }

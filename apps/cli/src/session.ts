@@ -65,16 +65,17 @@ export class Session {
       [this.env[`WRIT_${part.toUpperCase()}_TOKEN`], `the development installation, as ${part}`],
     ];
     for (const [token, from] of candidates) if (token) return { token, from };
-    throw new Ended(exitCodes.notAuthenticated, 'You are not signed in.', 'Run writ login, or set WRIT_TOKEN; a machine sets WRIT_CLIENT_ID and WRIT_CLIENT_SECRET.');
+    throw new Ended(exitCodes.notAuthenticated, 'You are not signed in.', 'Run writ login, or set WRIT_TOKEN; a machine sets WRIT_CLIENT_ID and WRIT_CLIENT_KEY_FILE or WRIT_CLIENT_SECRET.');
   }
 
   /** Renews what is about to run out; before every call, as a command may run for days. */
   async renew(): Promise<void> {
     if (this.as || this.env.WRIT_TOKEN) return;
-    const { WRIT_CLIENT_ID: id, WRIT_CLIENT_SECRET: secret } = this.env;
+    const { WRIT_CLIENT_ID: id, WRIT_CLIENT_SECRET: secret, WRIT_CLIENT_KEY_FILE: keyFile } = this.env;
     const isFresh = (signIn: SignIn | undefined) => signIn !== undefined && signIn.expiresAt - renewBeforeMs > Date.now();
-    if (id && secret) {
-      if (!isFresh(this.machine)) this.machine = await signInAsMachine(this.variable('WRIT_OIDC_ISSUER'), id, secret);
+    const proof = keyFile ? { keyFile } : secret ? { secret } : undefined;
+    if (id && proof) {
+      if (!isFresh(this.machine)) this.machine = await signInAsMachine(this.variable('WRIT_OIDC_ISSUER'), id, proof);
       return;
     }
     const saved = savedSignIn(this.env);

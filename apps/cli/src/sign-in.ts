@@ -1,3 +1,4 @@
+import { createPrivateKey, type webcrypto } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Configuration, TokenEndpointResponse } from 'openid-client';
 import { Ended, exitCodes } from './exit.js';
@@ -38,13 +39,14 @@ export function saveSignIn(signIn: SignIn, env: Environment): void {
 
 /**
  * Signs a person in by the device flow (RFC 8628): the browser may be on another machine.
+ * @param again asks the provider for a new sign-in even where the browser is signed in: what needs a fresh one counts from then
  * @param onCode shows the address and the code to type there
  */
-export async function signInByDevice(issuer: string, onCode: (address: string, code: string, wholeAddress: string | undefined) => void, signal?: AbortSignal): Promise<SignIn> {
+export async function signInByDevice(issuer: string, again: boolean, onCode: (address: string, code: string, wholeAddress: string | undefined) => void, signal?: AbortSignal): Promise<SignIn> {
   const { initiateDeviceAuthorization, None, pollDeviceAuthorizationGrant } = await import('openid-client');
   const provider = await discover(issuer, clientId, None());
   return asked(issuer, async () => {
-    const begun = await initiateDeviceAuthorization(provider, { scope, resource });
+    const begun = await initiateDeviceAuthorization(provider, { scope, resource, ...(again ? { max_age: '1' } : {}) });
     onCode(begun.verification_uri, begun.user_code, begun.verification_uri_complete);
     return signInOf(issuer, await pollDeviceAuthorizationGrant(provider, begun, { resource }, { signal }));
   });
@@ -60,10 +62,13 @@ export async function refreshed({ issuer, refreshToken }: SignIn): Promise<SignI
   });
 }
 
+/** How a machine proves itself at its identity provider: by a shared secret, or by a private key that never leaves it (RFC 7523). */
+export type MachineProof = { secret: string } | { keyFile: string };
+
 /** Signs a machine in by its client credentials (RFC 6749, section 4.4). */
-export async function signInAsMachine(issuer: string, machineId: string, secret: string): Promise<SignIn> {
-  const { clientCredentialsGrant, ClientSecretBasic } = await import('openid-client');
-  const provider = await discover(issuer, machineId, ClientSecretBasic(secret));
+export async function signInAsMachine(issuer: string, machineId: string, proof: MachineProof): Promise<SignIn> {
+  const { clientCredentialsGrant, ClientSecretBasic, PrivateKeyJwt } = await import('openid-client');
+  const provider = await discover(issuer, machineId, 'secret' in proof ? ClientSecretBasic(proof.secret) : PrivateKeyJwt(await privateKey(proof.keyFile)));
   return asked(issuer, async () => signInOf(issuer, await clientCredentialsGrant(provider, { resource })));
 }
 
@@ -80,6 +85,19 @@ export async function signOut(env: Environment): Promise<boolean> {
     if (!(error instanceof Error)) throw error;
     return false;
   }
+}
+
+/** Reads a key as Web Crypto wants it: of P-256 or Ed25519, in PKCS#8. Its content is in no message. */
+async function privateKey(file: string): Promise<webcrypto.CryptoKey> {
+  const algorithms = { 'prime256v1': { name: 'ECDSA', namedCurve: 'P-256' }, 'ed25519': { name: 'Ed25519' } };
+  try {
+    const key = createPrivateKey(readFileSync(file));
+    const algorithm = algorithms[(key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType) as keyof typeof algorithms];
+    if (algorithm !== undefined) return key.toCryptoKey(algorithm, false, ['sign']);
+  } catch {
+    // Said below, without what the file holds.
+  }
+  throw new Ended(exitCodes.usage, `${file} is no private key of P-256 or Ed25519 that can be read.`, 'Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256');
 }
 
 async function discover(issuer: string, id: string, authentication: import('openid-client').ClientAuth): Promise<Configuration> {

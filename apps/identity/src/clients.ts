@@ -1,9 +1,11 @@
-import type { ClientMetadata } from 'oidc-provider';
+import type { ClientMetadata, JWKS } from 'oidc-provider';
 
-/** A client with a secret: a machine, or with redirect URIs a web application. */
+/** A client with a secret or with keys: a machine, or with redirect URIs a web application. */
 export interface ConfiguredClient {
   clientId: string;
-  clientSecret: string;
+  clientSecret?: string;
+  /** Public keys; each of them proves the client (private_key_jwt, RFC 7523), so a new one can be added before the old one goes. */
+  jwks?: JWKS;
   name?: string;
   redirectUris?: string[];
 }
@@ -22,13 +24,12 @@ const commandLine: ClientMetadata = {
 
 export const clientMetadata = (configured: readonly ConfiguredClient[]): ClientMetadata[] => [commandLine, ...configured.map(confidential)];
 
-function confidential({ clientId, clientSecret, name, redirectUris }: ConfiguredClient): ClientMetadata {
+function confidential({ clientId, clientSecret, jwks, name, redirectUris }: ConfiguredClient): ClientMetadata {
   const web = redirectUris !== undefined && redirectUris.length > 0;
   return {
     client_id: clientId,
-    client_secret: clientSecret,
+    ...(jwks === undefined ? { client_secret: clientSecret, token_endpoint_auth_method: 'client_secret_basic' } : { jwks, token_endpoint_auth_method: 'private_key_jwt' }),
     client_name: name ?? clientId,
-    token_endpoint_auth_method: 'client_secret_basic',
     grant_types: web ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
     response_types: web ? ['code'] : [],
     redirect_uris: redirectUris ?? [],

@@ -59,7 +59,7 @@ function readClients(file: string, problems: string[]): ConfiguredClient[] {
   try {
     const parsed: unknown = JSON.parse(readFileSync(file, 'utf8'));
     if (Array.isArray(parsed) && parsed.every(isClient)) return parsed;
-    problems.push(`WRIT_IDENTITY_CLIENTS_FILE (${file}) is not a list of {clientId, clientSecret, redirectUris?}`);
+    problems.push(`WRIT_IDENTITY_CLIENTS_FILE (${file}) is not a list of {clientId, clientSecret or jwks, redirectUris?}`);
   } catch (error) {
     problems.push(`WRIT_IDENTITY_CLIENTS_FILE: ${(error as Error).message}`);
   }
@@ -67,4 +67,5 @@ function readClients(file: string, problems: string[]): ConfiguredClient[] {
 }
 
 const isClient = (value: unknown): value is ConfiguredClient =>
-  typeof value === 'object' && value !== null && 'clientId' in value && typeof value.clientId === 'string' && 'clientSecret' in value && typeof value.clientSecret === 'string';
+  typeof value === 'object' && value !== null && 'clientId' in value && typeof value.clientId === 'string'
+  && (('clientSecret' in value && typeof value.clientSecret === 'string') || ('jwks' in value && typeof value.jwks === 'object'));

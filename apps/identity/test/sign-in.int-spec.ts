@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRemoteJWKSet, importJWK, jwtVerify, type CryptoKey, type JWTPayload } from 'jose';
 import { pino } from 'pino';
+import { Browser } from '@writ/testing';
 import { bearerTokens } from '../src/bearer-tokens.js';
 import { createIdentityServer } from '../src/identity.controller.js';
 import { loadKeys, type Keys } from '../src/keys.store.js';
@@ -36,7 +37,7 @@ afterAll(async () => {
 
 describe('the development identity provider', () => {
   it('gives a person who signs in a token that says who, which team, which groups, how and when', async () => {
-    const browser = newBrowser();
+    const browser = new Browser(issuer);
     const verifier = randomBytes(32).toString('base64url');
     const start = new URL('/auth', issuer);
     start.search = new URLSearchParams({
@@ -55,7 +56,7 @@ describe('the development identity provider', () => {
 
   it('lets a terminal without a browser sign in by a code typed elsewhere', async () => {
     const asked = await (await fetch(`${issuer}/device/auth`, { method: 'POST', body: new URLSearchParams({ client_id: 'writ-cli', scope: 'openid profile' }) })).json() as Record<string, string>;
-    const browser = newBrowser();
+    const browser = new Browser(issuer);
     const confirm = await browser.submit(await browser.get(asked.verification_uri_complete!));
     expect(confirm.html).toContain(asked.user_code);
     const signIn = await browser.submit(confirm);
@@ -64,6 +65,23 @@ describe('the development identity provider', () => {
     expect(done.html).toContain('Connected');
     const claims = await accessClaims(await token({ grant_type: 'urn:ietf:params:oauth:grant-type:device_code', device_code: asked.device_code!, client_id: 'writ-cli' }));
     expect(claims).toMatchObject({ sub: 'dev-requester', team: 'orders', acr: strongSignIn });
+  });
+
+  it('asks who is there again when told to, though the browser is signed in', async () => {
+    const browser = new Browser(issuer);
+    const steps = async (more: Record<string, string>) => {
+      const asked = await (await fetch(`${issuer}/device/auth`, { method: 'POST', body: new URLSearchParams({ client_id: 'writ-cli', scope: 'openid profile', ...more }) })).json() as Record<string, string>;
+      let page = await browser.submit(await browser.submit(await browser.get(asked.verification_uri_complete!)));
+      const shown = [page.html.match(/<h1>(.*?)<.h1>/)?.[1]];
+      if (shown[0] === 'Sign in') page = await browser.post(`${page.url}/login`, { person: 'reviewer' });
+      shown.push(page.html.match(/<h1>(.*?)<.h1>/)?.[1]);
+      if (page.html.includes('Allow access')) await browser.post(`${page.url}/confirm`, {});
+      return shown;
+    };
+    expect(await steps({})).toEqual(['Sign in', 'Allow access?']);
+    expect(await steps({})).toEqual(['Allow access?', 'Allow access?']);
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    expect(await steps({ max_age: '1' })).toEqual(['Sign in', 'Allow access?']);
   });
 
   it('gives a machine a token in its own name and nobody else\'s', async () => {
@@ -104,31 +122,6 @@ async function token(form: Record<string, string>, headers: Record<string, strin
 async function accessClaims(jwt: string): Promise<JWTPayload & Record<string, unknown>> {
   const { payload } = await jwtVerify(jwt, createRemoteJWKSet(new URL(`${issuer}/jwks`)), { issuer, audience, typ: 'at+jwt' });
   return payload;
-}
-
-interface Page { url: string; html: string }
-
-/** Follows redirects with cookies as a browser does, and stops at the first address outside the provider. */
-function newBrowser() {
-  const cookies = new Map<string, string>();
-  const visit = async (url: string, init: RequestInit = {}): Promise<Page> => {
-    const answer = await fetch(url, { ...init, redirect: 'manual', headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') } });
-    for (const line of answer.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)!;
-      cookies.set(name!, value!);
-    }
-    const location = answer.headers.get('location');
-    if (location === null) return { url, html: await answer.text() };
-    const next = new URL(location, url);
-    return next.origin === issuer ? visit(next.href) : { url: next.href, html: '' };
-  };
-  const post = (url: string, form: Record<string, string>): Promise<Page> => visit(url, { method: 'POST', body: new URLSearchParams(form) });
-  const submit = ({ html, url }: Page): Promise<Page> => {
-    const action = /action="([^"]+)"/.exec(html)![1]!;
-    const fields = [...html.matchAll(/<input type="hidden" name="([^"]+)" value="([^"]*)"/g)].map(([, name, value]) => [name!, value!]);
-    return post(new URL(action, url).href, Object.fromEntries(fields) as Record<string, string>);
-  };
-  return { get: (url: string) => visit(url), post, submit };
 }
 
 function unusedPort(): Promise<number> {

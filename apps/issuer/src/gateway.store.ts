@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
-import type { Gateway, GatewayCredentials, RegisterGatewayBody } from '@writ/contracts';
+import type { Gateway, GatewayCredentials, RegisterGatewayBody, RenewedGatewayCredentials } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
-import { conflict, GatewayRegister, type Caller } from '@writ/service';
+import { conflict, GatewayRegister, notFound, type Caller } from '@writ/service';
 import { encodeFields, macEquals, type KeyProvider } from '@writ/token';
 import { KEYS } from './keys.store.js';
 
@@ -12,6 +12,8 @@ interface GatewayRow {
   audiences: string[];
   broker_user: string | null;
   secret_digest: Buffer;
+  previous_digest: Buffer | null;
+  previous_ends_at: Date | null;
   created_at: Date;
   mac: Buffer;
   mac_kid: string;
@@ -66,7 +68,7 @@ export class Gateways extends GatewayRegister {
     const clientSecret = randomBytes(32).toString('base64url');
     const secretDigest = digestOf(clientSecret);
     const kid = this.keys.keys('row').current;
-    const row = { client_id: name, audiences, broker_user: brokerUser ?? null, secret_digest: secretDigest };
+    const row = { client_id: name, audiences, broker_user: brokerUser ?? null, secret_digest: secretDigest, previous_digest: null, previous_ends_at: null };
     const taken = await db.query(
       `INSERT INTO gateway (client_id, name, audiences, broker_user, secret_digest, created_by, mac, mac_kid)
        VALUES ($1, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING client_id`,
@@ -74,6 +76,25 @@ export class Gateways extends GatewayRegister {
     );
     if (taken.length === 0) throw conflict('gateway-exists', 'A gateway with this name or broker user is registered already.', 'Choose another name.');
     return { clientId: name, clientSecret };
+  }
+
+  /**
+   * Gives a gateway a new secret and lets the present one work for `overlapSeconds` more, so that each of its instances
+   * can change over in its own time. One that was replaced before ends now.
+   */
+  async renewSecret(db: Db, clientId: string, overlapSeconds: number): Promise<RenewedGatewayCredentials> {
+    const [row] = await db.query<GatewayRow & { ends_at: Date }>(
+      `SELECT *, date_trunc('milliseconds', now() + make_interval(secs => $2)) AS ends_at FROM gateway WHERE client_id = $1 FOR UPDATE`, [clientId, overlapSeconds],
+    );
+    if (!row || !(await this.isOurs(row))) throw notFound('gateway');
+    const clientSecret = randomBytes(32).toString('base64url');
+    const next = { ...row, secret_digest: digestOf(clientSecret), previous_digest: row.secret_digest, previous_ends_at: row.ends_at };
+    const kid = this.keys.keys('row').current;
+    await db.query(
+      'UPDATE gateway SET secret_digest = $2, previous_digest = $3, previous_ends_at = $4, mac = $5, mac_kid = $6 WHERE client_id = $1',
+      [clientId, next.secret_digest, next.previous_digest, next.previous_ends_at, await this.keys.mac('row', bytesOf(next), kid), kid],
+    );
+    return { clientId, clientSecret, previousEndsAt: row.ends_at.toISOString() };
   }
 
   async list(db: Db): Promise<Gateway[]> {
@@ -85,9 +106,11 @@ export class Gateways extends GatewayRegister {
 
   private async prove(clientId: string, secret: string): Promise<KnownGateway | undefined> {
     const row = await this.row('client_id', clientId);
-    // Compared also where there is no such gateway, so that the time taken does not tell.
-    const matches = macEquals(digestOf(secret), row?.secret_digest ?? Buffer.alloc(32));
-    if (!row || !matches || !(await this.isOurs(row))) return undefined;
+    // Both compared also where there is no such gateway, so that the time taken does not tell.
+    const given = digestOf(secret);
+    const matches = macEquals(given, row?.secret_digest ?? Buffer.alloc(32));
+    const matchesPrevious = macEquals(given, row?.previous_digest ?? Buffer.alloc(32)) && row?.previous_alive === true;
+    if (!row || !(matches || matchesPrevious) || !(await this.isOurs(row))) return undefined;
     return { clientId: row.client_id, audiences: row.audiences };
   }
 
@@ -96,8 +119,8 @@ export class Gateways extends GatewayRegister {
     return macEquals(row.mac, await this.keys.mac('row', bytesOf(row), row.mac_kid));
   }
 
-  private async row(column: 'client_id' | 'broker_user', value: string): Promise<GatewayRow | undefined> {
-    const [row] = await this.transactions.read((db) => db.query<GatewayRow>(`SELECT * FROM gateway WHERE ${column} = $1`, [value]));
+  private async row(column: 'client_id' | 'broker_user', value: string): Promise<(GatewayRow & { previous_alive: boolean | null }) | undefined> {
+    const [row] = await this.transactions.read((db) => db.query<GatewayRow & { previous_alive: boolean | null }>(`SELECT *, previous_ends_at > now() AS previous_alive FROM gateway WHERE ${column} = $1`, [value]));
     return row;
   }
 
@@ -114,8 +137,13 @@ export class Gateways extends GatewayRegister {
   }
 }
 
-function bytesOf({ client_id, audiences, broker_user, secret_digest }: Pick<GatewayRow, 'client_id' | 'audiences' | 'broker_user' | 'secret_digest'>): Buffer {
-  return encodeFields('writ/gateway/v1', [client_id, [...audiences].sort(), broker_user ?? undefined, secret_digest]);
+type Sealed = Pick<GatewayRow, 'client_id' | 'audiences' | 'broker_user' | 'secret_digest' | 'previous_digest' | 'previous_ends_at'>;
+
+/** What the row's MAC covers. A gateway whose secret was never renewed is as it was before secrets could be. */
+function bytesOf({ client_id, audiences, broker_user, secret_digest, previous_digest, previous_ends_at }: Sealed): Buffer {
+  const fields = [client_id, [...audiences].sort(), broker_user ?? undefined, secret_digest];
+  if (previous_digest === null || previous_ends_at === null) return encodeFields('writ/gateway/v1', fields);
+  return encodeFields('writ/gateway/v2', [...fields, previous_digest, previous_ends_at.toISOString()]);
 }
 
 function digestOf(text: string): Buffer {

@@ -1,11 +1,12 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { createRemoteJWKSet, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { JWTExpired } from 'jose/errors';
 import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
-import { roles, type Role, type ServiceConfig } from './config.js';
+import { callerFrom, clockToleranceSeconds, isSteppedUp } from './claims.js';
+import type { Role, ServiceConfig } from './config.js';
 import { later, Problem } from './problems.js';
 
 /** Tells who a gateway is by its client credentials; the issuer has the register. */
@@ -15,7 +16,6 @@ export abstract class GatewayRegister {
 
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 const discoveryTimeoutMs = 5_000;
-const clockToleranceSeconds = 5;
 
 /** Checks bearer tokens of the one configured identity provider (RFC 9068, or a JWT with the same claims). */
 export class Bearers {
@@ -30,7 +30,7 @@ export class Bearers {
       const { payload } = await jwtVerify(token, keys, {
         issuer: oidcIssuer, audience: oidcAudience, algorithms, currentDate: this.clock.now(), clockTolerance: clockToleranceSeconds, requiredClaims: ['exp', 'sub'],
       });
-      return callerFrom(payload, this.config.roleGroups);
+      return callerFrom(payload, this.config);
     } catch (error) {
       if (error instanceof JWTExpired) throw notAuthenticated('The bearer token has expired.');
       if ((error as { code?: string }).code === 'ERR_JWKS_TIMEOUT') throw later('The identity provider does not answer.');
@@ -51,22 +51,6 @@ export class Bearers {
       throw later('The identity provider does not answer.');
     }
   }
-}
-
-function callerFrom(claims: JWTPayload, roleGroups: ServiceConfig['roleGroups']): Caller {
-  const groups = Array.isArray(claims.groups) ? claims.groups.filter((group) => typeof group === 'string') : [];
-  const clientId = typeof claims.client_id === 'string' ? claims.client_id : undefined;
-  return {
-    kind: claims.sub === clientId ? 'machine' : 'person',
-    iss: claims.iss as string,
-    sub: claims.sub as string,
-    groups,
-    roles: new Set(roles.filter((role) => roleGroups[role]?.some((group) => groups.includes(group)))),
-    team: typeof claims.team === 'string' ? claims.team : undefined,
-    clientId,
-    authTime: typeof claims.auth_time === 'number' ? claims.auth_time : undefined,
-    acr: typeof claims.acr === 'string' ? claims.acr : undefined,
-  };
 }
 
 function notAuthenticated(detail: string): Problem {
@@ -108,10 +92,9 @@ export class AccessGuard implements CanActivate {
     return caller;
   }
 
-  private checkStepUp({ authTime, acr }: Caller): void {
+  private checkStepUp(caller: Caller): void {
+    if (isSteppedUp(caller, this.config, this.clock.now())) return;
     const { stepUpSeconds, stepUpAcr } = this.config;
-    const recent = authTime !== undefined && authTime > this.clock.nowMs() / 1000 - stepUpSeconds;
-    if (recent && (stepUpAcr === undefined || acr === stepUpAcr)) return;
     // RFC 9470: which authentication would do.
     const challenge = `Bearer error="insufficient_user_authentication", max_age="${stepUpSeconds}"${stepUpAcr ? `, acr_values="${stepUpAcr}"` : ''}`;
     throw new Problem({ status: 401, code: 'step-up-needed', detail: 'This needs a fresh sign-in.', remedy: 'Sign in again and repeat it.', headers: { 'www-authenticate': challenge } });

@@ -38,6 +38,12 @@ export class ServiceConfig {
   /** The identity provider that people's and machines' bearer tokens come from. */
   @IsAddress('http', 'https') oidcIssuer!: string;
   @IsString() oidcAudience: string = 'urn:writ:api';
+  /** The claim that holds a person's groups, by name or as a path with dots: `realm_access.roles`. */
+  @IsString() oidcGroupsClaim: string = 'groups';
+  /** The claim that holds a person's team. */
+  @IsString() oidcTeamClaim: string = 'team';
+  /** The claim that names the client a token was given to: `azp`, `cid`. Whose subject it is, is a machine. */
+  @IsString() oidcClientClaim: string = 'client_id';
   /** Which groups give which role: `{"reviewer":["writ-reviewers"]}`. */
   @IsObject() @FromJson() roleGroups!: Partial<Record<Role, string[]>>;
   /** Votes and activations need a sign-in not older than this. */

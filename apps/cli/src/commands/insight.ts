@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Http } from '@writ/client';
-import type { AlertView, Forecast, Gateway, GatewayCredentials, UpstreamRegistration, UsageView } from '@writ/contracts';
+import type { AlertView, Forecast, Gateway, GatewayCredentials, RenewedGatewayCredentials, UpstreamRegistration, UsageView } from '@writ/contracts';
 import { parse } from '@writ/token';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
@@ -68,6 +68,15 @@ function addRegistryCommands(program: Command, context: () => Context): void {
       const { session, output } = context();
       const answer = await session.writ('admin').issuer.post<GatewayCredentials>('/v1/gateways', { body: { name, audiences: audience, ...(brokerUser ? { brokerUser } : {}) } });
       if (!output.json) output.say(`${answer.clientId}. This is the only time you see its secret:`);
+      output.answer(answer, () => answer.clientSecret);
+    });
+  gateways.command('renew <name>')
+    .description('Give a gateway a new secret, shown once, on stdout')
+    .option('--overlap <duration>', 'how long the old one works on, say PT24H; without it, it ends now')
+    .action(async (name: string, { overlap }: { overlap?: string }) => {
+      const { session, output } = context();
+      const answer = await session.writ('admin').issuer.post<RenewedGatewayCredentials>(`/v1/gateways/${encodeURIComponent(name)}/secret`, { body: overlap ? { overlap } : {} });
+      if (!output.json) output.say(`${answer.clientId}. The old secret works until ${answer.previousEndsAt}. This is the only time you see the new one:`);
       output.answer(answer, () => answer.clientSecret);
     });
 }

@@ -11,7 +11,8 @@ interface Claims { sub?: string; iss?: string; name?: string; team?: string; gro
 export function addSignInCommands(program: Command, context: () => Context): void {
   program.command('login')
     .description('Sign in with a browser, on this machine or another; the sign-in is kept in a file that only you can read')
-    .action(() => login(context()));
+    .option('--again', 'sign in anew even where the browser remembers you: votes and activations need a fresh sign-in')
+    .action(({ again }: { again?: boolean }) => login(again ?? false, context()));
   program.command('logout')
     .description('Forget the sign-in, here and at the identity provider')
     .action(async () => {
@@ -25,9 +26,9 @@ export function addSignInCommands(program: Command, context: () => Context): voi
     .action(() => whoami(context()));
 }
 
-async function login({ session, output }: Context): Promise<void> {
+async function login(again: boolean, { session, output }: Context): Promise<void> {
   const signal = untilInterrupted();
-  const signIn = await signInByDevice(session.variable('WRIT_OIDC_ISSUER'), (address, code, whole) => {
+  const signIn = await signInByDevice(session.variable('WRIT_OIDC_ISSUER'), again, (address, code, whole) => {
     output.say(`Open ${address}\nand type ${code}`);
     if (whole) output.say(`or open ${whole}`);
     output.progress('waiting for you');

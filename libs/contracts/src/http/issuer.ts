@@ -2,7 +2,7 @@ import { Type } from 'class-transformer';
 import {
   ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
 } from 'class-validator';
-import { IsName, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
+import { IsDuration, IsName, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
 import type { RequestId, RotationId, TokenId } from '../ids.js';
 import type { Actor, Delivery, Party, Principal } from '../parts.js';
 
@@ -116,6 +116,11 @@ export class RegisterGatewayBody {
   @IsOptional() @IsName() brokerUser?: string;
 }
 
+/** A new secret for a gateway; the one it has works on for so long, at most a week. Without an overlap it ends at once. */
+export class RenewGatewaySecretBody {
+  @IsOptional() @IsDuration() overlap?: string;
+}
+
 export interface Gateway {
   clientId: string;
   name: string;
@@ -128,6 +133,11 @@ export interface Gateway {
 export interface GatewayCredentials {
   clientId: string;
   clientSecret: string;
+}
+
+export interface RenewedGatewayCredentials extends GatewayCredentials {
+  /** Until then the secret before this one works too. */
+  previousEndsAt: string;
 }
 
 export const tokenStates = ['issued', 'active', 'suspended', 'revoked', 'expired'] as const;
