@@ -9,13 +9,23 @@ export const allowFile = '.writscan-allow';
 /** Secrets that may lie where they are, such as samples of tests: by the SHA-256 of each, whole. */
 export type Allowed = ReadonlySet<string>;
 
-/** The list of the folder that is scanned, or of the nearest one above it up to the repository's root. */
+/**
+ * The list of the folder that is scanned, or of the nearest one above it up to the repository's root. Outside a
+ * repository nothing above is looked at: who knows who may write there.
+ */
 export function readAllowed(from: string): Allowed {
-  for (let folder = resolve(from); ; folder = dirname(folder)) {
-    const file = join(folder, allowFile);
-    if (existsSync(file)) return allowedIn(readFileSync(file, 'utf8'), file);
-    if (existsSync(join(folder, '.git')) || dirname(folder) === folder) return new Set();
+  const folders = foldersOf(resolve(from));
+  const file = folders.map((folder) => join(folder, allowFile)).find((each) => existsSync(each));
+  return file === undefined ? new Set() : allowedIn(readFileSync(file, 'utf8'), file);
+}
+
+function foldersOf(from: string): string[] {
+  const folders = [from];
+  for (let folder = from; !existsSync(join(folder, '.git')); folders.push(folder)) {
+    if (dirname(folder) === folder) return [from];
+    folder = dirname(folder);
   }
+  return folders;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mint } from '@writ/token';
@@ -109,6 +109,9 @@ describe('the command line without a platform', () => {
     expect(git('commit', '-qm', 'with a sample').status).toBe(0);
     mkdirSync(join(repository, 'below'));
     expect((await writ(['scan', '..'], { cwd: join(repository, 'below') })).stderr).toContain('1 allowed by .writscan-allow');
+    renameSync(join(repository, '.git'), join(repository, 'not-git'));
+    expect((await writ(['scan', '../sample.txt'], { cwd: join(repository, 'below') })).code).toBe(1);
+    renameSync(join(repository, 'not-git'), join(repository, '.git'));
     writeFileSync(join(repository, 'sample.txt'), `${secret}\n${other}\n`);
     git('add', '.');
     expect(git('commit', '-qm', 'with another').status).toBe(1);

@@ -30,7 +30,7 @@ describe('a packed baseline', () => {
 
 describe('a rebuilt baseline', () => {
   const at = new Date('2026-11-23T10:00:00Z');
-  const past = { firstAt: at, calls: 70, peakMinute: 9, peakHour: 50, highDenied: 2, sources: [] };
+  const past = { firstAt: at, lastAt: new Date(at.getTime() + 60_000), calls: 70, peakMinute: 9, peakHour: 50, highDenied: 2, sources: [] };
 
   it('starts with nothing but the first use where there is no past', () => {
     expect(seedOf(undefined, { first: 100, now: 200 })).toEqual({ ...packNumbers({ firstUsedAt: 100 }) });
@@ -39,7 +39,7 @@ describe('a rebuilt baseline', () => {
   it('knows the newest networks of the past, is used to its peaks, and only learns for an hour', () => {
     const sources = Array.from({ length: 20 }, (_, i) => ({ kind: 'network', value: `10.${i}.0.0/24`, firstAt: at, lastAt: new Date(at.getTime() + i * 1000) }));
     const fields = seedOf({ ...past, sources }, { first: 100, now: 200 });
-    expect(fields).toMatchObject({ ...packNumbers({ firstUsedAt: at.getTime() / 1000, calls: 70, highMinute: 9, highHour: 50, highDenied: 2 }), l: '3800' });
+    expect(fields).toMatchObject({ ...packNumbers({ firstUsedAt: at.getTime() / 1000, lastUsedAt: at.getTime() / 1000 + 60, calls: 70, highMinute: 9, highHour: 50, highDenied: 2 }), l: '3800' });
     const networks = Object.keys(fields).filter((field) => field.startsWith('N'));
     expect(networks).toHaveLength(12);
     expect(networks).toContain(`N${networkHash('10.19.0.0/24')}`);

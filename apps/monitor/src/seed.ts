@@ -4,6 +4,7 @@ import { networkHash, shortHash } from './observe.js';
 /** What PostgreSQL knows of a token's past use. */
 export interface Past {
   firstAt: Date;
+  lastAt: Date;
   calls: number;
   peakMinute: number;
   peakHour: number;
@@ -25,7 +26,7 @@ export function seedOf(past: Past | undefined, { first, now }: { first: number; 
   if (!past) return { ...packNumbers({ firstUsedAt: first }) };
   const seconds = (time: Date) => Math.floor(time.getTime() / 1000);
   const fields: Fields = {
-    ...packNumbers({ firstUsedAt: seconds(past.firstAt), calls: past.calls, highMinute: past.peakMinute, highHour: past.peakHour, highDenied: past.highDenied }),
+    ...packNumbers({ firstUsedAt: seconds(past.firstAt), lastUsedAt: seconds(past.lastAt), calls: past.calls, highMinute: past.peakMinute, highHour: past.peakHour, highDenied: past.highDenied }),
     l: String(now + learningSeconds),
   };
   for (const [kind, [letter, most]] of Object.entries(limits)) {

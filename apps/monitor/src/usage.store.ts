@@ -28,6 +28,7 @@ export async function touchSources(db: Db, rows: readonly SourceUse[]): Promise<
 interface PastRow {
   token_id: string;
   first_at: Date | null;
+  last_at: Date;
   calls: string | null;
   peak_minute: string | null;
   peak_hour: string | null;
@@ -40,17 +41,17 @@ export async function pastOf(db: Db, tokenIds: readonly string[]): Promise<Map<s
   const rows = await db.query<PastRow>(
     `WITH wanted AS (SELECT unnest($1::text[]) token_id),
      spans AS (
-       SELECT token_id, at, calls, calls peak, calls of_hour FROM usage_minute JOIN wanted USING (token_id)
-       UNION ALL SELECT token_id, at, calls, peak, calls FROM usage_hour JOIN wanted USING (token_id)
-       UNION ALL SELECT token_id, at, calls, peak, peak FROM usage_day JOIN wanted USING (token_id)),
-     series AS (SELECT token_id, min(at) first_at, sum(calls) calls, max(peak) peak_minute, max(of_hour) peak_hour FROM spans GROUP BY token_id),
+       SELECT token_id, at, last_at, calls, calls peak, calls of_hour FROM usage_minute JOIN wanted USING (token_id)
+       UNION ALL SELECT token_id, at, last_at, calls, peak, calls FROM usage_hour JOIN wanted USING (token_id)
+       UNION ALL SELECT token_id, at, last_at, calls, peak, peak FROM usage_day JOIN wanted USING (token_id)),
+     series AS (SELECT token_id, min(at) first_at, max(last_at) last_at, sum(calls) calls, max(peak) peak_minute, max(of_hour) peak_hour FROM spans GROUP BY token_id),
      origin AS (SELECT token_id, json_agg(s) sources FROM usage_source s JOIN wanted USING (token_id) GROUP BY token_id)
-     SELECT token_id, first_at, calls, greatest(peak_minute, l.high_minute) peak_minute, greatest(peak_hour, l.high_hour) peak_hour, l.high_denied, sources
+     SELECT token_id, first_at, series.last_at, calls, greatest(peak_minute, l.high_minute) peak_minute, greatest(peak_hour, l.high_hour) peak_hour, l.high_denied, sources
      FROM wanted LEFT JOIN series USING (token_id) LEFT JOIN origin USING (token_id) LEFT JOIN lesson l USING (token_id)`,
     [tokenIds],
   );
   return new Map(rows.flatMap((row): [string, Past][] => (row.first_at === null ? [] : [[row.token_id, {
-    firstAt: row.first_at, calls: Number(row.calls), peakMinute: Number(row.peak_minute), peakHour: Number(row.peak_hour), highDenied: row.high_denied ?? 0,
+    firstAt: row.first_at, lastAt: row.last_at, calls: Number(row.calls), peakMinute: Number(row.peak_minute), peakHour: Number(row.peak_hour), highDenied: row.high_denied ?? 0,
     sources: (row.sources ?? []).map(({ kind, value, first_at, last_at }) => ({ kind, value, firstAt: new Date(first_at), lastAt: new Date(last_at) })),
   }]])));
 }

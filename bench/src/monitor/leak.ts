@@ -8,7 +8,7 @@ import { createGateway, type Gateway } from '@writ/gateway';
 import type { Platform } from '../platform.js';
 import { quantile, type Row } from '../row.js';
 import { call, obtain } from './refusal.js';
-import { freePort } from './replica.js';
+import { freePort } from './own-redis.js';
 
 const verifiers = 10;
 const patienceMs = 30_000;

@@ -1,13 +1,8 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { makeId, type TokenId } from '@writ/contracts';
-import { until } from '@writ/testing';
 import type { BenchOptions, Row } from '../row.js';
-import { freePort } from './replica.js';
+import { ownRedis } from './own-redis.js';
 
 /** As the monitor is built: its own store, seeds and script fill the Redis that is measured. */
 interface Parts {
@@ -40,25 +35,20 @@ export async function memory({ quick, say }: BenchOptions): Promise<Row[]> {
 }
 
 async function measured(habits: readonly Habit[], tokens: number): Promise<{ megabytes: number; bytes: number; perSecond: number; compact: boolean }> {
-  const dir = mkdtempSync(join(tmpdir(), 'writ-redis-'));
-  const port = await freePort();
-  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' });
-  const redis = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 });
-  redis.on('error', () => undefined);
+  const own = await ownRedis();
+  const redis = new Redis(own.url);
   try {
-    await until(async () => (await redis.ping().catch(() => '')) === 'PONG', 'Redis', 10_000);
     const used = async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1]);
     const empty = await used();
     const startedAt = performance.now();
-    const last = await fill(`redis://127.0.0.1:${port}`, habits, tokens);
+    const last = await fill(own.url, habits, tokens);
     const perSecond = tokens / ((performance.now() - startedAt) / 1000);
     const bytes = (await used()) - empty;
     const encoding = String(await redis.object('ENCODING', `wm:${last.slice('tok_'.length)}`));
     return { megabytes: bytes / 1e6, bytes: bytes / tokens, perSecond, compact: encoding === 'listpack' || encoding === 'ziplist' };
   } finally {
     redis.disconnect();
-    server.kill('SIGTERM');
-    rmSync(dir, { recursive: true, force: true });
+    own.stop();
   }
 }
 
@@ -93,7 +83,7 @@ function pastOf({ networks, agents }: Habit, salt: number): object {
     ...Array.from({ length: networks }, (_, i) => ({ kind: 'network', value: networkOf(salt, i), firstAt: at, lastAt: at })),
     ...Array.from({ length: agents }, (_, i) => ({ kind: 'agent', value: `app-${salt % 97}-${i}`, firstAt: at, lastAt: at })),
   ];
-  return { firstAt: at, calls: 10_000 + salt, peakMinute: 40, peakHour: 900, highDenied: 0, sources };
+  return { firstAt: at, lastAt: at, calls: 10_000 + salt, peakMinute: 40, peakHour: 900, highDenied: 0, sources };
 }
 
 /** The uses that fill the ring of events, by known callers. */

@@ -1,26 +1,27 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { queues, services } from '@writ/contracts';
 import { TestBench, until } from '@writ/testing';
+import { freePort, ownRedis } from './own-redis.js';
 
 /** One monitor as it is deployed, on a bench of its own. */
 export class Replica {
   private child?: ChildProcess;
 
-  private constructor(readonly bench: TestBench, private readonly env: NodeJS.ProcessEnv, readonly url: string) {}
+  private constructor(readonly bench: TestBench, private readonly env: NodeJS.ProcessEnv, readonly url: string, private readonly redis: { stop(): void }) {}
 
   static async create(): Promise<Replica> {
     const bench = await TestBench.create();
+    const redis = await ownRedis();
     const port = await freePort();
     writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
-    const env = await bench.env('monitor', [], { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error' });
+    const env = await bench.env('monitor', [], { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', WRIT_REDIS_URL: redis.url });
     await ended(await start('migrate', { WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
     // Nobody reads the other services' queues here.
     for (const service of services) if (service !== 'monitor') for (const key of ['usage.recorded', 'token.issued', 'misuse.detected']) await bench.bus.unbind(queues.events(service), key);
-    return new Replica(bench, env, `http://127.0.0.1:${port}`);
+    return new Replica(bench, env, `http://127.0.0.1:${port}`, redis);
   }
 
   /** Starts the process and waits until it is ready. */
@@ -59,6 +60,7 @@ export class Replica {
 
   async close(): Promise<void> {
     await this.stop();
+    this.redis.stop();
     await this.bench.drop();
   }
 }
@@ -73,12 +75,4 @@ async function start(what: 'main' | 'migrate', env: NodeJS.ProcessEnv): Promise<
 async function ended(child: ChildProcess): Promise<void> {
   const code = await new Promise((resolve) => child.once('exit', resolve));
   if (code !== 0) throw new Error(`The monitor's migrations ended with ${String(code)}.`);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
