@@ -51,7 +51,7 @@ afterAll(() => tap.close());
 /** The whole life of secrets, through every door that takes one, right and wrong. */
 async function live(): Promise<void> {
   const requester = as('requester');
-  const { tokenId, secret } = await freshToken();
+  const { tokenId, secret } = await freshToken({ requester: { id: 'svc:e2e-canary', team: 'orders' } });
   secrets.push(secret);
   await verify(secret, ['orders:read']);
   await verify(secret, ['orders:write']);

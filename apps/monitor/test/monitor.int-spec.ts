@@ -231,7 +231,7 @@ describe('the monitor', () => {
     }, 'the owner to be told');
     expect(alert).toMatchObject({ detector: 'leak', action: 'revoke', state: 'open', stop: { refusedAt, afterMs: 1_200, acknowledged: 3, fenced: 1 } });
     expect(alert?.explanation).toContain('https://example.com/a');
-    const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT convert_from(body, \'UTF8\') FROM outbox').catch(() => []), tap.heard]);
+    const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT body FROM outbox'), tap.heard]);
     expect(everything).not.toContain(secret.slice(10, 50));
   });
 

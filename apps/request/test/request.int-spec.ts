@@ -195,9 +195,9 @@ it('an upstream that does not listen holds nothing up: its outcomes are kept for
   const deaf = `deaf-${process.pid}`;
   await bench.bus.addUpstream(deaf);
   await bench.bus.publish(deaf, 'writ.requests', 'token.request', Buffer.from('{'));
-  const unsent = () => bench.database('request').query('SELECT sent_at IS NULL AS waits, attempts FROM outbox WHERE routing_key = $1', [`${deaf}.request.refused`]);
+  const unsent = () => bench.database('request').query('SELECT u.id IS NOT NULL AS waits, u.attempts FROM outbox LEFT JOIN outbox_unsent u USING (id) WHERE routing_key = $1', [`${deaf}.request.refused`]);
   await until(async () => (await unsent()).some(({ waits, attempts }) => waits && attempts === 1), 'the first attempt');
-  await until(async () => (await unsent()).every(({ waits, attempts }) => !waits && attempts === 2), 'the last attempt');
+  await until(async () => (await unsent()).every(({ waits }) => !waits), 'the last attempt');
 });
 
 describe('a request', () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import pg from 'pg';
-import { exchanges, vhosts } from '@writ/contracts';
+import { batchContentType, exchanges, splitEnvelopes, vhosts } from '@writ/contracts';
 import { startPlatform, type Platform } from '../platform.js';
 import { Meter } from '../process-cost.js';
 import { quantile, type BenchOptions, type Row } from '../row.js';
@@ -81,10 +81,13 @@ class Driver {
     const submissions = new Map<string, string>();
     await channel.consume(queue, (message) => {
       if (!message) return;
-      const { data } = JSON.parse(message.content.toString()) as { data: { requestId: string; submissionId?: string } };
-      if (data.submissionId !== undefined) submissions.set(data.requestId, data.submissionId);
-      else this.issued(submissions.get(data.requestId) ?? '');
-      if (data.submissionId === undefined) submissions.delete(data.requestId);
+      const bodies = message.properties.contentType === batchContentType ? splitEnvelopes(message.content) : [message.content];
+      for (const body of bodies) {
+        const { data } = JSON.parse(body.toString()) as { data: { requestId: string; submissionId?: string } };
+        if (data.submissionId !== undefined) submissions.set(data.requestId, data.submissionId);
+        else this.issued(submissions.get(data.requestId) ?? '');
+        if (data.submissionId === undefined) submissions.delete(data.requestId);
+      }
     }, { noAck: true });
     return connection;
   }

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { compactVerify } from 'jose';
 import {
   asyncApi, canonicalJson, deriveId, digestOf, durationSeconds, durationText, eventTypes, everyoneSays, flow, flowPicture, idPattern, isFault,
-  listenersOf, makeId, outsideSays, parseEnvelope, producersOf, requestDigest, services, signStatement, Submission, validateBody, validateEvent,
+  joinEnvelopes, listenersOf, makeId, outsideSays, parseEnvelope, producersOf, requestDigest, services, signStatement, splitEnvelopes, Submission, validateBody, validateEvent,
   verifyStatement, type AcceptedRequest, type EventType, type Trust,
 } from './index.js';
 
@@ -66,6 +66,27 @@ describe('an envelope', () => {
     fc.assert(fc.property(fc.json(), (text) => {
       parseEnvelope(Buffer.from(text));
     }));
+  });
+});
+
+describe('a batch of envelopes', () => {
+  const apart = (batch: Buffer) => splitEnvelopes(batch).map(String);
+
+  it('is JSON, and comes apart into the same bytes', () => {
+    fc.assert(fc.property(fc.array(fc.json(), { minLength: 1, maxLength: 20 }), (bodies) => {
+      const lines = bodies.map((body) => JSON.stringify(JSON.parse(body)));
+      const batch = joinEnvelopes(lines);
+      expect(JSON.parse(batch)).toEqual(lines.map((line) => JSON.parse(line) as unknown));
+      expect(apart(Buffer.from(batch))).toEqual(lines);
+    }));
+  });
+
+  it('of another hand, written any way JSON allows, comes apart too', () => {
+    expect(apart(Buffer.from('[{"id":"a"},  {"id":"b"}]'))).toEqual(['{"id":"a"}', '{"id":"b"}']);
+  });
+
+  it.each(['', '[', '[]', '[\n]', '{"id":"a"}', `[${'1,'.repeat(1_001)}1]`, `[\n${'1,\n'.repeat(1_001)}1\n]`])('that is none, or endless, stays whole: %#', (text) => {
+    expect(apart(Buffer.from(text))).toEqual([text]);
   });
 });
 

@@ -26,6 +26,8 @@ export interface Envelope<D = unknown> {
 }
 
 export const contentType = 'application/cloudevents+json';
+/** Several envelopes of one type in one message (CloudEvents 1.0.2, JSON batch format). */
+export const batchContentType = 'application/cloudevents-batch+json';
 export const typePrefix = 'writ.';
 
 export function cloudEventType(type: EventType): string {
@@ -68,6 +70,43 @@ export function parseEnvelope(bytes: Uint8Array): Envelope | EnvelopeFault {
   if (isTooDeep(value)) return { code: 'malformed-envelope', detail: 'The message nests too deeply.' };
   const fault = envelopeFault(value as Record<string, unknown>);
   return fault ? { code: 'malformed-envelope', detail: fault } : (value as Envelope);
+}
+
+/** One JSON array, one envelope to a line: JSON text has no raw line breaks, so they can be told apart unread. */
+export function joinEnvelopes(bodies: readonly string[]): string {
+  return `[\n${bodies.join(',\n')}\n]`;
+}
+
+const between = Buffer.from(',\n');
+/** A batch with more is not taken apart: each part could have to be parked. */
+const mostInBatch = 1_000;
+
+/** The bytes of each envelope of a batch; all of them as one, where it is no batch. Total. */
+export function splitEnvelopes(batch: Buffer): Buffer[] {
+  const envelopes = batch.length > 4 && batch[0] === 0x5b && batch[1] === 0x0a && batch.at(-2) === 0x0a && batch.at(-1) === 0x5d
+    ? lines(batch, 2, batch.length - 2) : rewritten(batch);
+  return envelopes.length > 0 && envelopes.length <= mostInBatch ? envelopes : [batch];
+}
+
+function lines(batch: Buffer, start: number, end: number): Buffer[] {
+  const found: Buffer[] = [];
+  for (let from = start; from <= end && found.length <= mostInBatch;) {
+    const at = batch.indexOf(between, from);
+    const to = at < 0 ? end : at;
+    found.push(batch.subarray(from, to));
+    from = to + between.length;
+  }
+  return found;
+}
+
+/** A batch that somebody else wrote. */
+function rewritten(batch: Buffer): Buffer[] {
+  try {
+    const value: unknown = JSON.parse(batch.toString());
+    return Array.isArray(value) ? value.map((envelope) => Buffer.from(JSON.stringify(envelope))) : [];
+  } catch {
+    return [];
+  }
 }
 
 function envelopeFault(e: Record<string, unknown>): string | undefined {

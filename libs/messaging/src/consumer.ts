@@ -1,18 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { batchContentType, splitEnvelopes } from '@writ/contracts';
 import { guard, type Broker } from './broker.js';
 import type { Delivery } from './incoming.js';
 import type { Log } from './log.js';
 
 export interface ConsumerOptions {
   queue: string;
-  /** Messages in one transaction, at the most. The broker sends twice as many ahead. */
+  /** Events in one transaction, at the most, and those that share a message with them. */
   batch: number;
+  /** Messages that the broker sends ahead. */
+  prefetch: number;
   /** Handles a batch, or throws: then it is tried again until it succeeds or the consumer closes. */
   handle: (deliveries: Delivery[]) => Promise<void>;
   log: Log;
 }
 
+/** Batches start this far apart at least: what a transaction costs is then shared by all that came meanwhile. */
+const paceMs = 40;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
 const reopenMs = 1_000;
@@ -25,7 +30,7 @@ export class BatchConsumer {
   private model?: ChannelModel;
   private channel?: Channel;
   private tag?: string;
-  private waiting: ConsumeMessage[] = [];
+  private waiting: { message: ConsumeMessage; deliveries: Delivery[] }[] = [];
   private pumping?: Promise<void>;
   private closing = false;
 
@@ -67,12 +72,12 @@ export class BatchConsumer {
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const { queue, batch, log } = this.options;
+    const { queue, prefetch, log } = this.options;
     const channel = guard(await model.createChannel(), log);
     this.waiting = []; // The broker delivers again what an earlier channel had not acknowledged.
     this.channel = channel;
     channel.on('close', () => this.lost(channel));
-    await channel.prefetch(batch * 2);
+    await channel.prefetch(prefetch);
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (this.channel !== channel) return;
       if (message) this.arrived(message);
@@ -97,7 +102,7 @@ export class BatchConsumer {
   }
 
   private arrived(message: ConsumeMessage): void {
-    this.waiting.push(message);
+    this.waiting.push({ message, deliveries: deliveriesOf(message) });
     // A turn later everything that came in the same packet is there, and makes one batch.
     if (!this.pumping) setImmediate(() => void this.pump());
   }
@@ -112,11 +117,21 @@ export class BatchConsumer {
   private async work(): Promise<void> {
     while (this.waiting.length > 0 && this.channel) {
       const channel = this.channel;
-      const batch = this.waiting.splice(0, this.options.batch);
-      const handled = await this.handle(channel, batch.map(deliveryOf));
+      const startedAt = performance.now();
+      const batch = this.nextBatch();
+      const handled = await this.handle(channel, batch.flatMap(({ deliveries }) => deliveries));
       const last = batch.at(-1);
-      if (handled && last && this.channel === channel) channel.ack(last, true);
+      if (handled && last && this.channel === channel) channel.ack(last.message, true);
+      const rest = paceMs - (performance.now() - startedAt);
+      if (rest > 0 && !this.closing) await sleep(rest);
     }
+  }
+
+  /** Whole messages only, as many as have `batch` deliveries between them. */
+  private nextBatch(): { message: ConsumeMessage; deliveries: Delivery[] }[] {
+    let size = 0;
+    const end = this.waiting.findIndex(({ deliveries }) => (size += deliveries.length) >= this.options.batch);
+    return this.waiting.splice(0, end < 0 ? this.waiting.length : end + 1);
   }
 
   private async handle(channel: Channel, deliveries: Delivery[]): Promise<boolean> {
@@ -134,7 +149,8 @@ export class BatchConsumer {
   }
 }
 
-function deliveryOf(message: ConsumeMessage): Delivery {
-  const userId: unknown = message.properties.userId;
-  return { body: message.content, userId: typeof userId === 'string' ? userId : undefined };
+/** What one message carries: itself, or each event of a batch. */
+export function deliveriesOf({ content, properties }: ConsumeMessage): Delivery[] {
+  const userId = typeof properties.userId === 'string' ? properties.userId : undefined;
+  return (properties.contentType === batchContentType ? splitEnvelopes(content) : [content]).map((body) => ({ body, userId }));
 }

@@ -50,9 +50,10 @@ export class Inbox<S extends ServiceName> {
   }
 
   /** What the broker gave up on after too many crashes. */
-  async takeDead(door: Door, delivery: Delivery): Promise<void> {
-    const item = door.read(delivery);
-    await this.park(door, item, 'delivery-limit', 'The broker delivered this too often without an answer: handling it ends the process.');
+  async takeDead(door: Door, deliveries: readonly Delivery[]): Promise<void> {
+    for (const delivery of deliveries) {
+      await this.park(door, door.read(delivery), 'delivery-limit', 'The broker delivered this too often without an answer: handling it ends the process.');
+    }
   }
 
   private async handleAll(door: Door, items: Accepted[]): Promise<void> {

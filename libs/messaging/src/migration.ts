@@ -15,17 +15,21 @@ export class Messaging1700000000000 implements MigrationInterface {
         event_id text NOT NULL,
         exchange text NOT NULL,
         routing_key text NOT NULL,
+        subject text NOT NULL,
         body text NOT NULL,
         partition smallint,
         n bigint,
-        created_at timestamptz NOT NULL DEFAULT now(),
-        sent_at timestamptz,
+        created_at timestamptz NOT NULL DEFAULT now()
+      )`);
+    await runner.query('CREATE INDEX outbox_created ON outbox USING brin (created_at)');
+    // Beside the events, whose rows are wide and never change: a row here is an event that is still to be published.
+    await runner.query(`
+      CREATE TABLE outbox_unsent (
+        id bigint PRIMARY KEY,
         attempts int NOT NULL DEFAULT 0,
         next_at timestamptz NOT NULL DEFAULT '-infinity',
         last_error text
       )`);
-    await runner.query('CREATE INDEX outbox_unsent ON outbox (id) WHERE sent_at IS NULL');
-    await runner.query('CREATE INDEX outbox_sent ON outbox USING brin (created_at)');
     await runner.query(`
       CREATE TABLE inbox (
         message_id text PRIMARY KEY,
@@ -53,6 +57,6 @@ export class Messaging1700000000000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('DROP TABLE inbox_waiting, inbox, outbox, producer_counter');
+    await runner.query('DROP TABLE inbox_waiting, inbox, outbox_unsent, outbox, producer_counter');
   }
 }

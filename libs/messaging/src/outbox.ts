@@ -1,10 +1,12 @@
 import { exchanges, type EventId, type ServiceName } from '@writ/contracts';
-import { toJson, type Db } from './database.js';
+import type { Db } from './database.js';
 
 export interface OutboxEvent {
   id: EventId;
   exchange: string;
   routingKey: string;
+  /** What the event is about; of one subject all events leave in their order. */
+  subject: string;
   /** The envelope as JSON, still without its producer's number. */
   body: string;
 }
@@ -14,11 +16,11 @@ export interface OutboxRow {
   event_id: string;
   exchange: string;
   routing_key: string;
+  subject: string;
   body: string;
   /** Without either: an outcome. */
   partition: number | null;
   n: string | null;
-  attempts: number;
 }
 
 /** So many transactions of one service can number their events at the same time. */
@@ -40,34 +42,40 @@ export async function writeOutbox(db: Db, service: ServiceName, said: readonly O
   }
 }
 
+const columns = 'event_id text, exchange text, routing_key text, subject text, body text';
+
 async function insertEvents(db: Db, events: readonly OutboxEvent[], lock: string): Promise<number> {
   const written = await db.query(
     `WITH free AS (SELECT partition FROM producer_counter ORDER BY random() LIMIT 1 ${lock}),
           taken AS (UPDATE producer_counter c SET n = c.n + $2::int FROM free WHERE c.partition = free.partition
-                    RETURNING c.partition, c.n - $2::int AS base)
-     INSERT INTO outbox (event_id, exchange, routing_key, body, partition, n)
-     SELECT e.event_id, e.exchange, e.routing_key, e.body, taken.partition, taken.base + 1 + e.i
-     FROM taken, json_to_recordset($1::json) AS e(i int, event_id text, exchange text, routing_key text, body text)
-     ORDER BY e.i RETURNING 1`,
-    [toJson(rowsOf(events)), events.length],
+                    RETURNING c.partition, c.n - $2::int AS base),
+          kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body, partition, n)
+                   SELECT e.event_id, e.exchange, e.routing_key, e.subject, e.body, taken.partition, taken.base + 1 + e.i
+                   FROM taken, json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id)
+     INSERT INTO outbox_unsent (id) SELECT id FROM kept RETURNING 1`,
+    [toRows(events), events.length],
   );
   return written.length;
 }
 
 async function insertOutcomes(db: Db, outcomes: readonly OutboxEvent[]): Promise<void> {
   await db.query(
-    `INSERT INTO outbox (event_id, exchange, routing_key, body) SELECT e.event_id, e.exchange, e.routing_key, e.body
-     FROM json_to_recordset($1::json) AS e(i int, event_id text, exchange text, routing_key text, body text) ORDER BY e.i`,
-    [toJson(rowsOf(outcomes))],
+    `WITH kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body)
+                   SELECT e.event_id, e.exchange, e.routing_key, e.subject, e.body
+                   FROM json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id)
+     INSERT INTO outbox_unsent (id) SELECT id FROM kept`,
+    [toRows(outcomes)],
   );
 }
 
-function rowsOf(events: readonly OutboxEvent[]): object[] {
-  return events.map((event, i) => ({ i, event_id: event.id, exchange: event.exchange, routing_key: event.routingKey, body: event.body }));
+/** The body goes in as it is: PostgreSQL hands an object on as its own text, and nothing has to be escaped and read again. */
+function toRows(events: readonly OutboxEvent[]): string {
+  const rows = events.map(({ id, exchange, routingKey, subject, body }, i) =>
+    `${JSON.stringify({ i, event_id: id, exchange, routing_key: routingKey, subject }).slice(0, -1)},"body":${body}}`);
+  return `[${rows.join()}]`;
 }
 
-/** The envelope with its producer's number, as it goes on the wire: the same bytes whenever it is sent. */
-export function wireBody(service: ServiceName, row: Pick<OutboxRow, 'body' | 'partition' | 'n'>): Buffer {
-  if (row.n === null) return Buffer.from(row.body);
-  return Buffer.from(`${row.body.slice(0, -1)},"producer":"${service}/${row.partition}","producerseq":"${row.n}"}`);
+/** The envelope with its producer's number, as it goes on the wire: the same text whenever it is sent. */
+export function wireText(service: ServiceName, row: Pick<OutboxRow, 'body' | 'partition' | 'n'>): string {
+  return row.n === null ? row.body : `${row.body.slice(0, -1)},"producer":"${service}/${row.partition}","producerseq":"${row.n}"}`;
 }

@@ -41,8 +41,8 @@ export interface Backlog {
 /** Measures what is under way; counts stop at 10,001, so that asking stays cheap when much waits. */
 export async function backlog(db: Db): Promise<Backlog> {
   const [row] = await db.query<Record<keyof Backlog, string | number>>(
-    `SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE sent_at IS NULL LIMIT 10001) o) AS "outboxUnsent",
-            coalesce((SELECT extract(epoch FROM now() - created_at) FROM outbox WHERE sent_at IS NULL ORDER BY id LIMIT 1), 0) AS "outboxOldestSeconds",
+    `SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox_unsent LIMIT 10001) o) AS "outboxUnsent",
+            coalesce((SELECT extract(epoch FROM now() - created_at) FROM outbox_unsent JOIN outbox USING (id) ORDER BY id LIMIT 1), 0) AS "outboxOldestSeconds",
             (SELECT count(*) FROM inbox_waiting WHERE state = 'waiting') AS waiting,
             (SELECT count(*) FROM inbox_waiting WHERE state = 'parked') AS parked`,
   );

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
 import type { ConfirmChannel } from 'amqplib';
-import { contentType } from '@writ/contracts';
 import { guard, type Broker } from './broker.js';
 import type { Log } from './log.js';
 
@@ -8,6 +7,7 @@ export interface Publication {
   exchange: string;
   routingKey: string;
   messageId: string;
+  contentType: string;
   body: Buffer;
 }
 
@@ -58,7 +58,7 @@ export class Publisher {
     return results.map((result) => (result === 'late' ? 'unknown' : result));
   }
 
-  private publishOne(channel: ConfirmChannel, { exchange, routingKey, messageId, body }: Publication): Promise<PublishResult> {
+  private publishOne(channel: ConfirmChannel, { exchange, routingKey, messageId, contentType, body }: Publication): Promise<PublishResult> {
     return new Promise((resolve) => {
       try {
         channel.publish(

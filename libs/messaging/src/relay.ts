@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import { exchanges, type ServiceName } from '@writ/contracts';
+import { batchContentType, contentType, exchanges, joinEnvelopes, type ServiceName } from '@writ/contracts';
 import type { Broker } from './broker.js';
 import { Db } from './database.js';
 import type { Log } from './log.js';
-import { wireBody, type OutboxRow } from './outbox.js';
-import type { Publisher } from './publisher.js';
+import { wireText, type OutboxRow } from './outbox.js';
+import { pack, type Pack } from './pack.js';
+import type { Publication, Publisher, PublishResult } from './publisher.js';
 
 const roundSize = 500;
+/** Rounds start this far apart at least, for the sake of more events in each. */
+const paceMs = 20;
 const busyMs = 25;
 const idleMs = 250;
 const troubleMs = 1_000;
@@ -57,10 +61,12 @@ export class Relay {
     while (!this.stopped) {
       if (!this.hinted) await this.sleep(wait);
       this.hinted = false;
+      const startedAt = performance.now();
       try {
         const sent = this.broker.trouble ? -1 : await this.round();
         wait = sent > 0 ? busyMs : sent < 0 ? troubleMs : Math.min(idleMs, wait * 2);
         if (sent === roundSize) this.hinted = true;
+        else if (sent > 0 && !this.stopped) await sleep(Math.max(0, paceMs - (performance.now() - startedAt)));
       } catch (error) {
         this.log.warn({ err: error }, 'the relay could not read the outbox; trying again');
         wait = troubleMs;
@@ -85,13 +91,12 @@ export class Relay {
       await runner.startTransaction();
       const db = new Db(runner);
       const rows = await db.query<OutboxRow>(
-        `SELECT id, event_id, exchange, routing_key, body, partition, n, attempts FROM outbox
-         WHERE sent_at IS NULL AND next_at <= now() ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED`,
+        `SELECT id, event_id, exchange, routing_key, subject, body, partition, n FROM outbox_unsent u JOIN outbox USING (id)
+         WHERE next_at <= now() ORDER BY id LIMIT $1 FOR UPDATE OF u SKIP LOCKED`,
         [roundSize],
       );
-      if (rows.length > 0) await this.mark(db, rows, await this.publisher.publish(rows.map((row) => ({
-        exchange: row.exchange, routingKey: row.routing_key, messageId: row.event_id, body: wireBody(this.service, row),
-      }))));
+      const packs = pack(rows);
+      if (packs.length > 0) await this.mark(db, packs, await this.publisher.publish(packs.map((each) => this.publication(each))));
       await runner.commitTransaction();
       return rows.length;
     } catch (error) {
@@ -102,25 +107,34 @@ export class Relay {
     }
   }
 
-  private async mark(db: Db, rows: OutboxRow[], results: string[]): Promise<void> {
-    const idsOf = (result: string) => rows.filter((_, i) => results[i] === result).map((row) => row.id);
-    const stored = idsOf('stored');
-    if (stored.length > 0) await db.query('UPDATE outbox SET sent_at = now() WHERE id = ANY($1)', [stored]);
-    const isOutcome = new Set(rows.filter(({ exchange }) => exchange === exchanges.outcomes).map(({ id }) => id));
-    const unheard = idsOf('unroutable').filter((id) => isOutcome.has(id));
+  private publication({ exchange, routingKey, rows }: Pack): Publication {
+    const texts = rows.map((row) => wireText(this.service, row));
+    const [only, ...more] = texts;
+    const messageId = rows[0]?.event_id as string;
+    return more.length === 0 ? { exchange, routingKey, messageId, contentType, body: Buffer.from(only as string) }
+      : { exchange, routingKey, messageId, contentType: batchContentType, body: Buffer.from(joinEnvelopes(texts)) };
+  }
+
+  private async mark(db: Db, packs: Pack[], results: PublishResult[]): Promise<void> {
+    const idsOf = (result: PublishResult, of: (exchange: string) => boolean) =>
+      packs.flatMap(({ exchange, rows }, i) => (results[i] === result && of(exchange) ? rows.map(({ id }) => id) : []));
+    const stored = idsOf('stored', () => true);
+    if (stored.length > 0) await db.query('DELETE FROM outbox_unsent WHERE id = ANY($1)', [stored]);
+    const unheard = idsOf('unroutable', (exchange) => exchange === exchanges.outcomes);
     if (unheard.length > 0) {
       await db.query(
-        `UPDATE outbox SET attempts = attempts + 1, last_error = 'unroutable', next_at = created_at + $2::interval,
-           sent_at = CASE WHEN now() >= created_at + $2::interval THEN now() END
-         WHERE id = ANY($1)`,
+        `WITH over AS (DELETE FROM outbox_unsent u USING outbox o
+                       WHERE u.id = ANY($1) AND o.id = u.id AND now() >= o.created_at + $2::interval)
+         UPDATE outbox_unsent u SET attempts = attempts + 1, last_error = 'unroutable', next_at = o.created_at + $2::interval
+         FROM outbox o WHERE u.id = ANY($1) AND o.id = u.id AND now() < o.created_at + $2::interval`,
         [unheard, unheardOutcomeKept],
       );
     }
-    const unroutable = idsOf('unroutable').filter((id) => !isOutcome.has(id));
+    const unroutable = idsOf('unroutable', (exchange) => exchange !== exchanges.outcomes);
     if (unroutable.length > 0) {
       this.log.warn({ events: unroutable.length }, 'no queue is bound for some events');
       await db.query(
-        `UPDATE outbox SET attempts = attempts + 1, last_error = 'unroutable',
+        `UPDATE outbox_unsent SET attempts = attempts + 1, last_error = 'unroutable',
            next_at = CASE WHEN attempts + 1 >= $2 THEN 'infinity' ELSE now() + least(600, power(2, attempts)) * interval '1 second' END
          WHERE id = ANY($1)`,
         [unroutable, maxAttempts],

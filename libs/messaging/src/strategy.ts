@@ -4,7 +4,7 @@ import type { ChannelModel } from 'amqplib';
 import type { DataSource } from 'typeorm';
 import { eventTypes, hearsOf, queues, type ServiceName } from '@writ/contracts';
 import { Broker, guard } from './broker.js';
-import { BatchConsumer } from './consumer.js';
+import { BatchConsumer, deliveriesOf } from './consumer.js';
 import { eventDoor, isUnavailable, submissionDoor, submissionPattern, type Door } from './incoming.js';
 import { Inbox } from './inbox.js';
 import type { Log } from './log.js';
@@ -88,7 +88,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     this.checkHandlers();
     const { service, log, batch = 200 } = this.options;
     for (const door of this.doors) {
-      this.consumers.push(new BatchConsumer(this.broker, { queue: door.queue, batch, log, handle: (deliveries) => this.inbox.take(door, deliveries) }));
+      this.consumers.push(new BatchConsumer(this.broker, { queue: door.queue, batch, prefetch: prefetchOf(door, batch), log, handle: (deliveries) => this.inbox.take(door, deliveries) }));
     }
     this.broker.onConnect((model) => this.consumeDead(model, queues.parking(service)));
     await this.broker.open();
@@ -118,9 +118,8 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     await channel.prefetch(1);
     await channel.consume(queue, (message) => {
       if (!message) return;
-      const userId: unknown = message.properties.userId;
       const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? this.firstDoor;
-      this.inbox.takeDead(origin, { body: message.content, userId: typeof userId === 'string' ? userId : undefined })
+      this.inbox.takeDead(origin, deliveriesOf(message))
         .then(() => channel.ack(message))
         .catch((error: unknown) => this.options.log.error({ err: error }, 'a dead letter could not be stored; the broker keeps it'));
     });
@@ -147,10 +146,17 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
   /** Bounded deletes, so that tidying never holds many locks. */
   private async tidy(): Promise<void> {
     await this.transactions.read(async (db) => {
-      await db.query(`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE sent_at < now() - $1::interval ORDER BY id LIMIT 20000)`, [outboxKept]);
+      await db.query(
+        `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox o WHERE created_at < now() - $1::interval
+           AND NOT EXISTS (SELECT FROM outbox_unsent u WHERE u.id = o.id) ORDER BY id LIMIT 20000)`, [outboxKept]);
       await db.query(`DELETE FROM inbox WHERE message_id IN (SELECT message_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 20000)`, [inboxKept]);
     });
   }
+}
+
+/** Twice a batch; of messages that hold many events fewer, so that what waits in memory stays small. */
+function prefetchOf({ name }: Door, batch: number): number {
+  return name === 'events' ? Math.min(100, batch * 2) : batch * 2;
 }
 
 function deadLetteredFrom(headers: Record<string, unknown> | undefined): string | undefined {

@@ -70,6 +70,7 @@ export class Tx<S extends ServiceName> {
   private say(exchange: string, routingKey: string, type: EventType, data: object, options: EmitOptions): EventId {
     const nowMs = this.nowMs();
     const id = makeId('evt', nowMs, tenRandomBytes());
+    const subject = options.subject ?? subjectOf(data);
     const envelope: Envelope = {
       specversion: '1.0',
       id,
@@ -77,12 +78,12 @@ export class Tx<S extends ServiceName> {
       type: cloudEventType(type),
       time: new Date(nowMs).toISOString(),
       datacontenttype: 'application/json',
-      subject: options.subject ?? subjectOf(data),
+      subject,
       ...(options.version === undefined ? {} : { aggregateversion: options.version }),
       ...(this.traceparent === undefined ? {} : { traceparent: this.traceparent }),
       data,
     };
-    this.said.push({ id, exchange, routingKey, body: JSON.stringify(envelope) });
+    this.said.push({ id, exchange, routingKey, subject, body: JSON.stringify(envelope) });
     return id;
   }
 }

@@ -3,7 +3,7 @@ import { Module, type INestMicroservice } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { createLog } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
-import type { Message, ServiceName } from '@writ/contracts';
+import { batchContentType, joinEnvelopes, type Message, type ServiceName } from '@writ/contracts';
 import { Messaging, MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 
 const trust = (version: number, ownerId = 'svc:a') => ({ ownerId, team: 'orders', openIncidents: version, version, code: 'incident-opened', since: '2026-01-01T00:00:00Z' });
@@ -129,6 +129,18 @@ describe('a consumer', () => {
     await until(() => handled.includes(after), 'the next message');
     expect(await rows(`SELECT * FROM inbox_waiting WHERE code = 'malformed-json' AND state = 'parked'`)).toHaveLength(1);
     expect(tap.ofType('message.parked').filter(({ envelope }) => envelope.data.code === 'malformed-json')).toHaveLength(1);
+    await rows('DELETE FROM inbox_waiting');
+  });
+
+  it('parks the one bad event of a message that holds several, and handles the others', async () => {
+    await start();
+    const tap = await bench.bus.tap();
+    const event = (id: string, source = 'urn:writ:service:monitor') => JSON.stringify({ specversion: '1.0', id, source, type: 'writ.trust.changed', time: '2026-01-01T00:00:00Z', subject: id, data: trust(1, id) });
+    const batch = Buffer.from(joinEnvelopes([event('evt-one'), event('evt-forged', 'urn:writ:service:issuer'), event('evt-two')]));
+    for (let i = 0; i < 2; i++) await bench.bus.publish('writ-monitor', 'writ.events', 'trust.changed', batch, { contentType: batchContentType });
+    await tap.next('message.parked', ({ code, messageId }) => code === 'forged-event' && messageId === 'evt-forged');
+    await until(() => handled.includes('evt-two'), 'the good ones');
+    expect(handled.toSorted()).toEqual(['evt-one', 'evt-two']);
     await rows('DELETE FROM inbox_waiting');
   });
 

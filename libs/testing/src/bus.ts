@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import {
-  cloudEventType, contentType, exchanges, makeId, services, sourceOf, vhosts, type EventData, type EventType, type ServiceName,
+  batchContentType, cloudEventType, contentType, exchanges, makeId, services, sourceOf, splitEnvelopes, vhosts, type EventData, type EventType, type ServiceName,
 } from '@writ/contracts';
 import {
   brokerUser, mainTopology, servicePermissions, upstreamPermissions, type Permission, type TopicPermission,
@@ -72,11 +72,11 @@ export class TestBus {
   }
 
   /** Publishes any bytes as a user; resolves when the broker confirmed. */
-  async publish(user: string, exchange: string, routingKey: string, body: Buffer, options: { userId?: string | null } = {}): Promise<void> {
+  async publish(user: string, exchange: string, routingKey: string, body: Buffer, options: { userId?: string | null; contentType?: string } = {}): Promise<void> {
     const channel = await this.publisherOf(user);
     const userId = options.userId === null ? undefined : (options.userId ?? user);
     await new Promise<void>((resolve, reject) => {
-      channel.publish(exchange, routingKey, body, { persistent: true, mandatory: true, contentType, ...(userId === undefined ? {} : { userId }) }, (error: Error | null) => (error ? reject(error) : resolve()));
+      channel.publish(exchange, routingKey, body, { persistent: true, mandatory: true, contentType: options.contentType ?? contentType, ...(userId === undefined ? {} : { userId }) }, (error: Error | null) => (error ? reject(error) : resolve()));
     });
   }
 
@@ -89,8 +89,11 @@ export class TestBus {
     const tap = new Tap();
     await channel.consume(queue, (message) => {
       if (!message) return;
-      const envelope = readJson(message.content);
-      if (envelope) tap.hear({ type: String(envelope.type).replace(/^writ\./, ''), routingKey: message.fields.routingKey, exchange: message.fields.exchange, envelope });
+      const { routingKey, exchange: from } = message.fields;
+      const bodies = message.properties.contentType === batchContentType ? splitEnvelopes(message.content) : [message.content];
+      for (const envelope of bodies.map(readJson)) {
+        if (envelope) tap.hear({ type: String(envelope.type).replace(/^writ\./, ''), routingKey, exchange: from, envelope });
+      }
     }, { noAck: true });
     return tap;
   }

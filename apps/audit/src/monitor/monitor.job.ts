@@ -16,8 +16,9 @@ import { brokenOrdinals, goneOpenings, isFirst, lastSignsOfLife, leavesToFollow,
 const patrolEveryMs = 250;
 const followEveryMs = 500;
 const tellEveryMs = 500;
-/** A few percent of a core, whatever the size of the log; a cycle over a million entries takes five minutes. */
 const entriesPerPatrol = 4 * tileWidth;
+/** The patrol rests this many times as long as it worked: a few percent of a core, whatever the size of the log. */
+const restPerWork = 25;
 const entriesPerFollow = 4 * tileWidth;
 const tokensAtOnce = 1_000;
 /** More tokens than this wait for the patrol, which checks those of every entry it passes. */
@@ -62,7 +63,8 @@ export class MonitorJob implements OnModuleInit {
 
   /** One stretch of the endless comparison with the published files. */
   async patrol(db: Db): Promise<void> {
-    if (this.clock.now().getTime() < this.restingUntil) return;
+    const startedAt = this.clock.now().getTime();
+    if (startedAt < this.restingUntil) return;
     const { logId, size } = await committedHead(db, this.config.logOrigin);
     const published = await this.site.head();
     this.findings.replace('heads', size < published.size ? [{ code: 'rolled-back', detail: `The log has ${size} entries, but ${published.size} were published.` }] : []);
@@ -71,11 +73,13 @@ export class MonitorJob implements OnModuleInit {
     this.findings.add('patrol', found);
     this.patrolFindings.push(...found);
     this.patrolled = end;
+    const now = this.clock.now().getTime();
+    this.restingUntil = now + restPerWork * (now - startedAt);
     if (end < published.size) return;
     this.findings.replace('patrol', this.patrolFindings); // What an earlier cycle found and this one did not is mended.
     this.patrolFindings = [];
     this.patrolled = 0;
-    this.restingUntil = this.clock.now().getTime() + this.config.auditPatrolSeconds * 1_000;
+    this.restingUntil = Math.max(this.restingUntil, now + this.config.auditPatrolSeconds * 1_000);
   }
 
   private async compare(db: Db, logId: number, first: number, end: number, published: PublishedHead): Promise<Finding[]> {

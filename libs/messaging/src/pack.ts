@@ -1,0 +1,40 @@
+import type { OutboxRow } from './outbox.js';
+
+/** Rows that leave in one AMQP message. */
+export interface Pack {
+  exchange: string;
+  routingKey: string;
+  rows: OutboxRow[];
+  bytes: number;
+}
+
+const mostEvents = 64;
+/** About a frame of the broker's. */
+const mostBytes = 128 * 1024;
+
+/**
+ * Puts events of one type together, so that broker and consumers handle one message instead of many. What is said of
+ * one subject keeps its order: an event joins no message that leaves before one which already speaks of its subject.
+ * Outcomes stay alone, because upstreams read one at a time.
+ */
+export function pack(rows: readonly OutboxRow[]): Pack[] {
+  const packs: Pack[] = [];
+  const open = new Map<string, number>();
+  const lastOf = new Map<string, number>();
+  for (const row of rows) {
+    const at = open.get(row.routing_key);
+    const joined = at === undefined ? undefined : packs[at];
+    const mayJoin = joined && row.n !== null && at !== undefined && (lastOf.get(row.subject) ?? 0) <= at
+      && joined.rows.length < mostEvents && joined.bytes + row.body.length <= mostBytes;
+    if (mayJoin) {
+      joined.rows.push(row);
+      joined.bytes += row.body.length;
+      lastOf.set(row.subject, at);
+      continue;
+    }
+    packs.push({ exchange: row.exchange, routingKey: row.routing_key, rows: [row], bytes: row.body.length });
+    if (row.n !== null) open.set(row.routing_key, packs.length - 1);
+    lastOf.set(row.subject, packs.length - 1);
+  }
+  return packs;
+}
