@@ -25,7 +25,7 @@ export function asyncApi(): object {
     info: {
       title: 'Writ on the bus',
       version: '1',
-      description: 'CloudEvents 1.0 in structured JSON mode. Consumers tolerate fields they do not know. Delivery is at least once: drop what you handled before, by the envelope’s id.',
+      description: 'CloudEvents 1.0 in structured JSON mode. Consumers tolerate fields they do not know. Delivery is at least once: drop what you handled before, by the envelope’s id. Events of one type may travel together, as one message in JSON batch format (application/cloudevents-batch+json): take it apart first. Outcomes and requests always travel alone.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: contentType,
