@@ -8,7 +8,7 @@ import { isUnavailable } from '@writ/messaging';
 
 export interface ProblemFacts {
   status: number;
-  /** Stable, in kebab-case; documentation has an anchor for each. */
+  /** Stable, in kebab-case; docs/errors.md has an entry for each. */
   code: string;
   /** What is wrong, for whoever called. Never holds a secret. */
   detail: string;
