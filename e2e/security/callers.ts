@@ -80,3 +80,11 @@ export async function documentedRoutes(service: keyof ServiceUrls): Promise<stri
   const { paths } = JSON.parse((await ask(`${urls[service]}/openapi.json`)).text) as { paths: Record<string, Record<string, unknown>> };
   return Object.entries(paths).flatMap(([path, operations]) => Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`)).sort();
 }
+
+/** The routes whose successful answers name their entries in the audit log, by the service's own document. */
+export async function promisingReceipts(service: keyof ServiceUrls): Promise<Set<string>> {
+  const { paths } = JSON.parse((await ask(`${urls[service]}/openapi.json`)).text) as { paths: Record<string, Record<string, { responses?: Record<string, { headers?: object }> }>> };
+  return new Set(Object.entries(paths).flatMap(([path, operations]) => Object.entries(operations)
+    .filter(([, { responses }]) => Object.values(responses ?? {}).some(({ headers }) => headers && 'X-Audit-Receipt' in headers))
+    .map(([method]) => `${method.toUpperCase()} ${path}`)));
+}

@@ -1,7 +1,7 @@
 import type { RequestAnswer, RotationAnswer } from '@writ/contracts';
 import { serviceNames } from '@writ/client';
 import { as, freshToken, gateway, until, untilStatus, urls, verify, wish } from '../platform.js';
-import { ask, bearerOf, callers, documentedRoutes, stranger, type CallerName } from './callers.js';
+import { ask, bearerOf, callers, documentedRoutes, promisingReceipts, stranger, type CallerName } from './callers.js';
 import { rules, type Rule, type Things } from './rules.js';
 
 let things: Things;
@@ -68,11 +68,13 @@ describe.each(serviceNames)('%s', (service) => {
     // Those who are refused come first: had one of them an effect, the owner would no longer be let in.
     const order = (Object.keys(credentials) as CallerName[]).sort((a, b) => Number(expected(rule, a) === 'in') - Number(expected(rule, b) === 'in'));
     const wrong: string[] = [];
+    const promised = await promisingReceipts(service);
     for (const caller of order) {
       const { status, headers, text } = await call(service, route, rule, caller);
       const wanted = expected(rule, caller);
       const fits = wanted === 'in' ? rule.allowed?.includes(status) ?? (rule.who === 'anyone' || ![401, 403, 404].includes(status)) : status === wanted || (rule.others === undefined && wanted === 403 && status === 404);
       if (!fits || status >= 500) wrong.push(`${caller}: ${status} instead of ${wanted}: ${text.slice(0, 200)}`);
+      if (status >= 200 && status < 300 && promised.has(route) && !headers.get('x-audit-receipt')?.startsWith('evt_')) wrong.push(`${caller}: ${status} without a receipt`);
       if (status === 401 && route !== 'POST /v1/leaks' && !headers.has('www-authenticate')) wrong.push(`${caller}: 401 without a challenge`);
     }
     expect(wrong).toEqual([]);
@@ -115,3 +117,40 @@ describe('a foreign object', () => {
   });
 });
 
+describe('what is changed by hand', () => {
+  const registration = () => Math.random().toString(36).slice(2, 10);
+  const admin = () => as('admin');
+
+  it('is promised a receipt by every route through which people and machines change something (G8)', async () => {
+    const changing = (service: keyof typeof rules) => Object.entries(rules[service]).filter(([route, { who }]) => !route.startsWith('GET ') && who !== 'anyone' && who !== 'gateway').map(([route]) => route);
+    const silent = new Set(['POST /v1/policy-sets/validate']);
+    for (const service of serviceNames) {
+      expect([...await promisingReceipts(service)].sort()).toEqual(changing(service).filter((route) => !silent.has(route)).sort());
+    }
+  });
+
+  it.each<[keyof typeof rules, string, () => unknown]>([
+    ['issuer', '/v1/gateways', () => ({ name: `gw-${registration()}`, audiences: ['orders'] })],
+    ['request', '/v1/upstreams', () => ({ name: `up-${registration()}`, requesters: ['svc:receipt'], teams: [{ team: 'orders', environments: ['dev'] }] })],
+    ['rotation', '/v1/campaigns', () => ({ cause: 'requested', reason: 'receipts', owner: `nobody-${registration()}` })],
+    ['monitor', '/v1/detectors/rate', () => ({ most: 'suspend', reason: 'receipts' })],
+  ])('has an entry in the log, by its receipt: POST of %s %s (G8)', async (service, path, body) => {
+    const { status, headers, text } = await ask(`${urls[service]}${path}`, { method: 'POST', authorization: credentials.admin, body: body() });
+    expect([Math.floor(status / 100), text]).toEqual([2, text]);
+    const [receipt] = headers.get('x-audit-receipt')!.split(', ');
+    const { items } = await until('the entry', async () => {
+      const found = await as('auditor').audit.get<{ items: { disclosed: object }[] }>('/v1/entries', { query: { event: receipt } });
+      return found.items.length > 0 && found;
+    });
+    expect(JSON.stringify(items[0]!.disclosed)).toContain('"sub"');
+  });
+
+  it('names the one who did it', async () => {
+    const before = new Date().toISOString();
+    await admin().issuer.post('/v1/gateways', { body: { name: `gw-${registration()}`, audiences: ['orders'] } });
+    await until('the act', async () => {
+      const { items } = await as('auditor').audit.get<{ items: { leaf: string; disclosed: { by?: { sub: string } } }[] }>('/v1/entries', { query: { type: 'act.recorded', from: before } });
+      return items.some(({ leaf, disclosed }) => leaf.includes('"act":"POST /v1/gateways"') && disclosed.by?.sub && !leaf.includes(disclosed.by.sub));
+    });
+  });
+});

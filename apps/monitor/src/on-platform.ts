@@ -49,6 +49,12 @@ export class OnPlatform {
     if (change === 'detector-limited') await note(tx.db, `detector/${detector}`, time, { most, by: by.sub, reason });
   }
 
+  /** What people change by hand is counted; who did what is in the audit log. */
+  @On('act.recorded')
+  async act({ data, time }: Message<'act.recorded'>, tx: Tx<'monitor'>): Promise<void> {
+    await note(tx.db, `act/${data.service}`, time, { act: data.act });
+  }
+
   @On('message.parked')
   async parked({ data, time }: Message<'message.parked'>, tx: Tx<'monitor'>): Promise<void> {
     await note(tx.db, `parked/${data.service}/${data.code}`, time, { messageId: data.messageId, detail: data.detail });

@@ -5,7 +5,7 @@ import {
 } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { digestOf, engine, responseOf, type PolicyFiles } from '@writ/policy';
-import { Allow, AllowAfterStepUp, bodyOf, CallerOf, conflict, notFound, principalOf, type Caller } from '@writ/service';
+import { Allow, AllowAfterStepUp, bodyOf, CallerOf, ChangesNothing, conflict, notFound, principalOf, type Caller } from '@writ/service';
 import { Activations } from './activations.store.js';
 import { pageOf } from './page.js';
 import { addSet, filesOf, findSet, listSets, newestActivation, readHead, storedSet, type StoredSet } from './policy-set.store.js';
@@ -22,6 +22,7 @@ export class PolicySetsController {
   @Post('validate')
   @HttpCode(200)
   @Allow('policy-admin')
+  @ChangesNothing()
   async validate(@Body(bodyOf(PolicySetBody)) { files }: PolicySetBody): Promise<PolicyCheck> {
     const check = await this.checks.check(files);
     const active = await this.transactions.read(async (db) => filesOf(db, (await readHead(db)).policy_digest ?? ''));

@@ -416,6 +416,16 @@ export class MessageParked {
   @IsOptional() @IsString() @MaxLength(256) userId?: string;
 }
 
+/** Somebody changed something over HTTP that no other event tells of: a registration, a campaign, a draft. */
+export class ActRecorded {
+  @IsName() service!: string;
+  /** Method and route, such as `POST /v1/gateways`. */
+  @IsString() @MaxLength(256) act!: string;
+  /** The path as it was called. */
+  @IsString() @MaxLength(1024) path!: string;
+  @ValidateNested() @Type(() => Principal) by!: Principal;
+}
+
 /** A service is alive, once a minute, so that silence shows. */
 export class ServiceAlive {
   @IsName() service!: string;
@@ -465,6 +475,7 @@ export const events = {
   'trust.changed': TrustChanged,
   'monitoring.changed': MonitoringChanged,
   'message.parked': MessageParked,
+  'act.recorded': ActRecorded,
   'service.alive': ServiceAlive,
   'owner.deactivated': OwnerDeactivated,
 } as const;

@@ -63,7 +63,7 @@ export const flow = {
     says: ['misuse.detected', 'leak.reported', 'narrowing.proposed', 'trust.changed', 'monitoring.changed'],
     hears: [
       'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'audit.finding',
-      'message.parked', 'service.alive',
+      'message.parked', 'act.recorded', 'service.alive',
       'token.issued', 'issue.refused', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
       'token.revoked', 'token.expired', 'token.transferred',
     ],
@@ -71,7 +71,7 @@ export const flow = {
 } as const satisfies Record<ServiceName, Part>;
 
 /** Said by every service of itself. */
-export const everyoneSays = ['message.parked', 'service.alive'] as const satisfies readonly EventType[];
+export const everyoneSays = ['message.parked', 'act.recorded', 'service.alive'] as const satisfies readonly EventType[];
 /** Said by systems outside, through an upstream that is registered to. */
 export const outsideSays = ['owner.deactivated'] as const satisfies readonly EventType[];
 

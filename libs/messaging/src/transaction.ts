@@ -21,6 +21,7 @@ export interface EmitOptions {
  */
 export class Tx<S extends ServiceName> {
   private readonly said: OutboxEvent[] = [];
+  private readonly written: EventId[] = [];
   private readonly beforeCommits: (() => Promise<void>)[] = [];
   private readonly afterCommit: (() => void)[] = [];
 
@@ -49,16 +50,31 @@ export class Tx<S extends ServiceName> {
     this.afterCommit.push(effect);
   }
 
+  /** Names an entry that this transaction writes into the log itself: it is a receipt like an event's. */
+  wrote(id: EventId): void {
+    this.written.push(id);
+  }
+
+  /** What this transaction is answered for with. */
+  get receipts(): readonly EventId[] {
+    return [...this.said.map(({ id }) => id), ...this.written];
+  }
+
   /** Writes everything gathered so far but does not commit. */
   async flush(): Promise<void> {
     await this.db.flush();
   }
 
-  /** Writes the outbox as the transaction's last statement: the counters it locks are held for the commit only. */
-  async close(): Promise<readonly OutboxEvent[]> {
+  /**
+   * Writes the outbox as the transaction's last statement: the counters it locks are held for the commit only.
+   * @param act whose act this is; said where nothing else was, so that no change by hand is without an entry in the log
+   */
+  async close(act?: ActOf): Promise<readonly OutboxEvent[]> {
     await this.flush();
     for (const work of this.beforeCommits) await work();
     await this.flush();
+    const acted = this.said.length + this.written.length === 0 ? act?.() : undefined;
+    if (acted) this.say(exchanges.events, 'act.recorded', 'act.recorded', acted, { subject: acted.service });
     await writeOutbox(this.db, this.service, this.said);
     return this.said;
   }
@@ -100,6 +116,10 @@ function subjectOf(data: object): string {
 /** Collects the ids of the events that one piece of work emitted, for `X-Audit-Receipt`. */
 export const receipts = new AsyncLocalStorage<EventId[]>();
 
+/** Tells whose act the work at hand is; nothing where it is nobody's, or a machine's whose acts have events of their own. */
+export type ActOf = () => EventData<'act.recorded'> | undefined;
+export const acts = new AsyncLocalStorage<ActOf>();
+
 /** Opens transactions for doors other than the bus: HTTP routes and jobs. */
 export class Transactions<S extends ServiceName> {
   private readonly listeners: (() => void)[] = [];
@@ -119,9 +139,10 @@ export class Transactions<S extends ServiceName> {
       await runner.startTransaction();
       const tx = new Tx(new Db(runner), this.service, this.nowMs, traceparent);
       const result = await work(tx);
-      const said = await tx.close();
+      const named = receipts.getStore();
+      const said = await tx.close(named?.length === 0 ? acts.getStore() : undefined);
       await runner.commitTransaction();
-      receipts.getStore()?.push(...said.map((event) => event.id));
+      named?.push(...tx.receipts);
       tx.committed();
       if (said.length > 0) for (const listener of this.listeners) listener();
       return result;

@@ -34,6 +34,10 @@ export const AllowAfterStepUp = (...roles: Role[]) => rule({ kind: 'bearer', rol
 /** Registered gateways may call this route, with their client credentials. */
 export const AllowGateway = () => rule({ kind: 'gateway' });
 
+export const changesNothingKey = 'writ:changes-nothing';
+/** This route computes an answer and leaves everything as it is, although its method could change something. */
+export const ChangesNothing = () => SetMetadata(changesNothingKey, true);
+
 export interface WithCaller {
   caller?: Caller;
 }

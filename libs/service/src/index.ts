@@ -1,6 +1,6 @@
 export { AccessGuard, Bearers, GatewayRegister } from './access.js';
 export {
-  Allow, AllowAfterStepUp, AllowGateway, CallerOf, principalOf, Public, type AccessRule, type Caller, type WithCaller,
+  Allow, AllowAfterStepUp, AllowGateway, CallerOf, ChangesNothing, principalOf, Public, type AccessRule, type Caller, type WithCaller,
 } from './caller.js';
 export { Clock } from './clock.js';
 export { ConfigurationError, FromJson, IsAddress, readConfig, roles, ServiceConfig, variableOf, type Role } from './config.js';

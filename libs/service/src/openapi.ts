@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { FastifyInstance } from 'fastify';
 import { schemasFor } from '@writ/contracts';
+import { describeReceipts, operationIdOf } from './receipts.js';
 
 /** A route as Fastify knows it, with the operation that its `config.operation` describes. */
 export interface FastRoute {
@@ -32,13 +33,14 @@ export function openApiOf(app: NestFastifyApplication, service: string, routes: 
     .addSecurity('gateway', { type: 'http', scheme: 'basic' })
     .build();
   const document = SwaggerModule.createDocument(app, config, {
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
+    operationIdFactory: operationIdOf,
   });
   const paths = document.paths as Record<string, Record<string, object>>;
   for (const { method, url, operation } of routes) {
     const described = (paths[pathOf(url)] ??= {});
     described[method.toLowerCase()] ??= operation ?? { responses: { default: { description: '' } } };
   }
+  describeReceipts(app, paths);
   return { ...document, components: { ...document.components, schemas: schemasFor(paths) } };
 }
 

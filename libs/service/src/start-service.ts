@@ -6,8 +6,8 @@ import type { ClassConstructor } from 'class-transformer';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
-import type { EventId, ServiceName } from '@writ/contracts';
-import { Messaging, receipts, Transactions } from '@writ/messaging';
+import type { ServiceName } from '@writ/contracts';
+import { Messaging, Transactions } from '@writ/messaging';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
 import { accessKey } from './caller.js';
 import { Clock } from './clock.js';
@@ -20,6 +20,7 @@ import { createLog, nestLogger, withoutSecrets } from './log.js';
 import { openApiOf, routesOf } from './openapi.js';
 import { holdBackWriters } from './pressure.js';
 import { ProblemFilter } from './problems.js';
+import { addReceipts } from './receipts.js';
 import { refuseShapeless } from './shape.js';
 
 /** Injects the service's pino log: `@Inject(LOG) log: Logger`. */
@@ -66,7 +67,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
     const fastify = app.getHttpAdapter().getInstance();
     refuseShapeless(fastify);
-    addReceipts(fastify);
+    addReceipts(fastify, options.name);
     holdBackWriters(fastify, health, config);
     assertEveryRouteHasRule(app);
     app.connectMicroservice({ strategy: messaging }, { inheritAppConfig: false });
@@ -175,22 +176,6 @@ function httpAdapter({ tlsCert, tlsKey }: ServiceConfig): FastifyAdapter {
     ...(tlsCert === undefined ? {} : { https: { cert: tlsCert, key: tlsKey, minVersion: 'TLSv1.2' as const } }),
     bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
-  });
-}
-
-/** Names the events of a state-changing answer, so that its caller can look them up in the log. */
-function addReceipts(fastify: FastifyInstance): void {
-  const said = new WeakMap<object, EventId[]>();
-  fastify.addHook('preHandler', (request, _reply, done) => {
-    if (request.method === 'GET') return done();
-    const ids: EventId[] = [];
-    said.set(request, ids);
-    receipts.run(ids, done);
-  });
-  fastify.addHook('onSend', (request, reply, _payload, done) => {
-    const ids = said.get(request);
-    if (ids && ids.length > 0) reply.header('x-audit-receipt', ids.slice(0, 16).join(', '));
-    done();
   });
 }
 

@@ -45,6 +45,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'monitoring.changed': ['change'],
   'trust.changed': ['team', 'version'],
   'message.parked': ['service', 'code', 'bodyDigest'],
+  'act.recorded': ['service', 'act'],
   'service.alive': ['service', 'at'],
   'owner.deactivated': ['deactivatedAt', 'transferTo.team'],
 };

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { EraseSubject, type EraseAnswer } from '@writ/contracts';
+import { EraseSubject, type EraseAnswer, type EventId } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { AllowAfterStepUp, bodyOf, CallerOf, Clock, notFound, principalOf, type Caller } from '@writ/service';
 import { AppendStore } from '../entries/append.store.js';
@@ -30,7 +30,7 @@ export class SubjectsController {
       const { logId } = await this.log.lock(tx.db);
       const indices = await this.subjects.erase(tx.db, logId, [personOf(id), id]);
       if (!indices) throw notFound('subject');
-      const events: string[] = [];
+      const events: EventId[] = [];
       const leaves = [];
       for (let at = 0; at === 0 || at < indices.length; at += placesPerLeaf) {
         const event = this.clock.newId('evt');
@@ -39,6 +39,7 @@ export class SubjectsController {
         leaves.push(ownLeaf(event, 'pii.erased', this.clock.now(), { basis, entries: rangesOf(indices.slice(at, at + placesPerLeaf)) }, [by]));
       }
       await this.log.append(tx.db, leaves);
+      for (const event of events) tx.wrote(event);
       return { entries: indices.length, events };
     });
   }
