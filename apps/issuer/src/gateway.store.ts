@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Gateway, GatewayCredentials, RegisterGatewayBody, RenewedGatewayCredentials } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
@@ -48,7 +48,7 @@ export class Gateways extends GatewayRegister {
   /** Who sent this `Authorization` value, or nobody. */
   ofHeader(header: string | undefined): KnownGateway | undefined | Promise<KnownGateway | undefined> {
     if (header === undefined || header.length > 1_024) return undefined;
-    const key = `header:${digestOf(header).toString('latin1')}`;
+    const key = `header:${hash('sha256', header, 'binary')}`;
     const known = this.recall(key);
     if (known) return known;
     const pair = basicOf(header);
@@ -147,7 +147,7 @@ function bytesOf({ client_id, audiences, broker_user, secret_digest, previous_di
 }
 
 function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }
 
 /** RFC 7617, with both halves form-encoded as RFC 6749, section 2.3.1 says. */
