@@ -16,7 +16,7 @@ export interface ConsumerOptions {
   log: Log;
 }
 
-/** Batches start this far apart at least: what a transaction costs is then shared by all that came meanwhile. */
+/** Batches that are not full start this far apart: what a transaction costs is then shared by all that came meanwhile. */
 const paceMs = 40;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -123,8 +123,14 @@ export class BatchConsumer {
       const last = batch.at(-1);
       if (handled && last && this.channel === channel) channel.ack(last.message, true);
       const rest = paceMs - (performance.now() - startedAt);
-      if (rest > 0 && !this.closing) await sleep(rest);
+      if (rest > 0 && !this.closing && !this.isFull()) await sleep(rest);
     }
+  }
+
+  /** Whether waiting longer could not make the next batch much larger. */
+  private isFull(): boolean {
+    const { batch, prefetch } = this.options;
+    return this.waiting.length >= prefetch / 2 || this.waiting.reduce((size, { deliveries }) => size + deliveries.length, 0) >= batch;
   }
 
   /** Whole messages only, as many as have `batch` deliveries between them. */
