@@ -7,16 +7,14 @@ import type { Log } from './log.js';
 
 export interface ConsumerOptions {
   queue: string;
-  /** Events in one transaction, at the most, and those that share a message with them. */
+  /** Events in one transaction, at the most, and those that share a message with them. The broker sends twice as many messages ahead. */
   batch: number;
-  /** Messages that the broker sends ahead. */
-  prefetch: number;
   /** Handles a batch, or throws: then it is tried again until it succeeds or the consumer closes. */
   handle: (deliveries: Delivery[]) => Promise<void>;
   log: Log;
 }
 
-/** Batches that are not full start this far apart: what a transaction costs is then shared by all that came meanwhile. */
+/** A batch that is not full is followed by the next after this time: what a transaction costs is shared by all that came meanwhile. */
 const paceMs = 40;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
@@ -72,12 +70,12 @@ export class BatchConsumer {
   }
 
   private async open(model: ChannelModel): Promise<void> {
-    const { queue, prefetch, log } = this.options;
+    const { queue, batch, log } = this.options;
     const channel = guard(await model.createChannel(), log);
     this.waiting = []; // The broker delivers again what an earlier channel had not acknowledged.
     this.channel = channel;
     channel.on('close', () => this.lost(channel));
-    await channel.prefetch(prefetch);
+    await channel.prefetch(batch * 2);
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (this.channel !== channel) return;
       if (message) this.arrived(message);
@@ -119,18 +117,13 @@ export class BatchConsumer {
       const channel = this.channel;
       const startedAt = performance.now();
       const batch = this.nextBatch();
-      const handled = await this.handle(channel, batch.flatMap(({ deliveries }) => deliveries));
+      const deliveries = batch.flatMap((each) => each.deliveries);
+      const handled = await this.handle(channel, deliveries);
       const last = batch.at(-1);
       if (handled && last && this.channel === channel) channel.ack(last.message, true);
       const rest = paceMs - (performance.now() - startedAt);
-      if (rest > 0 && !this.closing && !this.isFull()) await sleep(rest);
+      if (rest > 0 && deliveries.length < this.options.batch && !this.closing) await sleep(rest);
     }
-  }
-
-  /** Whether waiting longer could not make the next batch much larger. */
-  private isFull(): boolean {
-    const { batch, prefetch } = this.options;
-    return this.waiting.length >= prefetch / 2 || this.waiting.reduce((size, { deliveries }) => size + deliveries.length, 0) >= batch;
   }
 
   /** Whole messages only, as many as have `batch` deliveries between them. */

@@ -8,9 +8,9 @@ export interface Pack {
   bytes: number;
 }
 
-const mostEvents = 64;
-/** About a frame of the broker's. */
-const mostBytes = 128 * 1024;
+const mostEvents = 16;
+/** Small enough that as many messages as a consumer is sent ahead stay within some megabytes. */
+const mostBytes = 32 * 1024;
 
 /**
  * Puts events of one type together, so that broker and consumers handle one message instead of many. What is said of

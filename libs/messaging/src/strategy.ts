@@ -88,7 +88,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     this.checkHandlers();
     const { service, log, batch = 200 } = this.options;
     for (const door of this.doors) {
-      this.consumers.push(new BatchConsumer(this.broker, { queue: door.queue, batch, prefetch: prefetchOf(door, batch), log, handle: (deliveries) => this.inbox.take(door, deliveries) }));
+      this.consumers.push(new BatchConsumer(this.broker, { queue: door.queue, batch, log, handle: (deliveries) => this.inbox.take(door, deliveries) }));
     }
     this.broker.onConnect((model) => this.consumeDead(model, queues.parking(service)));
     await this.broker.open();
@@ -152,11 +152,6 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
       await db.query(`DELETE FROM inbox WHERE message_id IN (SELECT message_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 20000)`, [inboxKept]);
     });
   }
-}
-
-/** Twice a batch; of messages that hold many events fewer, so that what waits in memory stays small. */
-function prefetchOf({ name }: Door, batch: number): number {
-  return name === 'events' ? Math.min(100, batch * 2) : batch * 2;
 }
 
 function deadLetteredFrom(headers: Record<string, unknown> | undefined): string | undefined {
