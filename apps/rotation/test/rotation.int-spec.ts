@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startService, type Service } from '@writ/service';
 import { Tap, TestBench, until } from '@writ/testing';
 import type { RotationId, TokenId } from '@writ/contracts';
@@ -85,7 +86,7 @@ describe('the calendar', () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => issued()));
     await rows(`UPDATE token SET rotate_at = now() WHERE token_id = ANY($1)`, [ids]);
     await until(() => ids.every((id) => tap.ofType('rotation.due').some(({ envelope: { data } }) => data.tokenId === id)), 'all rotations');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sleep(300);
     expect(tap.ofType('rotation.due').filter(({ envelope: { data } }) => ids.includes(data.tokenId as TokenId))).toHaveLength(ids.length);
   });
 
@@ -116,7 +117,7 @@ describe('the calendar', () => {
     expect(first.envelope.data.leadTime).toBe('P7D');
     await rows(`UPDATE token SET expires_at = now() + interval '59 minutes', notice_at = now() WHERE token_id = $1`, [tokenId]);
     await tap.next('token.expiring', (data) => data.tokenId === tokenId && data.leadTime === 'PT1H');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sleep(300);
     expect(tap.ofType('token.expiring').filter(({ envelope: { data } }) => data.tokenId === tokenId)).toHaveLength(2);
     const short = await issue({ expiresAt: inSeconds(1_800) });
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1', [short])).length === 1, 'the short token');
@@ -322,6 +323,17 @@ describe('a rotation that a person asks for', () => {
     expect([await codeOf(unclaimed), await codeOf(stopped), await codeOf(ended)]).toEqual(['token-not-delivered', 'token-suspended', 'token-ended']);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'emergency' })).status).toBe(202);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'scheduled' })).status).toBe(400);
+  });
+});
+
+describe('a rotation asked for right after the claim', () => {
+  it('waits for the word of it', async () => {
+    const known = await issue();
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1', [known])).length === 1, 'the token');
+    const asked = call('POST', `/v1/tokens/${known}/rotate`, 'owner', {});
+    await sleep(300);
+    await deliver(known);
+    expect((await asked).status).toBe(202);
   });
 });
 
