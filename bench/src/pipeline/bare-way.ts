@@ -14,9 +14,10 @@ import { backingUrls, uniqueName } from '@writ/testing';
 const stages = ['request', 'policy', 'issuer', 'audit'] as const;
 const queueOf = (prefix: string, stage: string) => `${prefix}.${stage}`;
 
-interface StageFacts { stage: number; prefix: string; databaseUrl: string; amqpUrl: string; policies: string }
+interface StageFacts { stage: number; prefix: string; databaseUrl: string; amqpUrl: string; policies: string; anew: boolean }
 
-export async function bareWay(count: number): Promise<{ perSecond: number }> {
+/** @param anew no two requests ask the same, so that each is decided and none remembered */
+export async function bareWay(count: number, anew: boolean): Promise<{ perSecond: number }> {
   const { postgres, amqp } = backingUrls();
   const prefix = uniqueName('bare');
   const admin = new pg.Client({ connectionString: postgres });
@@ -33,7 +34,7 @@ export async function bareWay(count: number): Promise<{ perSecond: number }> {
     const ready = stages.map((_, stage) => {
       const url = new URL(postgres);
       url.pathname = `/${databases[stage]}`;
-      const facts: StageFacts = { stage, prefix, databaseUrl: url.toString(), amqpUrl: amqp, policies: fileURLToPath(new URL('../../../policies/sample', import.meta.url)) };
+      const facts: StageFacts = { stage, prefix, databaseUrl: url.toString(), amqpUrl: amqp, policies: fileURLToPath(new URL('../../../policies/sample', import.meta.url)), anew };
       const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(facts)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       children.push(child);
       return new Promise<void>((resolve) => child.on('message', (said) => said === 'ready' && resolve()));
@@ -49,7 +50,7 @@ export async function bareWay(count: number): Promise<{ perSecond: number }> {
     const startedAt = performance.now();
     for (let i = 0; i < count; i += 500) {
       for (let j = i; j < Math.min(count, i + 500); j++) {
-        channel.sendToQueue(queueOf(prefix, 'request'), Buffer.from(JSON.stringify({ id: `bare-${j}`, data: { requester: { id: `svc:${j % 50}`, team: 'orders' }, resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttlSeconds: 86_400, reason: 'nightly export of orders' } })), { persistent: true });
+        channel.sendToQueue(queueOf(prefix, 'request'), Buffer.from(JSON.stringify({ id: `bare-${j}`, data: { requester: { id: `svc:${j % 50}`, team: 'orders' }, resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttlSeconds: 86_400 - (anew ? j : 0), reason: 'nightly export of orders' } })), { persistent: true });
       }
       await channel.waitForConfirms();
     }

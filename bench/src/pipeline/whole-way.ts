@@ -28,14 +28,20 @@ export async function wholeWay({ quick, say }: BenchOptions): Promise<Row[]> {
     for (const [name, { cpuUs, rssMb }] of costs) say(`  ${name.padEnd(10)} ${Math.round(cpuUs / count).toString().padStart(5)} µs of CPU a request, ${Math.round(rssMb)} MB`);
     say(`steady ${steadyPerSecond} requests/s for ${quick ? 10 : 30} s`);
     const steady = await driver.steady(quick ? 10 : 30);
+    const anewCount = count / 2;
+    say(`whole way, ours, every question new: ${anewCount} requests`);
+    const anew = await driver.burst(anewCount, true);
     await driver.close();
     say('whole way, bare');
-    const bare = await bareWay(count);
+    const bare = await bareWay(count, false);
+    const bareAnew = await bareWay(anewCount, true);
     const services = ['request', 'policy', 'issuer', 'audit'];
     const cpuUsPerOp = services.reduce((sum, name) => sum + (costs.get(name)?.cpuUs ?? 0), 0) / count;
     return [
       { bench: 'pipeline', name: 'whole way', kind: 'ours', perSecond: burst.perSecond, p50Ms: quantile(burst.latencies, 0.5), p99Ms: quantile(burst.latencies, 0.99), cpuUsPerOp, rssMb: Math.max(...services.map((name) => costs.get(name)?.rssMb ?? 0)), note: 'to the leaf in the log; latency to token.issued, under full load' },
       { bench: 'pipeline', name: 'whole way', kind: 'limit', perSecond: bare.perSecond },
+      { bench: 'pipeline', name: 'whole way, every question new', kind: 'ours', perSecond: anew.perSecond, note: 'no decision can be remembered, in neither program' },
+      { bench: 'pipeline', name: 'whole way, every question new', kind: 'limit', perSecond: bareAnew.perSecond },
       { bench: 'pipeline', name: `whole way at ${steadyPerSecond}/s`, kind: 'ours', perSecond: steady.perSecond, p50Ms: quantile(steady.latencies, 0.5), p99Ms: quantile(steady.latencies, 0.99), note: 'submission to token.issued' },
     ];
   } finally {
@@ -47,6 +53,7 @@ export async function wholeWay({ quick, say }: BenchOptions): Promise<Row[]> {
 class Driver {
   private readonly sentAt = new Map<string, number>();
   private latencies: number[] = [];
+  private asked = 0;
 
   private constructor(private readonly name: string, private readonly channel: ConfirmChannel, private readonly audit: pg.Client, private readonly closeAll: () => Promise<void>) {}
 
@@ -98,12 +105,12 @@ class Driver {
     this.sentAt.delete(submissionId);
   }
 
-  async burst(count: number): Promise<{ perSecond: number; latencies: number[] }> {
+  async burst(count: number, anew = false): Promise<{ perSecond: number; latencies: number[] }> {
     const leavesBefore = await this.leaves();
     this.latencies = [];
     const startedAt = performance.now();
     for (let i = 0; i < count; i += window) {
-      for (let j = i; j < Math.min(count, i + window); j++) this.submit(j);
+      for (let j = i; j < Math.min(count, i + window); j++) this.submit(j, anew ? `PT${86_400 - this.asked++}S` : undefined);
       await this.channel.waitForConfirms();
     }
     await this.wait(async () => this.latencies.length >= count && (await this.leaves()) - leavesBefore >= count);
@@ -127,10 +134,10 @@ class Driver {
     return this.closeAll();
   }
 
-  private submit(i: number): void {
+  private submit(i: number, ttl = 'P1D'): void {
     const id = randomUUID();
     this.sentAt.set(id, performance.now());
-    const data = { requester: { id: `svc:${i % 50}`, team: 'orders' }, reason: 'nightly export of orders', resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttl: 'P1D', delivery: { mode: 'claim' } };
+    const data = { requester: { id: `svc:${i % 50}`, team: 'orders' }, reason: 'nightly export of orders', resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttl, delivery: { mode: 'claim' } };
     const body = { specversion: '1.0', id, source: `urn:writ:upstream:${this.name}`, type: 'writ.token.request', time: new Date().toISOString(), datacontenttype: 'application/json', data };
     this.channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(body)), { persistent: true, mandatory: true, userId: this.name });
   }

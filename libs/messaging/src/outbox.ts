@@ -30,42 +30,54 @@ export const producerPartitions = 8;
  * Numbers the events without a gap and stores them. The counter's row stays locked until commit, so a number that was
  * given is a number that was said. A free counter is preferred to waiting for a taken one. Outcomes for upstreams have
  * no number: the audit log, which looks for gaps, does not hear them.
+ * @param graceSeconds so long whoever reads the outbox leaves them to the relay of this process
  */
-export async function writeOutbox(db: Db, service: ServiceName, said: readonly OutboxEvent[]): Promise<void> {
+export async function writeOutbox(db: Db, service: ServiceName, said: readonly OutboxEvent[], graceSeconds: number): Promise<OutboxRow[]> {
   const outcomes = said.filter(({ exchange }) => exchange === exchanges.outcomes);
-  if (outcomes.length > 0) await insertOutcomes(db, outcomes);
+  const rows = outcomes.length > 0 ? await insertOutcomes(db, outcomes, graceSeconds) : [];
   const events = said.filter(({ exchange }) => exchange !== exchanges.outcomes);
-  if (events.length === 0) return;
-  const written = await insertEvents(db, events, 'FOR UPDATE SKIP LOCKED');
-  if (written === 0 && (await insertEvents(db, events, 'FOR UPDATE')) === 0) {
-    throw new Error(`The outbox of ${service} has no counters; its migrations have not run.`);
-  }
+  if (events.length === 0) return rows;
+  let written = await insertEvents(db, events, graceSeconds, 'FOR UPDATE SKIP LOCKED');
+  if (written.length === 0) written = await insertEvents(db, events, graceSeconds, 'FOR UPDATE');
+  if (written.length === 0) throw new Error(`The outbox of ${service} has no counters; its migrations have not run.`);
+  return [...rows, ...written];
 }
 
 const columns = 'event_id text, exchange text, routing_key text, subject text, body text';
+type Numbered = Pick<OutboxRow, 'id' | 'partition' | 'n'>;
+const inMemory = (events: readonly OutboxEvent[], numbered: readonly Numbered[]): OutboxRow[] =>
+  numbered.map((numbers, i) => {
+    const { id, exchange, routingKey, subject, body } = events[i] as OutboxEvent;
+    return { ...numbers, event_id: id, exchange, routing_key: routingKey, subject, body };
+  });
 
-async function insertEvents(db: Db, events: readonly OutboxEvent[], lock: string): Promise<number> {
-  const written = await db.query(
+async function insertEvents(db: Db, events: readonly OutboxEvent[], graceSeconds: number, lock: string): Promise<OutboxRow[]> {
+  return inMemory(events, await db.query<Numbered>(
     `WITH free AS (SELECT partition FROM producer_counter ORDER BY random() LIMIT 1 ${lock}),
           taken AS (UPDATE producer_counter c SET n = c.n + $2::int FROM free WHERE c.partition = free.partition
                     RETURNING c.partition, c.n - $2::int AS base),
           kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body, partition, n)
                    SELECT e.event_id, e.exchange, e.routing_key, e.subject, e.body, taken.partition, taken.base + 1 + e.i
-                   FROM taken, json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id)
-     INSERT INTO outbox_unsent (id) SELECT id FROM kept RETURNING 1`,
-    [toRows(events), events.length],
-  );
-  return written.length;
+                   FROM taken, json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id, partition, n),
+          unsent AS (${insertUnsent(3)})
+     SELECT id, partition, n FROM kept ORDER BY n`,
+    [toRows(events), events.length, graceSeconds],
+  ));
 }
 
-async function insertOutcomes(db: Db, outcomes: readonly OutboxEvent[]): Promise<void> {
-  await db.query(
+async function insertOutcomes(db: Db, outcomes: readonly OutboxEvent[], graceSeconds: number): Promise<OutboxRow[]> {
+  return inMemory(outcomes, await db.query<Numbered>(
     `WITH kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body)
                    SELECT e.event_id, e.exchange, e.routing_key, e.subject, e.body
-                   FROM json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id)
-     INSERT INTO outbox_unsent (id) SELECT id FROM kept`,
-    [toRows(outcomes)],
-  );
+                   FROM json_to_recordset($1::json) AS e(i int, ${columns}) ORDER BY e.i RETURNING id, partition, n),
+          unsent AS (${insertUnsent(2)})
+     SELECT id, partition, n FROM kept ORDER BY id`,
+    [toRows(outcomes), graceSeconds],
+  ));
+}
+
+function insertUnsent(grace: number): string {
+  return `INSERT INTO outbox_unsent (id, next_at) SELECT id, clock_timestamp() + $${grace} * interval '1 second' FROM kept`;
 }
 
 /** The body goes in as it is: PostgreSQL hands an object on as its own text, and nothing has to be escaped and read again. */

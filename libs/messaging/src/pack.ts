@@ -1,4 +1,6 @@
-import type { OutboxRow } from './outbox.js';
+import { batchContentType, contentType, joinEnvelopes, type ServiceName } from '@writ/contracts';
+import { wireText, type OutboxRow } from './outbox.js';
+import type { Publication } from './publisher.js';
 
 /** Rows that leave in one AMQP message. */
 export interface Pack {
@@ -37,4 +39,13 @@ export function pack(rows: readonly OutboxRow[]): Pack[] {
     lastOf.set(row.subject, packs.length - 1);
   }
   return packs;
+}
+
+/** One message of its rows: the envelope itself where there is one, a batch of CloudEvents where there are several. */
+export function publicationOf(service: ServiceName, { exchange, routingKey, rows }: Pack): Publication {
+  const texts = rows.map((row) => wireText(service, row));
+  const [only, ...more] = texts;
+  const messageId = rows[0]?.event_id as string;
+  return more.length === 0 ? { exchange, routingKey, messageId, contentType, body: Buffer.from(only as string) }
+    : { exchange, routingKey, messageId, contentType: batchContentType, body: Buffer.from(joinEnvelopes(texts)) };
 }

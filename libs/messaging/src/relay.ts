@@ -1,30 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
-import { batchContentType, contentType, exchanges, joinEnvelopes, type ServiceName } from '@writ/contracts';
+import type { ServiceName } from '@writ/contracts';
 import type { Broker } from './broker.js';
-import { Db } from './database.js';
 import type { Log } from './log.js';
-import { wireText, type OutboxRow } from './outbox.js';
-import { pack, type Pack } from './pack.js';
-import type { Publication, Publisher, PublishResult } from './publisher.js';
+import type { OutboxReader } from './outbox-reader.js';
+import type { OutboxRow } from './outbox.js';
+import { pack, publicationOf } from './pack.js';
+import type { Publisher } from './publisher.js';
+import type { Outlet } from './transaction.js';
 
+/** What is not published by then, because this process died or the broker is slow, others publish. */
+const graceSeconds = 5;
+const mostWaiting = 2_000;
 const roundSize = 500;
 /** Rounds start this far apart at least, for the sake of more events in each. */
 const paceMs = 20;
-const busyMs = 25;
-const idleMs = 250;
-const troubleMs = 1_000;
-/** An event that no queue wanted this often waits for an operator: nobody is bound to hear it. */
-const maxAttempts = 12;
-/** An upstream that listens to none of its outcomes is given this long to bind a queue; then it has to ask again. */
-const unheardOutcomeKept = '5 seconds';
+/** Published events are struck off together: one small transaction a time instead of one a round. */
+const strikeEveryMs = 250;
+const mostSent = 2_000;
 
 /**
- * Publishes what transactions left in the outbox. Any number of replicas may relay: SKIP LOCKED gives each row to one.
- * A crash between publish and mark publishes again; consumers drop the second copy by its id.
+ * Publishes what the transactions of this process said, from memory and right after their commit: nothing is read back.
+ * The outbox stays the truth. What does not get through here is due there, at once or after the grace; a crash before an
+ * event is struck off publishes it again, and consumers drop the second copy by its id.
  */
-export class Relay {
-  private hinted = false;
+export class Relay implements Outlet {
+  private waiting: OutboxRow[] = [];
+  private sent: string[] = [];
+  private struckAt = 0;
+  private striking?: Promise<void>;
   private stopped = false;
   private wake?: () => void;
   private running?: Promise<void>;
@@ -34,49 +38,48 @@ export class Relay {
     private readonly service: ServiceName,
     private readonly publisher: Publisher,
     private readonly broker: Broker,
+    private readonly reader: OutboxReader,
     private readonly log: Log,
   ) {}
+
+  get graceSeconds(): number {
+    return this.stopped || this.broker.trouble || this.waiting.length >= mostWaiting ? 0 : graceSeconds;
+  }
+
+  take(rows: OutboxRow[], grace: number): void {
+    if (grace === 0) return this.reader.hint();
+    for (const row of rows) this.waiting.push(row);
+    this.wake?.();
+  }
 
   start(): void {
     this.running = this.loop();
   }
 
-  /** There is something new: do not wait for the next poll. */
-  hint(): void {
-    this.hinted = true;
-    this.wake?.();
-  }
-
-  /** Publishes what is there, for at most the given time, and stops. */
-  async stop(flushMs = 5_000): Promise<void> {
+  /** Publishes what waits, or leaves it to others, and stops. */
+  async stop(): Promise<void> {
     this.stopped = true;
     this.wake?.();
     await this.running;
-    const until = Date.now() + flushMs;
-    while (Date.now() < until && !this.broker.trouble && (await this.round()) > 0);
+    while (this.waiting.length > 0) await this.round();
+    await this.striking;
+    await this.strike();
   }
 
   private async loop(): Promise<void> {
-    let wait = busyMs;
     while (!this.stopped) {
-      if (!this.hinted) await this.sleep(wait);
-      this.hinted = false;
+      if (this.waiting.length === 0) await this.pause(this.sent.length > 0 ? strikeEveryMs : undefined);
       const startedAt = performance.now();
-      try {
-        const sent = this.broker.trouble ? -1 : await this.round();
-        wait = sent > 0 ? busyMs : sent < 0 ? troubleMs : Math.min(idleMs, wait * 2);
-        if (sent === roundSize) this.hinted = true;
-        else if (sent > 0 && !this.stopped) await sleep(Math.max(0, paceMs - (performance.now() - startedAt)));
-      } catch (error) {
-        this.log.warn({ err: error }, 'the relay could not read the outbox; trying again');
-        wait = troubleMs;
-      }
+      await this.round();
+      if (this.sent.length >= mostSent || startedAt - this.struckAt >= strikeEveryMs) void this.strike();
+      const rest = paceMs - (performance.now() - startedAt);
+      if (rest > 0 && !this.stopped) await sleep(rest);
     }
   }
 
-  private sleep(ms: number): Promise<void> {
+  private pause(ms?: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
       this.wake = () => {
         clearTimeout(timer);
         resolve();
@@ -84,61 +87,43 @@ export class Relay {
     });
   }
 
-  /** One round: the rows stay locked while the broker confirms, which is what keeps other replicas off them. */
-  private async round(): Promise<number> {
-    const runner = this.source.createQueryRunner();
+  private async round(): Promise<void> {
+    const rows = this.waiting.splice(0, roundSize);
+    if (rows.length === 0) return;
+    const packs = pack(rows);
+    const results = await this.publisher.publish(packs.map((each) => publicationOf(this.service, each)));
+    const idsOf = (stored: boolean) => packs.flatMap((each, i) => ((results[i] === 'stored') === stored ? each.rows.map(({ id }) => id) : []));
+    this.sent.push(...idsOf(true));
+    const left = idsOf(false);
+    if (left.length > 0) await this.giveBack(left);
+  }
+
+  /** Why an event did not get through is for the reader to find out and to act upon. */
+  private async giveBack(ids: string[]): Promise<void> {
+    await this.write('UPDATE outbox_unsent SET next_at = now() WHERE id = ANY($1)', ids);
+    this.reader.hint();
+  }
+
+  private strike(): Promise<void> {
+    this.striking ??= this.strikeAll().finally(() => {
+      this.striking = undefined;
+    });
+    return this.striking;
+  }
+
+  private async strikeAll(): Promise<void> {
+    const ids = this.sent;
+    this.sent = [];
+    this.struckAt = performance.now();
+    if (ids.length > 0) await this.write('DELETE FROM outbox_unsent WHERE id = ANY($1)', ids);
+  }
+
+  private async write(sql: string, ids: string[]): Promise<void> {
     try {
-      await runner.startTransaction();
-      const db = new Db(runner);
-      const rows = await db.query<OutboxRow>(
-        `SELECT id, event_id, exchange, routing_key, subject, body, partition, n FROM outbox_unsent u JOIN outbox USING (id)
-         WHERE next_at <= now() ORDER BY id LIMIT $1 FOR UPDATE OF u SKIP LOCKED`,
-        [roundSize],
-      );
-      const packs = pack(rows);
-      if (packs.length > 0) await this.mark(db, packs, await this.publisher.publish(packs.map((each) => this.publication(each))));
-      await runner.commitTransaction();
-      return rows.length;
+      await this.source.query(sql, [ids]);
     } catch (error) {
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
-    } finally {
-      await runner.release();
-    }
-  }
-
-  private publication({ exchange, routingKey, rows }: Pack): Publication {
-    const texts = rows.map((row) => wireText(this.service, row));
-    const [only, ...more] = texts;
-    const messageId = rows[0]?.event_id as string;
-    return more.length === 0 ? { exchange, routingKey, messageId, contentType, body: Buffer.from(only as string) }
-      : { exchange, routingKey, messageId, contentType: batchContentType, body: Buffer.from(joinEnvelopes(texts)) };
-  }
-
-  private async mark(db: Db, packs: Pack[], results: PublishResult[]): Promise<void> {
-    const idsOf = (result: PublishResult, of: (exchange: string) => boolean) =>
-      packs.flatMap(({ exchange, rows }, i) => (results[i] === result && of(exchange) ? rows.map(({ id }) => id) : []));
-    const stored = idsOf('stored', () => true);
-    if (stored.length > 0) await db.query('DELETE FROM outbox_unsent WHERE id = ANY($1)', [stored]);
-    const unheard = idsOf('unroutable', (exchange) => exchange === exchanges.outcomes);
-    if (unheard.length > 0) {
-      await db.query(
-        `WITH over AS (DELETE FROM outbox_unsent u USING outbox o
-                       WHERE u.id = ANY($1) AND o.id = u.id AND now() >= o.created_at + $2::interval)
-         UPDATE outbox_unsent u SET attempts = attempts + 1, last_error = 'unroutable', next_at = o.created_at + $2::interval
-         FROM outbox o WHERE u.id = ANY($1) AND o.id = u.id AND now() < o.created_at + $2::interval`,
-        [unheard, unheardOutcomeKept],
-      );
-    }
-    const unroutable = idsOf('unroutable', (exchange) => exchange !== exchanges.outcomes);
-    if (unroutable.length > 0) {
-      this.log.warn({ events: unroutable.length }, 'no queue is bound for some events');
-      await db.query(
-        `UPDATE outbox_unsent SET attempts = attempts + 1, last_error = 'unroutable',
-           next_at = CASE WHEN attempts + 1 >= $2 THEN 'infinity' ELSE now() + least(600, power(2, attempts)) * interval '1 second' END
-         WHERE id = ANY($1)`,
-        [unroutable, maxAttempts],
-      );
+      // They are due after the grace: then they are published, perhaps once more.
+      this.log.warn({ err: error, events: ids.length }, 'the outbox cannot be written; its events are published again');
     }
   }
 }

@@ -8,6 +8,7 @@ import { BatchConsumer, deliveriesOf } from './consumer.js';
 import { eventDoor, isUnavailable, submissionDoor, submissionPattern, type Door } from './incoming.js';
 import { Inbox } from './inbox.js';
 import type { Log } from './log.js';
+import { OutboxReader } from './outbox-reader.js';
 import { Publisher } from './publisher.js';
 import { Relay } from './relay.js';
 import { Transactions } from './transaction.js';
@@ -38,6 +39,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
   readonly transactions: Transactions<S>;
   private readonly broker: Broker;
   private readonly relay: Relay;
+  private readonly reader: OutboxReader;
   private readonly inbox: Inbox<S>;
   private readonly firstDoor: Door;
   private readonly doors: Door[];
@@ -51,8 +53,10 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     this.transactions = new Transactions(source, service, options.nowMs);
     this.broker = new Broker({ url: brokerUrl, name: `writ ${service}`, log });
     const userId = decodeURIComponent(new URL(brokerUrl).username);
-    this.relay = new Relay(source, service, new Publisher(this.broker, userId, log), this.broker, log);
-    this.transactions.onSaid(() => this.relay.hint());
+    const publisher = new Publisher(this.broker, userId, log);
+    this.reader = new OutboxReader(source, service, publisher, this.broker, log);
+    this.relay = new Relay(source, service, publisher, this.broker, this.reader, log);
+    this.transactions.leadTo(this.relay);
     this.firstDoor = eventDoor(service);
     this.doors = service === 'request' ? [this.firstDoor, submissionDoor] : [this.firstDoor];
     this.inbox = new Inbox(service, this.transactions, this.doors, (pattern, payload, tx) => this.dispatch(pattern, payload, tx), log);
@@ -73,6 +77,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     await Promise.all(this.consumers.map((consumer) => consumer.close()));
     await this.retrying;
     await this.relay.stop();
+    await this.reader.stop();
     await this.broker.close();
   }
 
@@ -93,6 +98,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     this.broker.onConnect((model) => this.consumeDead(model, queues.parking(service)));
     await this.broker.open();
     this.relay.start();
+    this.reader.start();
     this.retrying = this.retryLoop();
   }
 

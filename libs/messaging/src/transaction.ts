@@ -6,7 +6,7 @@ import {
   type ServiceName,
 } from '@writ/contracts';
 import { Db } from './database.js';
-import { writeOutbox, type OutboxEvent } from './outbox.js';
+import { writeOutbox, type OutboxEvent, type OutboxRow } from './outbox.js';
 
 export interface EmitOptions {
   /** Id of the thing that changed; by default the first id field of the data. */
@@ -67,16 +67,16 @@ export class Tx<S extends ServiceName> {
 
   /**
    * Writes the outbox as the transaction's last statement: the counters it locks are held for the commit only.
+   * @param graceSeconds how long the events are left to the relay of this process
    * @param act whose act this is; said where nothing else was, so that no change by hand is without an entry in the log
    */
-  async close(act?: ActOf): Promise<readonly OutboxEvent[]> {
+  async close(graceSeconds: number, act?: ActOf): Promise<OutboxRow[]> {
     await this.flush();
     for (const work of this.beforeCommits) await work();
     await this.flush();
     const acted = this.said.length + this.written.length === 0 ? act?.() : undefined;
     if (acted) this.say(exchanges.events, 'act.recorded', 'act.recorded', acted, { subject: acted.service });
-    await writeOutbox(this.db, this.service, this.said);
-    return this.said;
+    return writeOutbox(this.db, this.service, this.said, graceSeconds);
   }
 
   committed(): void {
@@ -120,12 +120,25 @@ export const receipts = new AsyncLocalStorage<EventId[]>();
 export type ActOf = () => EventData<'act.recorded'> | undefined;
 export const acts = new AsyncLocalStorage<ActOf>();
 
+/** Where the events of a transaction go when it has committed. */
+export interface Outlet {
+  /** How long it wants the next events for itself before others may publish them; 0: it only wants to know of them. */
+  readonly graceSeconds: number;
+  take(rows: OutboxRow[], graceSeconds: number): void;
+}
+
 /** Opens transactions for doors other than the bus: HTTP routes and jobs. */
 export class Transactions<S extends ServiceName> {
   private readonly listeners: (() => void)[] = [];
+  private outlet?: Outlet;
 
   /** @param nowMs milliseconds since 1970 that events carry; the machine's where nothing is given */
   constructor(private readonly source: DataSource, private readonly service: S, private readonly nowMs: () => number = Date.now) {}
+
+  /** Without an outlet, as in a program that only writes, the events are published by whoever reads the outbox. */
+  leadTo(outlet: Outlet): void {
+    this.outlet = outlet;
+  }
 
   /** Called after every commit that said something. */
   onSaid(listener: () => void): void {
@@ -140,10 +153,12 @@ export class Transactions<S extends ServiceName> {
       const tx = new Tx(new Db(runner), this.service, this.nowMs, traceparent);
       const result = await work(tx);
       const named = receipts.getStore();
-      const said = await tx.close(named?.length === 0 ? acts.getStore() : undefined);
+      const graceSeconds = this.outlet?.graceSeconds ?? 0;
+      const said = await tx.close(graceSeconds, named?.length === 0 ? acts.getStore() : undefined);
       await runner.commitTransaction();
       named?.push(...tx.receipts);
       tx.committed();
+      if (said.length > 0) this.outlet?.take(said, graceSeconds);
       if (said.length > 0) for (const listener of this.listeners) listener();
       return result;
     } catch (error) {

@@ -4,7 +4,7 @@ import { DataSource } from 'typeorm';
 import { createLog } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
 import { batchContentType, joinEnvelopes, type Message, type ServiceName } from '@writ/contracts';
-import { Messaging, MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
+import { Messaging, MessageHandler, On, Transactions, Unacceptable, type Tx } from '@writ/messaging';
 
 const trust = (version: number, ownerId = 'svc:a') => ({ ownerId, team: 'orders', openIncidents: version, version, code: 'incident-opened', since: '2026-01-01T00:00:00Z' });
 
@@ -196,6 +196,16 @@ describe('a consumer', () => {
 });
 
 describe('a service', () => {
+  it('publishes what a process that died had committed (G2)', async () => {
+    const { source } = await start();
+    const tap = await bench.bus.tap();
+    const died = new Transactions(source, 'policy');
+    died.leadTo({ graceSeconds: 1, take: () => undefined });
+    await died.run(async (tx) => tx.emit('request.lapsed', { requestId: 'req_0000000000000000000000000b' as never, requestDigest: `sha256:${'0'.repeat(64)}` as never, lapsedAt: '2026-01-01T00:00:00Z' }));
+    await tap.next('request.lapsed', (data) => data.requestId === 'req_0000000000000000000000000b');
+    await until(async () => (await rows('SELECT id FROM outbox_unsent')).length === 0, 'it to be struck off');
+  });
+
   it('does not start without a handler for what it hears', async () => {
     await expect(start(Deaf as never)).rejects.toThrow(/hears request\.submitted.* but has no handler/);
   });
