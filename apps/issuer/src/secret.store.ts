@@ -7,7 +7,6 @@ import { StateLog } from './state-log.store.js';
 import { seal, type SealingKey } from './sealing.store.js';
 import { sealOf, type SealedFacts } from './token.row.js';
 
-
 /** Makes secrets. What is stored verifies a secret and is of no use to whoever reads it. */
 @Injectable()
 export class Secrets {
