@@ -61,9 +61,8 @@ export class Rotations {
     token.generation += 1;
     const { token_id: tokenId, generation } = token;
     const said = { tokenId, rotationId: due.rotationId, generation, deadlineAt: (isEmergency ? now : deadline).toISOString() };
-    this.stops.say(tx, token, 'token.rotated', { ...said, stage: 'claimable' });
     const sealed = token.delivery.mode === 'sealed' ? await this.sealed(tx, token) : undefined;
-    if (sealed !== undefined) this.stops.say(tx, token, 'token.rotated', { ...said, stage: 'delivered', sealed });
+    this.stops.say(tx, token, 'token.rotated', sealed === undefined ? { ...said, stage: 'claimable' } : { ...said, stage: 'delivered', sealed });
     tx.db.insert('generation', {
       token_id: tokenId, generation, rotation_id: due.rotationId, cause: due.cause, claims: 0,
       ...(sealed === undefined ? { state: 'claimable', claim_before: claimBefore, claimed_at: null } : { state: 'delivered', claim_before: null, claimed_at: now }),

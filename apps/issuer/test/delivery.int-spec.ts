@@ -59,6 +59,8 @@ describe('a sealed delivery', () => {
     const { envelope } = await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'delivered');
     const { secret } = await opened(envelope.data.sealed);
     expect((await verify(secret)).body.code).toBe('VALID');
+    // Nobody is told that it can be claimed: nobody can.
+    expect(tap.ofType('token.rotated').filter(({ envelope: { data } }) => data.rotationId === rotationId).map(({ envelope: { data } }) => data.stage)).toEqual(['delivered']);
   });
 
   it('goes to no key but the one that the request is bound to (G10)', async () => {

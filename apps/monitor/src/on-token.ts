@@ -29,8 +29,4 @@ export class OnToken {
   async retired({ data, time }: Message<'token.retired'>, tx: Tx<'monitor'>): Promise<void> {
     await setRetired(tx.db, data.tokenId, data.generation, time, data.code);
   }
-
-  /** A new secret changes nothing of who uses the token. */
-  @On('token.rotated')
-  rotated(): void {}
 }

@@ -26,20 +26,27 @@ export function tokenById(db: Db, tokenId: string): Promise<KnownToken | undefin
   return db.one(known, tokenId);
 }
 
-/** Takes over a token's state, unless a later one is known already. */
+/** States of a batch's tokens, one statement for all: a key is a row as JSON. */
+const states = lookup<{ token_id: string }>(
+  `INSERT INTO token_state AS s (token_id, state, version)
+   SELECT r.* FROM unnest($1::text[]) k, json_to_record(k::json) AS r(token_id text, state text, version int) ORDER BY r.token_id
+   ON CONFLICT (token_id) DO UPDATE SET state = excluded.state, version = excluded.version WHERE s.version < excluded.version`,
+  (row) => row.token_id,
+);
+const retirements = lookup<{ token_id: string }>(
+  `INSERT INTO token_state AS s (token_id, retired_generation, retired_at, retired_code)
+   SELECT r.* FROM unnest($1::text[]) k, json_to_record(k::json) AS r(token_id text, generation int, at timestamptz, code text) ORDER BY r.token_id
+   ON CONFLICT (token_id) DO UPDATE SET retired_generation = excluded.retired_generation, retired_at = excluded.retired_at, retired_code = excluded.retired_code
+   WHERE s.retired_generation < excluded.retired_generation`,
+  (row) => row.token_id,
+);
+
+/** Takes over a token's state, unless a later one is known already. Of a token once in a turn. */
 export async function setState(db: Db, tokenId: string, state: string, version: number): Promise<void> {
-  await db.query(
-    `INSERT INTO token_state AS s (token_id, state, version) VALUES ($1, $2, $3)
-     ON CONFLICT (token_id) DO UPDATE SET state = excluded.state, version = excluded.version WHERE s.version < excluded.version`,
-    [tokenId, state, version],
-  );
+  await db.one(states, JSON.stringify({ token_id: tokenId, state, version }));
 }
 
+/** Takes over which secret ended last. Of a token once in a turn. */
 export async function setRetired(db: Db, tokenId: string, generation: number, at: Date, code: string): Promise<void> {
-  await db.query(
-    `INSERT INTO token_state AS s (token_id, retired_generation, retired_at, retired_code) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (token_id) DO UPDATE SET retired_generation = excluded.retired_generation, retired_at = excluded.retired_at, retired_code = excluded.retired_code
-     WHERE s.retired_generation < excluded.retired_generation`,
-    [tokenId, generation, at, code],
-  );
+  await db.one(retirements, JSON.stringify({ token_id: tokenId, generation, at, code }));
 }

@@ -45,7 +45,7 @@ export class CampaignsJob {
     }
     await tx.flush(); // The earlier rotation is over before another of the token is open.
     for (const { token } of chosen) {
-      tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
+      if (token.rotate_at) tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
       this.life.start(tx, token, cause, { by, reason, campaignId });
     }
     return chosen.length;

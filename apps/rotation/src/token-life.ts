@@ -75,16 +75,18 @@ export class TokenLife {
     const { tokenId, rotationId, stage, generation, deadlineAt } = data;
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(rotationById, rotationId)]);
     if (!token) return false;
+    // A successor that was sealed to its owner is delivered as soon as it is there: nobody says that it could be claimed.
+    const isNew = stage === 'claimable' || (stage === 'delivered' && data.sealed !== undefined);
     if (!rotation) {
-      if (stage !== 'claimable') return false;
-      this.adopt(tx, token, data);
-      return true;
+      if (isNew) this.adopt(tx, token, data);
+      return isNew;
     }
     const at = token.now;
+    // In an emergency the old secret is dead before there is a new one.
+    const there = isNew ? { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}) } : { generation };
     const change = {
-      // In an emergency the old secret is dead before there is a new one.
-      claimable: { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}) },
-      delivered: { generation, delivered_at: at },
+      claimable: there,
+      delivered: { ...there, delivered_at: at },
       // First use only shortens the deadline; whichever straggler is left is named soon.
       used: { generation, used_at: at, deadline_at: deadlineAt, watch_at: isOpen(rotation.state) ? at : null },
     }[stage];
@@ -94,12 +96,13 @@ export class TokenLife {
   }
 
   /** A rotation that the issuer started by itself, because the secret leaked. */
-  private adopt(tx: RotationTx, token: TokenRow, { rotationId, generation, deadlineAt }: EventData<'token.rotated'>): void {
+  private adopt(tx: RotationTx, token: TokenRow, { rotationId, generation, deadlineAt, stage }: EventData<'token.rotated'>): void {
     tx.db.insert('rotation', {
       rotation_id: rotationId, token_id: token.token_id, cause: 'leak', started_at: token.now, deadline_at: deadlineAt, claim_before: token.expires_at,
-      generation, claimable_at: token.now, retired_at: token.now, nudges: 0,
+      generation, claimable_at: token.now, delivered_at: stage === 'delivered' ? token.now : null, retired_at: token.now, nudges: 0,
     });
-    tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
+    if (stage === 'delivered') this.replan(tx, token, token.now);
+    else tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
   }
 
   private async retired(tx: RotationTx, { tokenId, rotationId, generation }: EventData<'token.retired'>): Promise<boolean> {

@@ -19,6 +19,7 @@ export interface TokenRow extends DueToken {
   claimant: Principal;
   issued_at: Date;
   secret_since: Date | null;
+  rotate_at: Date | null;
   attempts: number;
 }
 

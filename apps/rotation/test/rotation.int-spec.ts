@@ -149,6 +149,20 @@ describe('a rotation', () => {
     expect(row?.planned).toBe(true);
   });
 
+  it('whose successor is sealed to its owner is delivered at once, and in an emergency completed by that (G7)', async () => {
+    const sealed = (tokenId: TokenId, rotationId: RotationId) =>
+      bench.bus.say('issuer', 'token.rotated', { tokenId, rotationId, stage: 'delivered', generation: 2, deadlineAt: inSeconds(day), sealed: 'a.b.c.d.e' });
+    const { tokenId, rotationId } = await due({ delivery: { mode: 'sealed', keyId: 'k1' } });
+    await sealed(tokenId, rotationId);
+    await inState(rotationId, 'delivered');
+    await retired(tokenId, rotationId, 1);
+    await inState(rotationId, 'completed');
+    const urgent = (await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', { cause: 'emergency', reason: 'leaked' })).body.rotationId;
+    await sealed(tokenId, urgent);
+    await inState(urgent, 'completed');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).toHaveLength(1);
+  });
+
   it('ends the same in every order of its events, repetitions among them (G2)', async () => {
     const orders = permutations([0, 1, 2, 3, 4]);
     const ids = await Promise.all(orders.map(() => issued()));

@@ -184,7 +184,10 @@ export class TokenDelivered {
 }
 
 export const rotationStages = ['claimable', 'delivered', 'used'] as const;
-/** A successor secret moved on: it can be claimed, was delivered, was used for the first time. */
+/**
+ * A successor secret moved on: it can be claimed, was delivered, was used for the first time. One that is sealed to its
+ * owner's key is delivered from the start, and nothing says that it could be claimed.
+ */
 export class TokenRotated {
   @IsTokenId() tokenId!: TokenId;
   @IsRotationId() rotationId!: RotationId;

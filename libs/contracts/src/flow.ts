@@ -64,8 +64,8 @@ export const flow = {
     hears: [
       'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'audit.finding',
       'message.parked', 'act.recorded', 'service.alive',
-      'token.issued', 'issue.refused', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired', 'token.transferred',
+      'token.issued', 'issue.refused', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired',
+      'token.transferred',
     ],
   },
 } as const satisfies Record<ServiceName, Part>;
