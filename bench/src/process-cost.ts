@@ -4,13 +4,13 @@ const ticksPerSecond = 100;
 
 export interface Cost { cpuUs: number; rssMb: number }
 
-/** CPU since its start and resident memory of one process, from /proc. */
+/** CPU since its start, that of children which ended included, and resident memory of one process, from /proc. */
 export function costOf(pid: number): Cost | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return { cpuUs: ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6, rssMb: Number(rss ?? 0) / 1024 };
+    return { cpuUs: (fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond) * 1e6, rssMb: Number(rss ?? 0) / 1024 };
   } catch {
     return undefined; // It ended.
   }

@@ -55,8 +55,15 @@ export class Fleet {
     return this.count('audit', `SELECT count(*) AS n FROM tlog_entry WHERE type = '${type}'`);
   }
 
-  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    for (const end = Date.now() + giveUpMs; !(await holds()); await sleep(100)) {
+  /** When the last leaf of a type was recorded, in milliseconds since 1970. */
+  async lastLeafMs(type: string): Promise<number> {
+    const [row] = await this.sql<{ at: Date }>('audit', 'SELECT max(recorded_at) AS at FROM tlog_entry WHERE type = $1', [type]);
+    return (row as { at: Date }).at.getTime();
+  }
+
+  /** Asking costs the platform too: what is measured meanwhile is asked for no more often than needed. */
+  async until(what: string, holds: () => Promise<boolean>, everyMs = 100): Promise<void> {
+    for (const end = Date.now() + giveUpMs; !(await holds()); await sleep(everyMs)) {
       if (Date.now() > end) throw new Error(`Waited ${giveUpMs / 1000} s in vain for ${what}.`);
     }
   }
