@@ -7,7 +7,6 @@ import type { BenchIssuer } from './issuer-process.js';
 import { load, post, type Load, type LoadFacts } from './load.js';
 
 const connections = 64;
-const rounds = 3;
 
 export interface Server {
   name: string;
@@ -15,6 +14,8 @@ export interface Server {
   pid: number;
   note?: string;
   asked: Pick<LoadFacts, 'port' | 'requests' | 'status' | 'holds' | 'rate'>;
+  /** Done each time before it is asked. */
+  before?: () => Promise<void>;
 }
 
 /** Starts a program of this folder that says its port, and perhaps more. */
@@ -44,7 +45,7 @@ export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], 
     ...peers,
   ];
   try {
-    say(`http: ${rounds} rounds of ${servers.length} servers`);
+    say(`http: in turns ${servers.length} servers`);
     const rows = await inTurns(servers, seconds);
     const peak = rows[0]?.perSecond ?? 0;
     const [half] = await inTurns([{ ...(servers[0] as Server), name: 'http verify at half the peak', asked: { ...(servers[0] as Server).asked, rate: peak / 2 } }], seconds);
@@ -56,11 +57,15 @@ export async function overHttp(issuer: BenchIssuer, secrets: readonly string[], 
 }
 
 /** In turns, so that whatever else the machine does falls on all alike; the median round counts. */
-async function inTurns(servers: readonly Server[], seconds: number): Promise<Row[]> {
+export async function inTurns(servers: readonly Server[], seconds: number, rounds = 3): Promise<Row[]> {
   const results = servers.map((): { loads: Load[]; cpuUs: number[]; rssMb: number } => ({ loads: [], cpuUs: [], rssMb: 0 }));
-  for (const { asked } of servers) await load({ ...asked, host: '127.0.0.1', connections, seconds: 1 });
+  for (const { asked, before } of servers) {
+    await before?.();
+    await load({ ...asked, host: '127.0.0.1', connections, seconds: 1 });
+  }
   for (let round = 0; round < rounds; round++) {
-    for (const [i, { asked, pid }] of servers.entries()) {
+    for (const [i, { asked, pid, before }] of servers.entries()) {
+      await before?.();
       const meter = new Meter(new Map([['server', pid]]));
       const result = await load({ ...asked, host: '127.0.0.1', connections, seconds });
       const cost = meter.read().get('server');

@@ -27,6 +27,7 @@ export class BenchIssuer {
 
   static async start(
     prepare: (bench: TestBench) => Promise<Record<string, string>> = async () => ({}), fill: (bench: TestBench, env: NodeJS.ProcessEnv) => Promise<void> = async () => undefined,
+    flags: readonly string[] = [],
   ): Promise<BenchIssuer> {
     const bench = await TestBench.create();
     // Nobody else is there to hear; their queues would fill up unread.
@@ -35,7 +36,7 @@ export class BenchIssuer {
     const port = await freePort();
     const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
     await fill(bench, env);
-    const process_ = spawn(process.execPath, [fileURLToPath(issuerProgram('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
+    const process_ = spawn(process.execPath, [...flags, fileURLToPath(issuerProgram('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
     const token = async (sub: string, groups: string[]) => `Bearer ${await bench.identity.token({ sub, groups, expiresIn: '8h' })}`;
     const issuer = new BenchIssuer(bench, process_, await token('alice', []), await token('root', ['admins']));
     issuer.url = `http://127.0.0.1:${port}`;

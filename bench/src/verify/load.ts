@@ -35,6 +35,15 @@ export async function load(facts: LoadFacts): Promise<Load> {
 
 /** A POST as it goes on the wire. */
 export function post(path: string, body: string, headers: Record<string, string>): string {
-  const all = { host: 'issuer', connection: 'keep-alive', 'content-length': String(Buffer.byteLength(body)), ...headers };
-  return `POST ${path} HTTP/1.1\r\n${Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
+  return onTheWire('POST', path, { 'content-length': String(Buffer.byteLength(body)), ...headers }) + body;
+}
+
+/** A GET as it goes on the wire. */
+export function get(path: string, headers: Record<string, string>): string {
+  return onTheWire('GET', path, headers);
+}
+
+function onTheWire(method: string, path: string, headers: Record<string, string>): string {
+  const lines = Object.entries({ host: 'issuer', connection: 'keep-alive', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
 }

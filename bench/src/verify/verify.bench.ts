@@ -1,4 +1,5 @@
 import { withRatios, type BenchOptions, type Row } from '../row.js';
+import { authentication, switchable } from './auth.js';
 import { claims, minting, sealed } from './claims.js';
 import { overHttp } from './http.js';
 import { BenchIssuer } from './issuer-process.js';
@@ -10,7 +11,7 @@ import { inProcess, revocation } from './sdk.js';
 const tokens = 1_000;
 /** Parts that need no issuer, or one of their own. */
 const alone = ['sdk', 'mint', 'scale'];
-const usual = ['claim', 'sealed', 'mint', 'http', 'peers', 'rpc', 'revoke', 'sdk'];
+const usual = ['claim', 'sealed', 'mint', 'http', 'peers', 'auth', 'rpc', 'revoke', 'sdk'];
 
 export async function bench(options: BenchOptions): Promise<Row[]> {
   const { parts = usual } = options;
@@ -26,12 +27,14 @@ async function withIssuer(parts: readonly string[], options: BenchOptions): Prom
   const issuer = await BenchIssuer.start(async (bench) => {
     await declareRpc(bench.bus.adminUrl());
     return { WRIT_RPC_BROKER_URL: bench.bus.adminUrl() };
-  });
+  }, undefined, parts.includes('auth') ? switchable : []);
   try {
     say(`issuing ${tokens} tokens`);
-    const { row, secrets } = await claims(issuer, await issuer.issue(tokens), options);
+    const ids = await issuer.issue(tokens);
+    const { row, secrets } = await claims(issuer, ids, options);
     const rows: Row[] = [];
     if (parts.includes('http')) rows.push(...(await besidePeers(issuer, secrets, options, parts)));
+    if (parts.includes('auth')) rows.push(...(await authentication(issuer, secrets, ids[0] as string, options)));
     if (parts.includes('rpc')) rows.push(...(await overRpc(issuer, secrets, options)));
     if (parts.includes('revoke')) rows.push(...(await revocation(issuer, options)));
     if (parts.includes('claim')) rows.push(row);
