@@ -58,7 +58,7 @@ export class Issues {
     const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
-    const key = await this.sealing.keyOf(request);
+    const key = this.sealing.keyOf(request);
     if (delivery.mode === 'sealed' && !key) {
       return this.refuse(tx, row, { code: 'sealing-key-unknown', detail: 'The request does not carry the key that it is bound to.' });
     }
@@ -115,9 +115,11 @@ async function livingOf(db: Db, tokenId: TokenId): Promise<Living | undefined> {
 
 /** What is there stays: a request's facts and its first approval never change. Sorted, so that replicas lock in one order. */
 async function merge(db: Db, parts: readonly Part[]): Promise<RequestRow[]> {
-  const rows = parts.map(({ requestId, facts, approval, cancelled }) => ({ request_id: requestId, state: cancelled ? 'cancelled' : 'open', facts, approval }))
+  const byId = new Map((await met(db, parts)).map((row) => [row.request_id, row]));
+  const rows = parts.filter(({ requestId }) => !byId.has(requestId))
+    .map(({ requestId, facts, approval, cancelled }) => ({ request_id: requestId, state: cancelled ? 'cancelled' : 'open', facts, approval }))
     .sort((a, b) => (a.request_id < b.request_id ? -1 : 1));
-  const merged = await db.query<RequestRow>(
+  const merged = rows.length === 0 ? [] : await db.query<RequestRow>(
     `INSERT INTO request AS r (request_id, state, facts, approval)
      SELECT request_id, state, facts, approval FROM json_to_recordset($1::json) AS p(request_id text, state text, facts jsonb, approval jsonb)
      ON CONFLICT (request_id) DO UPDATE SET facts = coalesce(r.facts, excluded.facts), approval = coalesce(r.approval, excluded.approval),
@@ -125,6 +127,16 @@ async function merge(db: Db, parts: readonly Part[]): Promise<RequestRow[]> {
      RETURNING request_id, state, facts, approval, token_id, now()`,
     [toJson(rows)],
   );
-  const byId = new Map(merged.map((row) => [row.request_id, row]));
+  for (const row of merged) byId.set(row.request_id, row);
   return parts.map(({ requestId }) => byId.get(requestId) as RequestRow);
+}
+
+/** An approval that finds its request's facts is acted on in this transaction: the row is locked, and nothing of it is kept. */
+async function met(db: Db, parts: readonly Part[]): Promise<RequestRow[]> {
+  const approvals = new Map(parts.flatMap(({ requestId, approval }) => (approval ? [[requestId, approval]] : [])));
+  if (approvals.size === 0) return [];
+  const rows = await db.query<RequestRow>(
+    'SELECT request_id, state, facts, approval, token_id, now() FROM request WHERE request_id = ANY($1) AND facts IS NOT NULL ORDER BY request_id FOR UPDATE', [[...approvals.keys()]],
+  );
+  return rows.map((row) => ({ ...row, approval: row.approval ?? (approvals.get(row.request_id) as Approval) }));
 }

@@ -2,11 +2,13 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { makeId, requestDigest, services, signStatement, queues, type AcceptedRequest } from '@writ/contracts';
+import { makeId, requestDigest, services, signStatement, queues, type AcceptedRequest, type RequestApproved, type RequestSubmitted } from '@writ/contracts';
 import { TestBench, until } from '@writ/testing';
 
 /** A file of the issuer as it is built. */
 export const issuerProgram = (file: string) => new URL(`../../../apps/issuer/dist/${file}`, import.meta.url);
+const atOnce = 200;
+type Approved = readonly [RequestSubmitted, RequestApproved];
 const policyDigest = `sha256:${'1'.repeat(64)}` as never;
 
 function freePort(): Promise<number> {
@@ -32,6 +34,7 @@ export class BenchIssuer {
     const bench = await TestBench.create();
     // Nobody else is there to hear; their queues would fill up unread.
     for (const service of services) if (service !== 'issuer') for (const type of ['token.issued', 'token.delivered', 'usage.recorded', 'token.revoked', 'service.alive'] as const) await bench.bus.unbind(queues.events(service), type);
+    await bench.bus.forget();
     const migrations = (await import(issuerProgram('migrations/index.js').href)) as never;
     const port = await freePort();
     const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
@@ -68,18 +71,27 @@ export class BenchIssuer {
   }
 
   /** Issues tokens through the bus, as request and policy would have it. @returns their ids */
-  async issue(count: number, more: Partial<AcceptedRequest> = {}): Promise<string[]> {
-    const before = await this.count();
+  async issue(count: number): Promise<string[]> {
+    await this.say(this.approved(count));
+    return (await this.bench.database('issuer').query<{ token_id: string }>(`SELECT token_id FROM token WHERE state = 'issued' ORDER BY token_id`)).map(({ token_id }) => token_id);
+  }
+
+  /** Requests and their approvals, signed. */
+  approved(count: number, more: Partial<AcceptedRequest> = {}): Approved[] {
     const alice = { iss: this.bench.identity.issuer, sub: 'alice' };
     const iat = Math.floor(Date.now() / 1_000);
-    for (let done = 0; done < count;) {
-      const slice = Array.from({ length: Math.min(200, count - done) }, () => this.approved(alice, iat, more));
+    return Array.from({ length: count }, () => this.signed(alice, iat, more));
+  }
+
+  /** Says them on the bus, and waits until their tokens are committed. */
+  async say(all: readonly Approved[]): Promise<void> {
+    const before = await this.count();
+    for (let done = 0; done < all.length; done += atOnce) {
+      const slice = all.slice(done, done + atOnce);
       await Promise.all(slice.map(([request]) => this.bench.bus.say('request', 'request.submitted', request)));
       await Promise.all(slice.map(([, approval]) => this.bench.bus.say('policy', 'request.approved', approval)));
-      done += slice.length;
     }
-    await until(async () => (await this.count()) - before >= count, `${count} tokens to be issued`, 120_000);
-    return (await this.bench.database('issuer').query<{ token_id: string }>(`SELECT token_id FROM token WHERE state = 'issued' ORDER BY token_id`)).map(({ token_id }) => token_id);
+    await until(async () => (await this.count()) - before >= all.length, `${all.length} tokens to be issued`, 120_000);
   }
 
   async claim(tokenId: string): Promise<string> {
@@ -95,7 +107,7 @@ export class BenchIssuer {
     return Number((await this.bench.database('issuer').query<{ n: string }>('SELECT count(*) AS n FROM token'))[0]?.n);
   }
 
-  private approved(alice: { iss: string; sub: string }, iat: number, more: Partial<AcceptedRequest>) {
+  private signed(alice: { iss: string; sub: string }, iat: number, more: Partial<AcceptedRequest>): Approved {
     const scopes = ['orders:read', 'orders:write'];
     const request = {
       requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: 'x', submitter: alice, requester: { id: 'alice', team: 'orders' }, claimant: alice,
@@ -109,6 +121,6 @@ export class BenchIssuer {
       requestId, requestDigest: digest, policyDigest, code: 'auto', because: [], grant, require: [], votes: [],
       statement: signStatement(this.bench.signingKey('policy'), 'decision', { iat, exp: iat + 3_600, requestId, requestDigest: digest, outcome: 'approve', policyDigest, inputDigest: policyDigest, grant, require: [] }),
     };
-    return [submitted, approval] as const;
+    return [submitted, approval];
   }
 }

@@ -114,6 +114,13 @@ export class TestBus {
     await channel.close();
   }
 
+  /** Takes everything said from now on and forgets it: what no queue wants its speaker would say again and again. */
+  async forget(exchange: string = exchanges.events): Promise<void> {
+    const channel = await (await this.connect(this.adminUrl())).createChannel();
+    const { queue } = await channel.assertQueue('', { exclusive: true, maxLength: 1 });
+    await channel.bindQueue(queue, exchange, '#');
+  }
+
   async drop(): Promise<void> {
     for (const connection of this.connections) await connection.close().catch(() => undefined);
     await api('DELETE', `/vhosts/${this.vhost}`);
