@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connect } from 'amqplib';
 import pg from 'pg';
-import { createDecider } from '@writ/policy';
+import { createDecider, type Decision, type PolicyFacts } from '@writ/policy';
 import { backingUrls, uniqueName } from '@writ/testing';
 
 /**
@@ -50,7 +50,7 @@ export async function bareWay(count: number, anew: boolean): Promise<{ perSecond
     const startedAt = performance.now();
     for (let i = 0; i < count; i += 500) {
       for (let j = i; j < Math.min(count, i + 500); j++) {
-        channel.sendToQueue(queueOf(prefix, 'request'), Buffer.from(JSON.stringify({ id: `bare-${j}`, data: { requester: { id: `svc:${j % 50}`, team: 'orders' }, resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttlSeconds: 86_400 - (anew ? j : 0), reason: 'nightly export of orders' } })), { persistent: true });
+        channel.sendToQueue(queueOf(prefix, 'request'), Buffer.from(JSON.stringify({ id: `bare-${j}`, data: { requester: { id: `svc:${j % 50}`, team: 'orders', openIncidents: 0 }, resource: 'orders', scopes: ['orders:read'], environment: 'dev', ttlSeconds: 86_400 - (anew ? j : 0), reason: 'nightly export of orders' } })), { persistent: true });
       }
       await channel.waitForConfirms();
     }
@@ -86,7 +86,7 @@ async function runStage({ stage, prefix, databaseUrl, amqpUrl, policies }: Stage
     while (waiting.length > 0) {
       const batch = waiting.splice(0, 200);
       const items = batch.map(({ content }) => JSON.parse(content.toString()) as { id: string; data: object });
-      if (decider) await Promise.all(items.map(({ data }) => decider.decide({ ...(data as never as object), submitter: 'ci' } as never)));
+      if (decider) await Promise.all(items.map(async ({ data }) => approved(await decider.decide({ ...data, submitter: 'ci' } as PolicyFacts))));
       const bodies = items.map((item) => JSON.stringify(item));
       await client.query('BEGIN');
       await client.query('INSERT INTO inbox SELECT unnest($1::text[]) ON CONFLICT DO NOTHING', [items.map(({ id }) => id)]);
@@ -110,6 +110,11 @@ async function runStage({ stage, prefix, databaseUrl, amqpUrl, policies }: Stage
     setImmediate(() => void work());
   });
   process.send?.('ready');
+}
+
+/** What is refused as malformed costs nothing, and would be no limit. */
+function approved({ outcome, code }: Decision): void {
+  if (outcome !== 'approve') throw new Error(`The limit was to approve, and said ${outcome}: ${code}.`);
 }
 
 if (process.send && process.argv[2]) await runStage(JSON.parse(process.argv[2]) as StageFacts);
