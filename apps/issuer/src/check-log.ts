@@ -1,3 +1,4 @@
+import { unhurried } from '@writ/service';
 import { chainBytes, type KeyProvider } from '@writ/token';
 import { entryOf, type LogRow } from './state-log.store.js';
 
@@ -10,7 +11,7 @@ export interface Followed {
 /** Follows the chain over the next rows. @returns where it ends, or in words what is wrong with the log */
 export async function follow(keys: KeyProvider, from: Followed, rows: readonly LogRow[]): Promise<Followed | string> {
   let { seq, chain } = from;
-  for (const row of rows) {
+  for await (const row of unhurried(rows)) {
     if (Number(row.seq) !== seq + 1) return `entry ${seq + 1} of the state log is missing`;
     const link = await keys.mac('state', chainBytes(chain, entryOf(row)), row.kid);
     if (!link.equals(row.chain)) return `entry ${row.seq} of the state log is not what was written`;

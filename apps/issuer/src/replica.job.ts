@@ -15,8 +15,9 @@ import { entryOf, type Head, type LogRow } from './state-log.store.js';
 
 const pollMs = 100;
 const entriesPerPoll = 1_000;
-const recheckMs = 1_000;
-const recheckEntries = 2_000;
+// As many at a time as nobody who verifies notices.
+const recheckMs = 250;
+const recheckEntries = 500;
 
 type FollowRow = { incarnation: string; head_seq: string; head_chain: Buffer; db_now: Date; registered: boolean } & LogRow;
 const followSql = `

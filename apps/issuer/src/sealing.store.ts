@@ -2,6 +2,7 @@ import { createCipheriv, createPublicKey, diffieHellman, generateKeyPairSync, ha
 import { Injectable } from '@nestjs/common';
 import { requestDigest } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
+import { inSlices } from '@writ/service';
 import type { Secret } from '@writ/token';
 import type { SignedRequest } from './may-issue.js';
 import type { TokenRow } from './token.row.js';
@@ -36,6 +37,8 @@ export class Sealing {
   /** By thumbprint, which is all there is to a key: checking that a point lies on its curve costs as much as sealing. */
   private readonly remembered = new Map<string, KeyObject>();
 
+  private readonly digestOf = inSlices((facts: SignedRequest) => requestDigest({ ...facts, reason: '' }));
+
   /** The key of a request whose digest and signature were checked. */
   keyOf({ delivery, deliveryKey, deliveryKeyThumbprint }: SignedRequest): SealingKey | undefined {
     if (delivery.mode !== 'sealed' || !deliveryKey || !deliveryKeyThumbprint || 'd' in deliveryKey) return undefined;
@@ -50,7 +53,7 @@ export class Sealing {
   /** The key that a token's further secrets are sealed to, from the request that its sealed row names; nobody's after a transfer. */
   async keyOfToken(db: Db, token: TokenRow): Promise<SealingKey | undefined> {
     const facts = (await db.one(factsOf, token.request_id))?.facts;
-    if (!facts || facts.requester.id !== token.owner_id || requestDigest({ ...facts, reason: '' }) !== token.request_digest) return undefined;
+    if (!facts || facts.requester.id !== token.owner_id || (await this.digestOf(facts)) !== token.request_digest) return undefined;
     return this.keyOf(facts);
   }
 

@@ -2,14 +2,27 @@ import { randomFillSync } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { innerDigest, mint, type KeyProvider, type Secret } from '@writ/token';
 import type { Tx } from '@writ/messaging';
+import { inSlices } from '@writ/service';
 import { KEYS } from './keys.store.js';
 import { StateLog } from './state-log.store.js';
 import { seal, type SealingKey } from './sealing.store.js';
 import { sealOf, type SealedFacts } from './token.row.js';
 
+interface ToSeal {
+  tx: Tx<'issuer'>;
+  token: SealedFacts;
+  generation: number;
+  key: SealingKey;
+}
+
 /** Makes secrets. What is stored verifies a secret and is of no use to whoever reads it. */
 @Injectable()
 export class Secrets {
+  private readonly seals = inSlices(async ({ tx, token, generation, key }: ToSeal) => {
+    const secret = await this.store(tx, token, generation, 0);
+    return seal(key, secret, { tokenId: token.token_id, requestId: token.request_id, generation, expiresAt: token.expires_at.toISOString() });
+  });
+
   constructor(@Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog) {}
 
   /**
@@ -22,9 +35,8 @@ export class Secrets {
   }
 
   /** Mints a secret that nobody sees but the holder of the key. */
-  async sealed(tx: Tx<'issuer'>, token: SealedFacts, generation: number, key: SealingKey): Promise<string> {
-    const secret = await this.store(tx, token, generation, 0);
-    return seal(key, secret, { tokenId: token.token_id, requestId: token.request_id, generation, expiresAt: token.expires_at.toISOString() });
+  sealed(tx: Tx<'issuer'>, token: SealedFacts, generation: number, key: SealingKey): Promise<string> {
+    return this.seals({ tx, token, generation, key });
   }
 
   private async store(tx: Tx<'issuer'>, token: SealedFacts, generation: number, mintedSeq: number): Promise<Secret> {

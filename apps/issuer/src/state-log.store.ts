@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import DataLoader from 'dataloader';
 import { toJson, type Db } from '@writ/messaging';
+import { unhurried } from '@writ/service';
 import { chainBytes, type KeyProvider, type StateEntry } from '@writ/token';
 import { KEYS } from './keys.store.js';
 
@@ -55,7 +56,7 @@ export class StateLog {
     const rows: object[] = [];
     let seq = Number(head.seq);
     let chain: Buffer = head.chain;
-    for (const change of changes) {
+    for await (const change of unhurried(changes)) {
       seq += 1;
       const entry: StateEntry = { ...change, seq, at: head.at.toISOString(), ...(change.kind === 'epoch' ? { epoch: seq } : {}) };
       chain = await this.keys.mac('state', chainBytes(chain, entry), kid);

@@ -13,7 +13,7 @@ const pollMs = 500;
  * tokens that all expire in one second; and whether verification notices.
  */
 export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
-  const fleet = await Fleet.start(quick ? 2_000 : 10_000, say);
+  const fleet = await Fleet.start(Number(process.env.WRIT_BENCH_FLEET ?? (quick ? 2_000 : 10_000)), say);
   const probe = await Probe.start(fleet).catch(async (error: unknown) => {
     await fleet.stop();
     throw error;
@@ -73,17 +73,19 @@ async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], 
   await sleep(-lateMs);
   begun();
   const startedAt = Date.now();
+  const sizeBefore = await fleet.logSize();
   let shownAt = 0;
-  const leavesOf = () => fleet.leaves('token.expired');
   await fleet.until('the last expiry to be in the log', async () => {
-    const leaves = await leavesOf();
-    if (performance.now() - shownAt > 5_000) {
+    const grown = (await fleet.logSize()) - sizeBefore;
+    if (performance.now() - shownAt > 10_000) {
       shownAt = performance.now();
-      say(`  ${leaves} of ${count} in the log, ${await fleet.count('issuer', `SELECT count(*) AS n FROM token WHERE ends_at <= now() AND state IN ('issued', 'active', 'suspended')`)} to be said`);
+      say(`  the log grew by ${grown}`);
     }
-    return leaves >= count;
+    return grown >= count && (await fleet.leaves('token.expired')) >= count;
   }, pollMs);
-  return { bench: 'rotation', name: 'mass expiry', kind: 'ours', perSecond: count / (((await fleet.lastLeafMs('token.expired')) - startedAt) / 1_000), note: `${count.toLocaleString('en')} in one second, to the last leaf` };
+  const seconds = ((await fleet.lastLeafMs('token.expired')) - startedAt) / 1_000;
+  say(`  the last leaf after ${seconds.toFixed(1)} s`);
+  return { bench: 'rotation', name: 'mass expiry', kind: 'ours', perSecond: count / seconds, note: `${count.toLocaleString('en')} in one second, to the last leaf` };
 }
 
 const tokenIdSql = `'tok_' || lpad((900000000 + n)::text, 26, '0')`;

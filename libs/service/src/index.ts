@@ -12,6 +12,7 @@ export { createLog, withoutSecrets } from './log.js';
 export { migrate } from './migrate.js';
 export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type ProblemFacts } from './problems.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
+export { inSlices, unhurried } from './unhurried.js';
 export { noticeTable, writeNotice } from './webhooks/notice.store.js';
 export { isPublicAddress, postSigned, type Notice } from './webhooks/post-signed.js';
 export { WebhookDeliveries } from './webhooks/webhook-deliveries.job.js';
