@@ -18,7 +18,7 @@ afterAll(async () => {
 const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
 const metric = async () => Number(/writ_expiries_due\{[^}]*\} (\d+)/.exec(await (await fetch(`${issuer.url}/metrics`)).text())?.[1]);
 
-it('expiry is refused on the second, told when there is room for it, and how much waits is shown (G6, G11)', async () => {
+it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refused on the second, told when there is room for it, and how much waits is shown (G6, G11)', async () => {
   const gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
   const codeOf = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body.code;
   const { tokenId, secret } = await issuing.claimed(issuer, { ttl: 'PT3S' });

@@ -33,7 +33,7 @@ async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'
 }
 
 describe('a rotation', () => {
-  it('keeps the old secret alive until the new one has been used, and then for the grace (G7)', async () => {
+  it('"jobs in flight keep the old key" (cloud-key-rotator#10): ours lives until the new one has been used, and then for the grace (G7)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
     const rotationId = await rotate(tokenId, { deadlineMs: 2_500 });
     const { status, body } = await claim(tokenId, { rotationId });
@@ -84,7 +84,7 @@ describe('a rotation', () => {
     expect(await codeOf(body.secret)).toBe('VALID');
   });
 
-  it('that comes twice, or beside another one, leaves one successor (G7)', async () => {
+  it('"a pending version left behind blocks the next rotation" (aws-secrets-manager-rotation-lambdas#168): the next one makes it room (G7)', async () => {
     const { tokenId } = await issuing.claimed(issuer);
     const first = await rotate(tokenId);
     const second = await rotate(tokenId);
@@ -92,7 +92,7 @@ describe('a rotation', () => {
     expect((await claim(tokenId, { rotationId: second })).status).toBe(201);
   });
 
-  it('whose answers are lost leaves each of a hundred tokens exactly one living successor (G2, G7)', async () => {
+  it('"a lost answer locks the caller out" (gitlab#524639, hydra#1831): of a hundred each token has exactly one living successor (G2, G7)', async () => {
     const requests = Array.from({ length: 100 }, () => issuing.submission());
     await Promise.all(requests.flatMap((request) => [issuing.bench.bus.say('request', 'request.submitted', request), issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request))]));
     const bearer = await issuing.bearer('alice');

@@ -68,7 +68,7 @@ describe('a retired secret', () => {
     expect(await use(fresh)).toBe('VALID');
   });
 
-  it('that a known caller shows stops nobody (G7)', async () => {
+  it('"reuse detection killed good tokens" (gitlab#418238): what a known caller shows stops nobody (G7)', async () => {
     const { tokenId, old, fresh } = await replaced();
     await show(tokenId, old, '198.51.100.99');
     expect(await stateOf(tokenId)).toBe('active');

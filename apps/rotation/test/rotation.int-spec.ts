@@ -111,7 +111,7 @@ describe('the calendar', () => {
     expect(await rows('SELECT 1 FROM token WHERE token_id = ANY($1) AND rotate_at IS NOT NULL', [[unclaimed, free, ended]])).toEqual([]);
   });
 
-  it('tells an expiry once per lead time that fits into the token’s life', async () => {
+  it('"no warning before expiry" (zitadel#6131, kibana#211636, litellm#13579): ours comes once per lead time that fits into the token’s life', async () => {
     const tokenId = await issue({ issuedAt: inSeconds(-40 * day), expiresAt: inSeconds(5 * day) });
     const first = await tap.next('token.expiring', (data) => data.tokenId === tokenId);
     expect(first.envelope.data.leadTime).toBe('P7D');
