@@ -10,7 +10,6 @@ import { follow, type Followed } from './check-log.js';
 import { IssuerConfig } from './config.js';
 import { HeadFile } from './head-file.store.js';
 import { KEYS } from './keys.store.js';
-import { Memory } from './memory.js';
 import { entryOf, type Head, type LogRow } from './state-log.store.js';
 
 const pollMs = 100;
@@ -33,8 +32,8 @@ const followSql = `
 @Injectable()
 export class Replica implements OnModuleInit, OnApplicationShutdown {
   id = '';
-  readonly state = new VerifierState(1);
-  readonly memory: Memory;
+  /** What this replica has read of tokens, and whether it may be believed just now. */
+  readonly state: VerifierState;
   private readonly file: HeadFile;
   // Everything up to here was read and found unchanged.
   private followed?: Followed;
@@ -55,7 +54,7 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     private readonly config: IssuerConfig, private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly health: Health,
     private readonly clock: Clock, @Inject(KEYS) private readonly keys: KeyProvider, @Inject(LOG) private readonly log: Logger,
   ) {
-    this.memory = new Memory(config.cacheTokens);
+    this.state = new VerifierState(config.cacheTokens);
     this.file = new HeadFile(config.stateDir, clock.newId('vrf'));
   }
 
@@ -123,7 +122,6 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     await this.transactions.read((db) => db.query(
       'INSERT INTO verifier (verifier_id, name, lease_ms) VALUES ($1, $2, $3)', [this.id, `issuer ${hostname()}/${process.pid}`, leaseMs],
     ));
-    this.memory.clear();
     this.state.joined({ verifierId: this.id, leaseMs, incarnation: this.incarnation, headSeq: this.headSeq });
     for (const listener of this.listeners) listener();
   }
@@ -160,11 +158,12 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     if (headSeq === followed.seq && !head.head_chain.equals(followed.chain)) return this.stop('the head of the state log is not what was written');
     if (headSeq > followed.seq && entries.length < entriesPerPoll) return this.stop(`entry ${followed.seq + 1} of the state log is missing`);
     const news = entries.map(entryOf);
-    for (const entry of news) this.memory.apply(entry);
     const grant = grantLease(ask, { registered: true, incarnation: head.incarnation, headSeq, databaseTime: head.db_now.toISOString(), entries: news });
     if (typeof grant === 'string') return this.stop(`the state log refuses: ${grant}`);
+    const granted = this.state.granted(grant);
+    if (granted === 'ignored') return; // Its clocks parted meanwhile, so nothing was applied: the next round reads the same again.
     this.followed = followed;
-    if (this.state.granted(grant) === 'behind') this.again = true;
+    if (granted === 'behind') this.again = true;
     if (news.length === 0) return;
     for (const listener of this.listeners) listener();
     await this.persist();
@@ -188,7 +187,7 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   private stop(doubt: string): void {
     this.doubt = doubt;
     this.state.voidLease();
-    this.memory.clear();
+    this.state.cache.clear();
     this.log.error({ doubt }, 'nothing is valid any more until an operator has looked at the state log');
   }
 

@@ -1,11 +1,11 @@
 import type { TokenState } from '@writ/contracts';
-import { Budgets } from '@writ/gateway';
+import { Budgets, TokenCache } from '@writ/gateway';
 import { parse } from '@writ/token';
 import { breakerOpen } from './breaker.js';
 import { maySee, mayStop } from './may-see.js';
 import { nextState, stopKinds } from './next-state.js';
 import { mintFresh } from './secret.store.js';
-import { stateByLog, type LogFacts } from './state-by-log.js';
+import { knownAt, stateByLog, toCache, type KnownToken, type LogFacts } from './state-by-log.js';
 import type { SealedFacts } from './token.row.js';
 import { agentFamily, UsageBook } from './usage-book.js';
 
@@ -30,6 +30,20 @@ describe('a token’s state', () => {
     ['VALID', { retired_seq: '12', minted_seq: '12' }], ['REVOKED', { retired_seq: '13', minted_seq: '12' }], ['REVOKED', { kind: 'suspend' as const, retired_seq: '12' }],
   ])('is %s by the log with %j', (state, more) => {
     expect(stateByLog(log(more), row).state).toBe(state);
+  });
+});
+
+describe('a token in memory', () => {
+  it('is what was read, with its limits, until the log says otherwise', () => {
+    const cache = new TokenCache(2);
+    const right = { owner: 'o', generation: 2, audience: 'a', environment: 'dev', scopes: ['a:read'], expiresAtMs: 5 };
+    const limits = { networks: ['192.0.2.0/24'], ratePerMinute: 7 };
+    const tokens: KnownToken[] = [{ ...right, state: 'VALID', tokenId: 't1' }, { ...right, ...limits, state: 'SUSPENDED', tokenId: 't2' }];
+    for (const [i, token] of tokens.entries()) cache.put(String(i).repeat(32), toCache(token), 1);
+    const known = (i: number) => knownAt(cache, cache.find(String(i).repeat(32)));
+    expect([known(0), known(1)]).toEqual(tokens);
+    cache.apply({ seq: 2, kind: 'revoke', at: '', reasonCode: '', tokenId: 't1' });
+    expect([known(0), known(1)]).toEqual([{ ...tokens[0], state: 'REVOKED' }, tokens[1]]);
   });
 });
 

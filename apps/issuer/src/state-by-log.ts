@@ -1,3 +1,4 @@
+import type { CachedToken, TokenCache } from '@writ/gateway';
 import type { StateKind } from '@writ/token';
 import type { SealedFacts } from './token.row.js';
 
@@ -50,4 +51,15 @@ function codeOf({ kind, retired_seq, minted_seq, owner_epoch_seq, epoch_seq }: L
   // A secret made after the end of one with its number is that one's replacement, not it.
   if (Number(retired_seq ?? 0) > Number(minted_seq)) return 'REVOKED';
   return kind === 'suspend' ? 'SUSPENDED' : 'VALID';
+}
+
+/** A token as memory keeps it: what many have in common is kept once. */
+export function toCache({ state, tokenId, owner, expiresAtMs, ...grant }: KnownToken): CachedToken {
+  return { state, tokenId, owner, expiresAtMs, grant };
+}
+
+/** The token in a slot of memory, whose state the entries of the log have kept up to date. */
+export function knownAt(cache: TokenCache, slot: number): KnownToken {
+  const { generation, audience, environment, scopes, networks, ratePerMinute } = cache.grant(slot) as KnownToken;
+  return { state: cache.state(slot), tokenId: cache.tokenId(slot), owner: cache.owner(slot), generation, audience, environment, scopes, expiresAtMs: cache.expiresAtMs(slot), networks, ratePerMinute };
 }

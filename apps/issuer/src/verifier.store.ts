@@ -6,9 +6,10 @@ import { Limits } from './limits.store.js';
 import type { Question } from './question.js';
 import { Reader, type Reading } from './reader.store.js';
 import { Replica } from './replica.job.js';
-import type { KnownToken } from './state-by-log.js';
+import { knownAt, toCache, type KnownToken } from './state-by-log.js';
 import { Usage } from './usage.store.js';
 
+const nowhere = -1;
 const never = '1970-01-01T00:00:00.000Z';
 
 /** A read that has not begun. */
@@ -46,16 +47,18 @@ export class Verifier {
   /** The clocks are read after the call began, and nothing waits between looking at the lease and answering. */
   private fromMemory(question: Question, gateway: KnownGateway, purpose: Purpose): Verification | undefined {
     const { digest, minSeq } = question;
-    const { state, memory } = this.replica;
+    const { state } = this.replica;
     const mono = performance.now();
     const wall = Date.now();
     if (!state.mayAnswer(mono, wall) || (minSeq !== undefined && minSeq > state.appliedSeq)) return undefined;
-    const known = digest === undefined ? undefined : memory.find(digest);
-    if (digest !== undefined && !known) return undefined;
-    const fresh = { asOf: state.asOf, seq: Math.max(state.appliedSeq, known?.asOf ?? 0), maxStalenessMs: state.stalenessMs(mono, wall) };
-    if (!known) return bare('MALFORMED', fresh);
-    const answer = this.limited(answerTo(known.token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall)), known.token, purpose, mono);
-    this.usage.note(gateway, question, answer, known.token, purpose);
+    const slot = digest === undefined ? nowhere : state.cache.find(digest);
+    if (digest !== undefined && slot === nowhere) return undefined;
+    const fresh = { asOf: state.asOf, seq: state.appliedSeq, maxStalenessMs: state.stalenessMs(mono, wall) };
+    if (slot === nowhere) return bare('MALFORMED', fresh);
+    fresh.seq = Math.max(fresh.seq, state.cache.asOf(slot));
+    const token = knownAt(state.cache, slot);
+    const answer = this.limited(answerTo(token, question, gateway.audiences, fresh, state.databaseNowMs(mono, wall)), token, purpose, mono);
+    this.usage.note(gateway, question, answer, token, purpose);
     return answer;
   }
 
@@ -94,11 +97,7 @@ export class Verifier {
 
   /** Kept only if nothing that concerns it was applied since it was read, and under lease. */
   private remember(digest: string, token: KnownToken, { seq, incarnation }: Reading): void {
-    const { state, memory } = this.replica;
-    const { tokenId, owner, expiresAtMs, audience, environment, scopes } = token;
-    const cached = { state: token.state, tokenId, owner, expiresAtMs, grant: { audience, environment, scopes } };
-    const verdict = state.admit({ digest, token: cached, seq, incarnation }, { mono: performance.now(), wall: Date.now() });
-    if (verdict === 'kept') memory.put(digest, token, Math.max(seq, state.appliedSeq));
+    this.replica.state.admit({ digest, token: toCache(token), seq, incarnation }, { mono: performance.now(), wall: Date.now() });
   }
 
   /**

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createGateway, type Gateway } from '@writ/gateway';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
+import { Replica } from '../src/replica.job.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -101,6 +102,20 @@ describe('a fleet of verifiers', () => {
     // Whoever was waited for in vain has to register anew, and is not waited for again.
     const left = await issuing.bench.database('issuer').query(`SELECT 1 FROM verifier WHERE name = 'child' AND retired_at IS NULL AND verifier_id = $1`, [receipt?.verifierId]);
     expect(left).toEqual([]);
+  });
+
+  it('goes on answering from memory after the clock of a replica was stepped while it read news', async () => {
+    const { state } = (issuers[0] as Service).app.get(Replica);
+    let isStepping = true;
+    const stepping = (async () => {
+      for (; isStepping; await new Promise((resolve) => setImmediate(resolve))) state.voidLease(); // What a call does that finds the clocks apart.
+    })();
+    const [before] = await issuing.bench.database('issuer').query<{ seq: string }>('SELECT seq FROM state_head');
+    await issuing.issued();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    isStepping = false;
+    await stepping;
+    await until(() => state.appliedSeq > Number(before?.seq) && state.mayAnswer(performance.now(), Date.now()), 'the lease', 3_000);
   });
 
   it('hears a suspension lifted', async () => {
