@@ -11,6 +11,11 @@ const atOnce = 200;
 type Approved = readonly [RequestSubmitted, RequestApproved];
 const policyDigest = `sha256:${'1'.repeat(64)}` as never;
 
+/** The bounds on memory that every service is started with. */
+export async function nodeFlags(): Promise<string[]> {
+  return ((await import(new URL('../../../scripts/platform/services.mjs', import.meta.url).href)) as { nodeFlags: string[] }).nodeFlags;
+}
+
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
