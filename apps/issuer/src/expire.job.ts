@@ -3,11 +3,10 @@ import { Gauge } from 'prom-client';
 import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
-import { Stops } from './stop.store.js';
-import type { TokenRow } from './token.row.js';
+import { Stops, type Stoppable } from './stop.store.js';
 
 const everyMs = 500;
-const slice = 500;
+const slice = 250;
 const mostCounted = 10_001;
 
 /**
@@ -33,8 +32,8 @@ export class ExpireJob implements OnModuleInit {
   private async round(): Promise<boolean> {
     if (!this.health.hasRoom(this.config.outboxLimit)) return false;
     const ended = await this.transactions.run(async (tx) => {
-      const due = await tx.db.query<TokenRow & { over: boolean }>(
-        `SELECT *, expires_at <= now() AS over FROM token WHERE state IN ('issued', 'active', 'suspended') AND ends_at <= now()
+      const due = await tx.db.query<Stoppable & { over: boolean }>(
+        `SELECT token_id, request_id, state, version, claimed_at, expires_at <= now() AS over FROM token WHERE state IN ('issued', 'active', 'suspended') AND ends_at <= now()
          ORDER BY ends_at LIMIT ${slice} FOR UPDATE SKIP LOCKED`,
       );
       const by = { kind: 'issuer' } as const;

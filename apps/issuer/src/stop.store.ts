@@ -12,8 +12,11 @@ export interface Stop {
   reason?: string;
 }
 
+/** What stopping needs of a token: a million that end at once are read no wider than this. */
+export type Stoppable = Pick<TokenRow, 'token_id' | 'request_id' | 'state' | 'version' | 'claimed_at'>;
+
 export interface Stopped {
-  token: TokenRow;
+  token: Stoppable;
   state: TokenState;
   seq: number;
 }
@@ -32,7 +35,7 @@ export class Stops {
   }
 
   /** Changes the tokens whose state allows it. They must be locked. @returns those that changed */
-  async apply(tx: Tx<'issuer'>, tokens: readonly TokenRow[], stop: Stop): Promise<Stopped[]> {
+  async apply(tx: Tx<'issuer'>, tokens: readonly Stoppable[], stop: Stop): Promise<Stopped[]> {
     const changing = tokens.flatMap((token) => {
       const state = nextState(token.state, stop.kind, token.claimed_at !== null);
       return state ? [{ token, state }] : [];
