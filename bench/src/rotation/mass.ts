@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CampaignAnswer, ServiceName } from '@writ/contracts';
-import { Meter } from '../process-cost.js';
+import { Meter, type Cost } from '../process-cost.js';
 import type { BenchOptions, Row } from '../row.js';
 import { Fleet } from './fleet.js';
 import { Probe } from './probe.js';
@@ -52,10 +52,15 @@ async function rotateAll(fleet: Fleet, say: BenchOptions['say']): Promise<Row> {
   }, pollMs);
   await fleet.until('the last leaf', async () => (await fleet.leaves('token.rotated')) >= leavesBefore + count);
   const seconds = ((await fleet.lastLeafMs('token.rotated')) - startedAt) / 1_000;
-  const costs = meter.read();
-  for (const [name, { cpuUs }] of costs) say(`  ${name.padEnd(10)} ${Math.round(cpuUs / count).toString().padStart(5)} µs of CPU a rotation`);
+  const costs = costsOf(meter, count, 'a rotation', say);
   const cpuUsPerOp = ['rotation', 'issuer', 'audit'].reduce((sum, name) => sum + (costs.get(name)?.cpuUs ?? 0), 0) / count;
   return { bench: 'rotation', name: 'rotate, whole way', kind: 'ours', perSecond: count / seconds, cpuUsPerOp, note: 'order, new sealed secret, old one dead, leaves; CPU of rotation, issuer and audit' };
+}
+
+function costsOf(meter: Meter, count: number, each: string, say: BenchOptions['say']): Map<string, Cost> {
+  const costs = meter.read();
+  for (const [name, { cpuUs, rssMb }] of costs) say(`  ${name.padEnd(10)} ${Math.round(cpuUs / count).toString().padStart(5)} µs of CPU ${each}, ${Math.round(rssMb).toString().padStart(4)} MB`);
+  return costs;
 }
 
 /** Copies one token so often in every service's database; they all end at the same moment. Nothing but time is simulated. */
@@ -63,15 +68,18 @@ async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], 
   say(`${count} tokens that expire in one second`);
   const endsAt = new Date(Date.now() + 20_000 + count / 5).toISOString();
   const ends = { expires_at: `'${endsAt}'` };
-  await copy(fleet, 'issuer', 'token', count, { ...ends, request_id: requestIdSql, ends_at: `'${endsAt}'` });
-  await copy(fleet, 'rotation', 'token', count, { ...ends, notice_at: 'NULL', rotate_at: 'NULL' });
-  await copy(fleet, 'monitor', 'token', count, ends);
-  await copy(fleet, 'request', 'request', count, { request_id: requestIdSql, submission_key: `'copy/' || n`, submission_id: `'copy-' || n` });
+  await Promise.all([
+    copy(fleet, 'issuer', 'token', count, { ...ends, request_id: requestIdSql, ends_at: `'${endsAt}'` }),
+    copy(fleet, 'rotation', 'token', count, { ...ends, notice_at: 'NULL', rotate_at: 'NULL' }),
+    copy(fleet, 'monitor', 'token', count, ends),
+    copy(fleet, 'request', 'request', count, { request_id: requestIdSql, submission_key: `'copy/' || n`, submission_id: `'copy-' || n` }),
+  ]);
   await fleet.platform.analyze();
   const lateMs = Date.now() - Date.parse(endsAt);
   if (lateMs > 0) throw new Error(`The copies were ready ${lateMs} ms too late.`);
   await sleep(-lateMs);
   begun();
+  const meter = new Meter(fleet.platform.pids);
   const startedAt = Date.now();
   const sizeBefore = await fleet.logSize();
   let shownAt = 0;
@@ -84,6 +92,7 @@ async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], 
     return grown >= count && (await fleet.leaves('token.expired')) >= count;
   }, pollMs);
   const seconds = ((await fleet.lastLeafMs('token.expired')) - startedAt) / 1_000;
+  costsOf(meter, count, 'an expiry', say);
   say(`  the last leaf after ${seconds.toFixed(1)} s`);
   return { bench: 'rotation', name: 'mass expiry', kind: 'ours', perSecond: count / seconds, note: `${count.toLocaleString('en')} in one second, to the last leaf` };
 }
@@ -94,7 +103,7 @@ const requestIdSql = `'req_' || lpad((900000000 + n)::text, 26, '0')`;
 /** Copies one row of a table, with other values in some columns. */
 async function copy(fleet: Fleet, service: ServiceName, table: string, count: number, changed: Record<string, string>): Promise<void> {
   const columns = (await fleet.sql<{ name: string }>(service, `SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND is_generated = 'NEVER'`, [table])).map(({ name }) => name);
-  const others = Object.entries({ token_id: tokenIdSql, ...changed }).map(([name, value]) => `'${name}', ${value}`).join(', ');
-  await fleet.sql(service, `INSERT INTO ${table} (${columns.join()}) SELECT ${columns.map((name) => `c.${name}`).join()}
-    FROM ${table} t, generate_series(1, ${count}) n, LATERAL jsonb_populate_record(t, jsonb_build_object(${others})) c WHERE t.ctid = (SELECT ctid FROM ${table} LIMIT 1)`);
+  const values: Record<string, string> = { token_id: tokenIdSql, ...changed };
+  await fleet.sql(service, `INSERT INTO ${table} (${columns.join()}) SELECT ${columns.map((name) => values[name] ?? `t.${name}`).join()}
+    FROM (SELECT * FROM ${table} LIMIT 1) t, generate_series(1, ${count}) n`);
 }
