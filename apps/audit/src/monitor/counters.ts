@@ -1,18 +1,24 @@
 import type { Leaf } from '../entries/leaf.js';
 import type { Finding } from './finding.js';
 
+/** Numbers that were passed over, and when that showed, in milliseconds. */
+interface Missing {
+  from: bigint;
+  to: bigint;
+  sinceMs: number;
+}
+
 interface Producer {
-  /** The lowest number that was not seen yet. */
+  /** One more than the highest number that was seen. */
   next: bigint;
-  /** Numbers seen beyond it. */
-  ahead: Set<bigint>;
-  /** When something was first seen beyond it, in milliseconds. */
-  waitingSince?: number;
+  /** What was not seen below it, lowest first. */
+  missing: Missing[];
 }
 
 /**
  * Follows the producers' gap-free numbers. Events overtake one another on their way, so a missing number counts only
- * after `graceMs`. An event that was deleted before it was recorded leaves its number missing for ever.
+ * after `graceMs`. An event that was deleted before it was recorded leaves its number missing for ever; what is kept of
+ * a producer grows with its gaps, not with what it says after them.
  */
 export class Counters {
   private readonly producers = new Map<string, Producer>();
@@ -23,20 +29,25 @@ export class Counters {
     if (src === undefined || n === undefined || !/^\d{1,19}$/.test(n)) return;
     const number = BigInt(n);
     let producer = this.producers.get(src);
-    if (!producer) this.producers.set(src, (producer = { next: 1n, ahead: new Set() }));
-    if (number < producer.next) return;
-    producer.ahead.add(number);
-    const before = producer.next;
-    while (producer.ahead.delete(producer.next)) producer.next += 1n;
-    if (producer.ahead.size === 0) producer.waitingSince = undefined;
-    else if (producer.next !== before || producer.waitingSince === undefined) producer.waitingSince = nowMs;
+    if (!producer) this.producers.set(src, (producer = { next: 1n, missing: [] }));
+    if (number < producer.next) return found(producer.missing, number);
+    if (number > producer.next) producer.missing.push({ from: producer.next, to: number - 1n, sinceMs: nowMs });
+    producer.next = number + 1n;
   }
 
-  /** The gaps that are too old to be late. */
+  /** The lowest gap of each producer that is too old to be late. */
   gaps(nowMs: number): Finding[] {
-    return [...this.producers].flatMap(([src, { next, ahead, waitingSince }]) => {
-      if (waitingSince === undefined || nowMs - waitingSince < this.graceMs) return [];
-      return [{ code: 'counter-gap' as const, detail: `${src} said number ${next}, which was never recorded; ${ahead.size} later ones were.` }];
+    return [...this.producers].flatMap(([src, { missing: [first] }]) => {
+      if (!first || nowMs - first.sinceMs < this.graceMs) return [];
+      return [{ code: 'counter-gap' as const, detail: `${src} said number ${first.from}, which was never recorded, though later ones were.` }];
     });
   }
+}
+
+function found(missing: Missing[], number: bigint): void {
+  const at = missing.findIndex(({ from, to }) => from <= number && number <= to);
+  const range = missing[at];
+  if (!range) return;
+  const left = [{ ...range, to: number - 1n }, { ...range, from: number + 1n }].filter(({ from, to }) => from <= to);
+  missing.splice(at, 1, ...left);
 }

@@ -23,6 +23,7 @@ const entriesPerFollow = 4 * tileWidth;
 const tokensAtOnce = 1_000;
 /** More tokens than this wait for the patrol, which checks those of every entry it passes. */
 const mostActiveTokens = 50_000;
+const mostFindings = 1_000;
 const silentAfterMs = 180_000;
 
 /**
@@ -71,7 +72,7 @@ export class MonitorJob implements OnModuleInit {
     const end = Math.min(published.size, this.patrolled + entriesPerPatrol);
     const found = await this.compare(db, logId, this.patrolled, end, published);
     this.findings.add('patrol', found);
-    this.patrolFindings.push(...found);
+    if (this.patrolFindings.length < mostFindings) this.patrolFindings.push(...found); // Each was said; a few are shown.
     this.patrolled = end;
     const now = this.clock.now().getTime();
     this.restingUntil = now + restPerWork * (now - startedAt);

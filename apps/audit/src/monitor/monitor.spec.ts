@@ -28,6 +28,17 @@ describe('a producer’s numbers', () => {
     }));
   });
 
+  it('say a gap in the same words however much comes after it, and no more when it is closed', () => {
+    const counters = new Counters(10);
+    counters.take(numbered(2), 0);
+    const first = counters.gaps(20);
+    expect(first).toHaveLength(1);
+    for (let n = 3; n <= 10_000; n += 1) counters.take(numbered(n), n);
+    expect(counters.gaps(20_000)).toEqual(first);
+    counters.take(numbered(1), 20_001);
+    expect(counters.gaps(40_000)).toEqual([]);
+  });
+
   it('are counted for each producer by itself, and not twice', () => {
     const counters = new Counters(0);
     for (const n of [1, 1, 2]) counters.take(numbered(n), 0);
