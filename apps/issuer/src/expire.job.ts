@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { Transactions } from '@writ/messaging';
-import { Health, Jobs } from '@writ/service';
+import { Courtesy, Health, Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Stops, type Stoppable } from './stop.store.js';
 
@@ -15,6 +15,8 @@ const mostCounted = 10_001;
  */
 @Injectable()
 export class ExpireJob implements OnModuleInit {
+  private readonly courtesy = new Courtesy();
+
   constructor(
     private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly health: Health,
     private readonly config: IssuerConfig,
@@ -31,7 +33,7 @@ export class ExpireJob implements OnModuleInit {
   /** @returns whether there is more; replicas share the work, and what is not due costs nothing */
   private async round(): Promise<boolean> {
     if (!this.health.hasRoom(this.config.outboxLimit)) return false;
-    const ended = await this.transactions.run(async (tx) => {
+    const ended = await this.courtesy.piece(() => this.transactions.run(async (tx) => {
       const due = await tx.db.query<Stoppable & { over: boolean }>(
         `SELECT token_id, request_id, state, version, claimed_at, expires_at <= now() AS over FROM token WHERE state IN ('issued', 'active', 'suspended') AND ends_at <= now()
          ORDER BY ends_at LIMIT ${slice} FOR UPDATE SKIP LOCKED`,
@@ -40,7 +42,7 @@ export class ExpireJob implements OnModuleInit {
       await this.stops.apply(tx, due.filter(({ over }) => over), { kind: 'expire', by, code: 'expired' });
       await this.stops.apply(tx, due.filter(({ over }) => !over), { kind: 'expire', by, code: 'unclaimed' });
       return due.length;
-    });
+    }));
     if (ended < slice) return false;
     await this.health.measure(); // Between two measures of its own a whole second of these would pass.
     return true;

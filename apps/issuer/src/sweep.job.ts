@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Transactions } from '@writ/messaging';
-import { Health, Jobs } from '@writ/service';
+import { Courtesy, Health, Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Stops } from './stop.store.js';
 import type { TokenRow } from './token.row.js';
@@ -14,6 +14,8 @@ const slice = 500;
  */
 @Injectable()
 export class SweepJob implements OnModuleInit {
+  private readonly courtesy = new Courtesy();
+
   constructor(
     private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly health: Health,
     private readonly config: IssuerConfig,
@@ -26,7 +28,7 @@ export class SweepJob implements OnModuleInit {
   /** One replica at a time, one epoch after the other. */
   private async round(): Promise<boolean> {
     if (!this.health.hasRoom(this.config.outboxLimit)) return false;
-    return this.transactions.run(async (tx) => {
+    return this.courtesy.piece(() => this.transactions.run(async (tx) => {
       const [swept] = await tx.db.query<{ seq: string }>('SELECT seq FROM epoch_swept FOR UPDATE SKIP LOCKED');
       if (!swept) return false;
       const [epoch] = await tx.db.query<{ seq: string; owner_id: string | null; reason_code: string }>(
@@ -41,6 +43,6 @@ export class SweepJob implements OnModuleInit {
       await this.stops.apply(tx, tokens, { kind: 'revoke', by, code: epoch.reason_code });
       if (tokens.length < slice) await tx.db.query('UPDATE epoch_swept SET seq = $1', [epoch.seq]);
       return true;
-    });
+    }));
   }
 }

@@ -4,6 +4,7 @@ export {
 } from './caller.js';
 export { Clock } from './clock.js';
 export { ConfigurationError, FromJson, IsAddress, readConfig, roles, ServiceConfig, variableOf, type Role } from './config.js';
+export { Courtesy } from './courtesy.js';
 export { Health, type Check } from './health.js';
 export { NoReplay } from './idempotency.js';
 export { Jobs } from './jobs.js';

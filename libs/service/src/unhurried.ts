@@ -16,14 +16,14 @@ export async function* unhurried<Item>(items: Iterable<Item>): AsyncGenerator<It
 }
 
 /**
- * Makes a function of costly work that many ask for at once: what comes in one turn of the event loop is gone over
+ * Makes a function of costly work that many ask for at once: what comes in one turn of the event loop is begun
  * {@link unhurried}, in its order, and answered all together, so that what follows is gathered as if nothing had come between.
  */
 export function inSlices<In, Out>(work: (item: In) => Out | Promise<Out>): (item: In) => Promise<Out> {
   const loader = new DataLoader<In, Out>(async (items) => {
-    const results: (Out | Error)[] = [];
-    for await (const item of unhurried(items)) results.push(await outcomeOf(work, item));
-    return results;
+    const begun: Promise<Out | Error>[] = [];
+    for await (const item of unhurried(items)) begun.push(outcomeOf(work, item));
+    return Promise.all(begun);
   }, { cache: false });
   return (item) => loader.load(item);
 }
