@@ -34,6 +34,14 @@ export function lockNextTokens(db: Db, { cause, reached, filter: { owner, team, 
   );
 }
 
+/** Rotations of the campaign that the issuer has not begun. Orders that it leaves unanswered hold nothing up for long. */
+export async function unanswered(db: Db, { campaign_id }: CampaignRow): Promise<number> {
+  const [row] = await db.query<{ n: string }>(
+    `SELECT count(*) AS n FROM rotation WHERE campaign_id = $1 AND state = 'due' AND started_at > now() - interval '10 seconds'`, [campaign_id],
+  );
+  return Number(row?.n);
+}
+
 export async function campaignById(db: Db, id: string): Promise<CampaignAnswer | undefined> {
   const [row] = await db.query<CampaignRow>('SELECT * FROM campaign WHERE campaign_id = $1', [id]);
   if (!row) return undefined;

@@ -1,15 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import { Transactions, type Tx } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
-import { lockNextTokens, lockUnspread, type CampaignRow } from './campaign.store.js';
+import { lockNextTokens, lockUnspread, unanswered, type CampaignRow } from './campaign.store.js';
 import { RotationConfig } from './config.js';
 import { openRotation } from './rotation.store.js';
 import { TokenLife } from './token-life.js';
 import type { TokenRow } from './token.store.js';
 
 /**
- * Works off mass rotations in slices: each commits how far it came, and waits while too much is still to be published,
- * so that verification and everything else goes on beside it.
+ * Works off mass rotations in slices: each commits how far it came, and waits while too much is still to be published or
+ * to be answered by the issuer, so that verification goes on beside it and whatever else the issuer hears is soon its turn.
  */
 @Injectable()
 export class CampaignsJob {
@@ -24,7 +24,7 @@ export class CampaignsJob {
     if (!this.health.hasRoom(this.config.outboxLimit)) return false;
     return this.transactions.run(async (tx) => {
       const campaign = await lockUnspread(tx.db);
-      if (!campaign) return false;
+      if (!campaign || (await unanswered(tx.db, campaign)) > 2 * this.config.dueBatch) return false;
       const tokens = await lockNextTokens(tx.db, campaign, this.config.dueBatch);
       const begun = await this.begin(tx, campaign, tokens);
       const last = tokens.at(-1);

@@ -354,7 +354,7 @@ describe('a rotation asked for right after the claim', () => {
 describe('a mass rotation', () => {
   it('starts each token that fits once, slice by slice, and shows how far it is (G2, G11)', async () => {
     const resource = `mass-${process.pid}`;
-    const ids = await Promise.all(Array.from({ length: 25 }, () => issued({ resource })));
+    const ids = await Promise.all(Array.from({ length: 45 }, () => issued({ resource })));
     const [other, ended, rotating] = [await issued(), ids[0]!, ids[1]!];
     await change('token.revoked', ended, 1);
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND ended_at IS NOT NULL', [ended])).length === 1, 'the end');
@@ -362,16 +362,22 @@ describe('a mass rotation', () => {
     expect((await call('POST', '/v1/campaigns', 'owner', { cause: 'emergency', reason: 'x', resource })).status).toBe(403);
     expect((await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'x' })).body.code).toBe('invalid-body');
     const { body: { campaignId } } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
+    const campaign = async () => (await call('GET', `/v1/campaigns/${campaignId}`, 'admin')).body;
+    await until(async () => (await campaign()).seen === 30, 'three slices');
+    await sleep(300);
+    expect(await campaign()).toMatchObject({ seen: 30, rotations: { due: 30 } }); // The issuer is given no more before it has answered.
+    const begun = await rows('SELECT token_id, rotation_id FROM rotation WHERE campaign_id = $1', [campaignId]);
+    await Promise.all(begun.map(({ token_id, rotation_id }) => rotated(token_id as TokenId, rotation_id as RotationId, 'claimable')));
     const done = await until(async () => {
-      const { body } = await call('GET', `/v1/campaigns/${campaignId}`, 'admin');
+      const body = await campaign();
       return body.spreadAt !== undefined && body;
     }, 'all to be looked at');
-    expect(done).toMatchObject({ cause: 'emergency', seen: 24, skipped: 0, rotations: { due: 24 } });
+    expect(done).toMatchObject({ cause: 'emergency', seen: 44, skipped: 0, rotations: { claimable: 30, due: 14 } });
     expect(await stateOf(before)).toBe('stopped');
     expect(await rows('SELECT 1 FROM rotation WHERE token_id = ANY($1)', [[other, ended]])).toEqual([]);
-    await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.cause === 'emergency' && ids.includes(data.tokenId as TokenId)).length === 24, 'all events');
+    await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.cause === 'emergency' && ids.includes(data.tokenId as TokenId)).length === 44, 'all events');
     const { body: again } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
     await until(async () => (await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body.spreadAt !== undefined, 'the second');
-    expect((await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body).toMatchObject({ seen: 24, skipped: 24, rotations: {} });
+    expect((await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body).toMatchObject({ seen: 44, skipped: 44, rotations: {} });
   });
 });
