@@ -22,7 +22,7 @@ const checks = ['lint', 'types'];
 const special = {
   /** The tests that repeat a crash or a guess until luck has no part in it; hours, so not for every change. */
   soak: {
-    suites: ['e2e/crash', 'e2e/rotation', 'apps/signer', 'apps/audit/test/kills', 'libs/policy', 'libs/gateway', 'apps/issuer/test/race'],
+    suites: ['e2e/crash', 'e2e/rotation', 'e2e/skew', 'apps/signer', 'apps/audit/test/kills', 'libs/policy', 'libs/gateway', 'apps/issuer/test/race'],
     env: { WRIT_SOAK: '1', WRIT_SOAK_ROUNDS: '50', WRIT_SOAK_KILLS: '1000', WRIT_ROTATION_MINUTES: '10' },
   },
   /** Every end-to-end test on a platform that speaks TLS alone. */
