@@ -6,6 +6,8 @@ import { rules, type Rule, type Things } from './rules.js';
 
 let things: Things;
 let credentials: Awaited<ReturnType<typeof callers>>;
+/** Every receipt that any route gave, and which. */
+const given = new Map<string, string>();
 
 /** Everything through the doors that its owner would use. */
 async function makeThings(): Promise<Things> {
@@ -74,6 +76,7 @@ describe.each(serviceNames)('%s', (service) => {
       const wanted = expected(rule, caller);
       const fits = wanted === 'in' ? rule.allowed?.includes(status) ?? (rule.who === 'anyone' || ![401, 403, 404].includes(status)) : status === wanted || (rule.others === undefined && wanted === 403 && status === 404);
       if (!fits || status >= 500) wrong.push(`${caller}: ${status} instead of ${wanted}: ${text.slice(0, 200)}`);
+      for (const receipt of headers.get('x-audit-receipt')?.split(', ') ?? []) given.set(receipt, route);
       if (status >= 200 && status < 300 && promised.has(route) && !headers.get('x-audit-receipt')?.startsWith('evt_')) wrong.push(`${caller}: ${status} without a receipt`);
       if (status === 401 && route !== 'POST /v1/leaks' && !headers.has('www-authenticate')) wrong.push(`${caller}: 401 without a challenge`);
     }
@@ -127,6 +130,18 @@ describe('what is changed by hand', () => {
     for (const service of serviceNames) {
       expect([...await promisingReceipts(service)].sort()).toEqual(changing(service).filter((route) => !silent.has(route)).sort());
     }
+  });
+
+  it('leads from every receipt that a route gave to an entry in the log (G8)', async () => {
+    expect(given.size).toBeGreaterThan(0);
+    const missing = new Map(given);
+    await until('the entries', async () => {
+      await Promise.all([...missing.keys()].map(async (event) => {
+        if ((await as('auditor').audit.get<{ items: object[] }>('/v1/entries', { query: { event } })).items.length > 0) missing.delete(event);
+      }));
+      return missing.size === 0;
+    }).catch(() => undefined);
+    expect([...missing.values()]).toEqual([]);
   });
 
   it.each<[keyof typeof rules, string, () => unknown]>([

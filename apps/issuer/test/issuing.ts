@@ -4,7 +4,7 @@ import {
   type RotationDue, type RotationSteered, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
-import { TestBench } from '@writ/testing';
+import { TestBench, type Tap } from '@writ/testing';
 import { IssuerConfig } from '../src/config.js';
 import { IssuerModule } from '../src/issuer.module.js';
 import * as migrations from '../src/migrations/index.js';
@@ -35,6 +35,7 @@ export interface Vote {
 /** Starts issuers and speaks to them as the other services do. */
 export class Issuing {
   private readonly started: Service[] = [];
+  private tap?: Promise<Tap>;
   gateway = '';
 
   private constructor(readonly bench: TestBench) {}
@@ -89,7 +90,8 @@ export class Issuing {
 
   /** A token that its requester may claim. */
   async issued(asked: Asked = {}, grant: Partial<Grant> = {}): Promise<{ tokenId: string; request: RequestSubmitted }> {
-    const tap = await this.bench.bus.tap();
+    this.tap ??= this.bench.bus.tap();
+    const tap = await this.tap;
     const request = this.submission(asked);
     await this.bench.bus.say('request', 'request.submitted', request);
     await this.bench.bus.say('policy', 'request.approved', this.approval(request, grant));
