@@ -1,10 +1,10 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import {
-  PolicySetBody, type ActivationAnswer, type ActivePolicySet, type Digest, type Loosened, type PolicyCheck, type PolicySetAnswer,
+  digestOf, PolicySetBody, type ActivationAnswer, type ActivePolicySet, type Digest, type Loosened, type PolicyCheck, type PolicySetAnswer,
 } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { digestOf, engine, responseOf, type PolicyFiles } from '@writ/policy';
+import { engine, responseOf, type PolicyFiles } from '@writ/policy';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, ChangesNothing, conflict, notFound, principalOf, type Caller } from '@writ/service';
 import { Activations } from './activations.store.js';
 import { pageOf } from './page.js';

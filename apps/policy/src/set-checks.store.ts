@@ -1,6 +1,7 @@
+import { digestOf } from '@writ/contracts';
 import { Injectable } from '@nestjs/common';
 import type { Loosened, PolicyCheck } from '@writ/contracts';
-import { checkOnThread, compareOnThread, digestOf, type PolicyFiles } from '@writ/policy';
+import { checkOnThread, compareOnThread, type PolicyFiles } from '@writ/policy';
 import { later } from '@writ/service';
 
 const mostRunning = 2;

@@ -1,5 +1,6 @@
 import type { AcceptedRequest, DecisionClaims, RequestId, TokenId } from '@writ/contracts';
-import { digestOf, type CanonicalFacts, type Decision } from '@writ/policy';
+import { digestOf } from '@writ/contracts';
+import type { CanonicalFacts, Decision } from '@writ/policy';
 import { approvedBy, isShrinking, type Approved } from './shrink.js';
 
 const iss = 'https://id.example';

@@ -1,6 +1,6 @@
 import type { AcceptedRequest, DecisionClaims, RequestClaims } from '@writ/contracts';
-import { durationSeconds } from '@writ/contracts';
-import { digestOf, type CanonicalFacts, type Decision } from '@writ/policy';
+import { digestOf, durationSeconds } from '@writ/contracts';
+import type { CanonicalFacts, Decision } from '@writ/policy';
 
 /** What was approved for the token that a request replaces. */
 export interface Approved {

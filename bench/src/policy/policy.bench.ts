@@ -1,5 +1,6 @@
+import { canonicalJson } from '@writ/contracts';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import { canonicalFacts, canonicalJson, createDecider, simulateOnThread, type Decider, type PolicyFacts } from '@writ/policy';
+import { canonicalFacts, createDecider, simulateOnThread, type Decider, type PolicyFacts } from '@writ/policy';
 import { quantile, withRatios, type BenchOptions, type Row } from '../row.js';
 import { ask, prepare, questionsOf } from './bare.js';
 import { draftOf, fiftyRules, loaded, requests } from './sets.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { anyone, load, readInDev, runs, sampleFacts, sampleFiles, smallFiles } from '../test/sets.js';
-import { canonicalJson, digestOf } from './canonical.js';
+import { canonicalJson, digestOf } from '@writ/contracts/canonical';
 import { combine } from './combine.js';
 import { decide } from './decide.js';
 import { engine } from './engine.js';

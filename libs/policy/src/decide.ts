@@ -1,4 +1,4 @@
-import { canonicalJson, digestOfText } from './canonical.js';
+import { canonicalJson, digestOfText } from '@writ/contracts/canonical';
 import { combine } from './combine.js';
 import type { Verdict } from './combine.js';
 import type { Decision } from './decision.js';

@@ -1,5 +1,6 @@
-import type { Json } from './canonical.js';
 import type { Catalog, Resource } from './catalog.js';
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined };
 
 export const trustLevels = ['normal', 'watched', 'distrusted'] as const;
 /** What the monitor thinks of a requester: nothing special, worth a look, or caught (a honeytoken, a leak). */

@@ -1,6 +1,5 @@
 export { alwaysAsserted, analyse } from './analysis.js';
 export type { Analysis, AssertionResult } from './analysis.js';
-export { canonicalJson, digestOf } from './canonical.js';
 export type { Assertion, Expectation, GoldenCase } from './cases.js';
 export { sensitivities, tiers } from './catalog.js';
 export type { Catalog, Group, KnownRequester, Resource, Sensitivity, Tier } from './catalog.js';
@@ -11,7 +10,7 @@ export { checkOnThread, createDecider, simulateOnThread } from './decider.js';
 export type { Decider, DeciderOptions, SimulationInput } from './decider.js';
 export { decisionCodes, outcomes } from './decision.js';
 export type { Change, Decision, DecisionCode, Nearest, Outcome } from './decision.js';
-export { durationInWords, formatDuration, parseDuration } from './duration.js';
+export { durationInWords, parseDuration } from './duration.js';
 export { engine } from './engine.js';
 export type { Answer, EngineFinding, EngineRule, EngineRules, PolicyEngine } from './engine.js';
 export { explain } from './explain.js';

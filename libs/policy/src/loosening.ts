@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical.js';
+import { canonicalJson } from '@writ/contracts/canonical';
 import type { CanonicalFacts } from './facts.js';
 import { boundariesOf, points, sizeOf } from './grid.js';
 import { maxPoints } from './analysis.js';

@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical.js';
+import { canonicalJson } from '@writ/contracts/canonical';
 import { canonicalFacts, malformed } from './facts.js';
 import type { PolicyFacts } from './facts.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { anyone, load, runs, sampleFacts, sampleFiles, smallFiles } from '../test/sets.js';
-import { canonicalJson } from './canonical.js';
+import { canonicalJson } from '@writ/contracts/canonical';
 import { decide, decideCanonical, wouldApprove } from './decide.js';
 import { canonicalFacts } from './facts.js';
 import type { CanonicalFacts } from './facts.js';

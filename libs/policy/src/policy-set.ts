@@ -1,5 +1,5 @@
 import type { ResponseRule } from '@writ/contracts';
-import { digestOf } from './canonical.js';
+import { digestOf } from '@writ/contracts/canonical';
 import { readCases } from './cases.js';
 import type { Assertion, GoldenCase } from './cases.js';
 import { readCatalog } from './catalog.js';

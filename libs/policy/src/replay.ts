@@ -1,5 +1,5 @@
-import { canonicalJson } from './canonical.js';
-import type { Json } from './canonical.js';
+import { canonicalJson } from '@writ/contracts/canonical';
+import type { Json } from './facts.js';
 import { decideCanonical } from './decide.js';
 import type { Decision } from './decision.js';
 import { engine } from './engine.js';
