@@ -100,8 +100,8 @@ export class Upstream {
 }
 
 /** The processes of the platform under test, by name: `issuer`, `issuer-2` and so on. */
-export function processes(): { name: string; pid: number }[] {
-  return (JSON.parse(readFileSync(need('WRIT_PLATFORM_STATE'), 'utf8')) as { processes: { name: string; pid: number }[] }).processes;
+export function processes(): { name: string; pid: number; url: string }[] {
+  return (JSON.parse(readFileSync(need('WRIT_PLATFORM_STATE'), 'utf8')) as { processes: { name: string; pid: number; url: string }[] }).processes;
 }
 
 /** Every entry of the audit log of one type. */

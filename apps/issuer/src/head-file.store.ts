@@ -17,9 +17,10 @@ export class HeadFile {
     this.file = join(dir, `head.${replica}.json`);
   }
 
-  /** Every head that a replica has left here. */
+  /** Every head that a replica has left here. One that goes meanwhile is covered by another's, perhaps a new one: begun anew. */
   all(): Head[] {
-    return this.names().map((name) => readHead(join(this.dir, name)));
+    const heads = this.names().map((name) => readHead(join(this.dir, name)));
+    return heads.every((head) => head !== undefined) ? heads : this.all();
   }
 
   /** Crash-safe: the old head stands until the new one is on disk. */
@@ -45,8 +46,8 @@ export class HeadFile {
   async tidy(covered: Head): Promise<void> {
     for (const name of this.names()) {
       if (name === `head.${this.replica}.json`) continue;
-      const { incarnation, seq } = readHead(join(this.dir, name));
-      if (incarnation === covered.incarnation && seq <= covered.seq) await unlink(join(this.dir, name)).catch(() => undefined);
+      const head = readHead(join(this.dir, name));
+      if (head && head.incarnation === covered.incarnation && head.seq <= covered.seq) await unlink(join(this.dir, name)).catch(() => undefined);
     }
   }
 
@@ -55,7 +56,13 @@ export class HeadFile {
   }
 }
 
-function readHead(file: string): Head {
-  const { incarnation, seq, chain } = JSON.parse(readFileSync(file, 'utf8')) as { incarnation: string; seq: number; chain: string };
-  return { incarnation, seq, chain: Buffer.from(chain, 'base64') };
+/** @returns undefined where another replica removed it just now */
+function readHead(file: string): Head | undefined {
+  try {
+    const { incarnation, seq, chain } = JSON.parse(readFileSync(file, 'utf8')) as { incarnation: string; seq: number; chain: string };
+    return { incarnation, seq, chain: Buffer.from(chain, 'base64') };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -104,11 +104,13 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
 
   /** Begins at the head, if the database still holds everything that was seen of it before. */
   private async start(): Promise<void> {
+    // Read first: another replica may see and record newer entries at any time, and the database then holds them too.
+    const seen = this.file.all();
     const [head] = await this.transactions.read((db) => db.query<{ incarnation: string; seq: string; chain: Buffer }>('SELECT incarnation, seq, chain FROM state_head'));
     if (!head) throw new Error('The state log has no head; its migrations have not run.');
     this.incarnation = head.incarnation;
     this.followed = { seq: Number(head.seq), chain: head.chain };
-    await this.compareWithFiles(this.file.all(), this.followed);
+    await this.compareWithFiles(seen, this.followed);
     if (this.doubt) return;
     await this.persist();
     await this.register();

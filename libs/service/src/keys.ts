@@ -32,14 +32,20 @@ export function loadTrust(file: string): Trust {
   return trust;
 }
 
-/** Reads keys of 32 random bytes from `<kind>.<kid>.key` in base64, oldest first. */
+/**
+ * Reads keys of 32 random bytes in base64, oldest first: from `<kind>.<kid>.key`, whose last by name makes what is new,
+ * and from `<kind>.<kid>.next.key`, which comes before all of them: known, so that what another replica makes with it
+ * already is understood, and not yet used.
+ */
 export function loadSecretKeys(dir: string, kind: string): { kid: string; key: Buffer }[] {
-  const pattern = new RegExp(`^${kind}\\.([\\w-]+)\\.key$`);
-  return readdirSync(dir).sort().flatMap((name) => {
-    const kid = pattern.exec(name)?.[1];
-    if (!kid) return [];
+  const pattern = new RegExp(`^${kind}\\.([\\w-]+)(\\.next)?\\.key$`);
+  const found = readdirSync(dir).sort().flatMap((name) => {
+    const [, kid, next] = pattern.exec(name) ?? [];
+    if (kid === undefined) return [];
     const key = Buffer.from(readFileSync(join(dir, name), 'utf8').trim(), 'base64');
     if (key.length !== 32) throw new Error(`${name} does not hold 32 bytes in base64.`);
-    return [{ kid, key }];
+    return [{ kid, key, isNext: next !== undefined }];
   });
+  if (found.length > 0 && found.every(({ isNext }) => isNext)) throw new Error(`There is only a next ${kind} key in ${dir}, and none to use now.`);
+  return [...found.filter(({ isNext }) => isNext), ...found.filter(({ isNext }) => !isNext)].map(({ kid, key }) => ({ kid, key }));
 }
