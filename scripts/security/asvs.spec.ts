@@ -24,11 +24,17 @@ function problemsOf(text: string): string[] {
     ...listed.filter((id) => !required.includes(id)).map((id) => `${id} is no requirement of level 2`),
     ...rows.filter(({ state }) => !/^(met|design|operator|n\/a|no)\b/.test(state)).map(({ ids }) => `${ids[0]} has no state`),
     ...rows.filter(({ state }) => state.startsWith('met') && !state.includes('`') && !/no service/.test(state)).map(({ ids }) => `${ids[0]} is met by nothing named`),
+    ...rows.filter(({ state }) => state.startsWith('met') && /`[^`›]*\.[\w-]*spec\.ts`/.test(state)).map(({ ids }) => `${ids[0]} names a file of tests and no test of it`),
     ...filesIn(text).filter((file) => !existsSync(join(root, file))).map((file) => `${file} is not there`),
+    ...testsIn(text).filter(({ file, title }) => existsSync(join(root, file)) && !hasTest(file, title)).map(({ file, title }) => `${file} has no test "${title}"`),
   ];
 }
 
-const filesIn = (text: string) => [...new Set([...text.matchAll(/`((?:apps|libs|e2e|scripts|docs)\/[\w./-]+|[A-Z]+\.md|package\.json|eslint\.config\.mjs|\.dockerignore)`/g)].map(([, file]) => file!))];
+const testsIn = (text: string) => [...text.matchAll(/`([\w./-]+spec\.ts) › ([^`]+)`/g)].map(([, file, title]) => ({ file: file!, title: title! }));
+/** By its title as the source has it, so that one test of a table is named by the table's title. */
+const hasTest = (file: string, title: string) => ['\'', '`'].some((quote) => readFileSync(join(root, file), 'utf8').includes(`(${quote}${title}${quote}, `));
+
+const filesIn = (text: string) => [...new Set([...text.matchAll(/`((?:apps|libs|e2e|scripts|docs)\/[\w./-]+|[A-Z]+\.md|package\.json|eslint\.config\.mjs|\.dockerignore)(?: ›[^`]*)?`/g)].map(([, file]) => file!))];
 
 describe('docs/asvs.md', () => {
   it('has every requirement of levels 1 and 2 once, with its state, and names files that are there', () => {
@@ -41,6 +47,8 @@ describe('docs/asvs.md', () => {
     ['12.1.1 stands there twice', (text: string) => text.replace('| 12.1.2 |', '| 12.1.1 |')],
     ['1.2.10 is no requirement of level 2', (text: string) => text.replace('| 1.2.9 |', '| 1.2.9, 1.2.10 |')],
     ['e2e/gone.e2e-spec.ts is not there', (text: string) => text.replace('e2e/tls.e2e-spec.ts', 'e2e/gone.e2e-spec.ts')],
+    ['e2e/tls.e2e-spec.ts has no test "says nothing"', (text: string) => text.replace('› says nothing in plain text at any door', '› says nothing')],
+    ['1.2.4 names a file of tests and no test of it', (text: string) => text.replace(/(\| 1\.2\.4 \|.*spec\.ts) › [^`]*/, '$1')],
   ])('is caught when wrong: %s', (problem, breakIt) => {
     expect(problemsOf(breakIt(read('asvs.md')))).toContain(problem);
   });
