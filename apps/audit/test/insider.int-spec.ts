@@ -36,8 +36,8 @@ beforeAll(async () => {
 afterAll(() => audit.drop());
 
 const state = async () => (await (await fetch(`${audit.services[0]!.url}/v1/log`)).json()) as LogState;
-const found = (code: string) => until(async () => (await state()).findings.some((finding) => finding.code === code), `${code} to be found`, 10_000);
-const nothingFound = () => until(async () => (await state()).findings.length === 0, 'the findings to end', 10_000);
+const found = (code: string) => until(async () => (await state()).findings.some((finding) => finding.code === code), `${code} to be found`, 25_000);
+const nothingFound = () => until(async () => (await state()).findings.length === 0, 'the findings to end', 25_000);
 const seqOf = async (event: string) => Number((await audit.query<{ seq: string }>('SELECT seq FROM tlog_entry WHERE event_id = $1', [event]))[0]!.seq);
 const policy = () => parsePolicy(`log ${audit.signer.vkey}\nquorum none\n`);
 const leaves = async () => (await audit.query<{ leaf: Buffer }>('SELECT leaf FROM tlog_entry ORDER BY seq')).map(({ leaf }) => leaf);

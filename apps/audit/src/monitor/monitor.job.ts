@@ -19,6 +19,8 @@ const tellEveryMs = 500;
 const entriesPerPatrol = 4 * tileWidth;
 /** The patrol rests this many times as long as it worked: a few percent of a core, whatever the size of the log. */
 const restPerWork = 25;
+/** On a machine that stands still, work is mostly waiting: a patrol does not rest for that. */
+const longestRestMs = 10_000;
 const entriesPerFollow = 4 * tileWidth;
 const tokensAtOnce = 1_000;
 /** More tokens than this wait for the patrol, which checks those of every entry it passes. */
@@ -75,7 +77,7 @@ export class MonitorJob implements OnModuleInit {
     if (this.patrolFindings.length < mostFindings) this.patrolFindings.push(...found); // Each was said; a few are shown.
     this.patrolled = end;
     const now = this.clock.now().getTime();
-    this.restingUntil = now + restPerWork * (now - startedAt);
+    this.restingUntil = now + Math.min(longestRestMs, restPerWork * (now - startedAt));
     if (end < published.size) return;
     this.findings.replace('patrol', this.patrolFindings); // What an earlier cycle found and this one did not is mended.
     this.patrolFindings = [];
