@@ -104,7 +104,7 @@ describe('sealed heads', () => {
     const heads = await audit.query<{ token: string; index: string; k: number }>(
       `SELECT token_id AS token, max(seq) AS index, max(k) AS k FROM tlog_entry WHERE token_id IS NOT NULL AND seq < $1 GROUP BY 1 ORDER BY token_id COLLATE "C"`, [data!.size]);
     expect(heads).toHaveLength(1);
-    const expected = headsFacts(Number(data!.size), heads.map(({ token, index, k }) => ({ token, index: Number(index), k })));
+    const expected = await headsFacts(Number(data!.size), [heads.map(({ token, index, k }) => ({ token, index: Number(index), k }))]);
     expect(data).toMatchObject({ root: expected.root, tokens: '1' });
     const leaf = hashLeaves([Buffer.from(`${heads[0]!.token} ${heads[0]!.index} 2`)]);
     expect(verifyInclusion(0, 1, leaf, [], Buffer.from(expected.root, 'base64'))).toBe(true);

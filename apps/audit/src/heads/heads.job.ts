@@ -6,7 +6,7 @@ import { AppendStore } from '../entries/append.store.js';
 import { ownLeaf } from '../entries/candidate.js';
 import { committedHead } from '../site/log.store.js';
 import { headsFacts } from './heads.js';
-import { lastHeads, tokenHeads } from './heads.store.js';
+import { lastHeads, pagesOfHeads } from './heads.store.js';
 
 const lookEveryMs = 60_000;
 const everyMs = 24 * 3_600_000;
@@ -38,8 +38,8 @@ export class HeadsJob implements OnModuleInit {
       const now = this.clock.now();
       if (size === 0 || (last && size - last.seq < everyEntries && now.getTime() - last.recordedAt.getTime() < everyMs)) return;
       // The heads are read before the log is locked: nobody waits for a long read, and `size` says what they are of.
-      const heads = await tokenHeads(tx.db, logId, size);
-      if (heads.length > 0) await this.log.append(tx.db, [ownLeaf(this.clock.newId('evt'), 'log.heads', now, headsFacts(size, heads))]);
+      const facts = await headsFacts(size, pagesOfHeads(tx.db, logId, size));
+      if (facts.tokens > 0) await this.log.append(tx.db, [ownLeaf(this.clock.newId('evt'), 'log.heads', now, facts)]);
     });
   }
 }

@@ -1,4 +1,4 @@
-import { encodeBase64, foldHashes, hashLeaves } from '@writ/tlog';
+import { encodeBase64, hashLeaves, TreeBuilder } from '@writ/tlog';
 
 /** Where a token's entries end. */
 export interface TokenHead {
@@ -16,8 +16,11 @@ export function headLeaf({ token, index, k }: TokenHead): Buffer {
 
 /**
  * What a `log.heads` leaf says: the RFC 6962 root over the heads of all tokens, sorted by token, in the first `size`
- * entries. With it "this is the newest entry of the token" is provable, and not only "this is one".
+ * entries. With it "this is the newest entry of the token" is provable, and not only "this is one". They come in pages:
+ * there may be more tokens than fit into memory.
  */
-export function headsFacts(size: number, sorted: readonly TokenHead[]): { size: number; tokens: number; root: string } {
-  return { size, tokens: sorted.length, root: encodeBase64(foldHashes(hashLeaves(sorted.map(headLeaf)))) };
+export async function headsFacts(size: number, sorted: AsyncIterable<readonly TokenHead[]> | Iterable<readonly TokenHead[]>): Promise<{ size: number; tokens: number; root: string }> {
+  const tree = new TreeBuilder();
+  for await (const page of sorted) tree.append(hashLeaves(page.map(headLeaf)));
+  return { size, tokens: tree.size, root: encodeBase64(tree.root()) };
 }
