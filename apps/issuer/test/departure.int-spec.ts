@@ -53,8 +53,10 @@ describe('a token whose owner left', () => {
     await left('leaver-2');
     await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
     expect((await transfer(tokenId, await issuing.bearer('eve', [], 'billing'))).status).toBe(404);
-    expect(await transfer(tokenId, await colleague())).toMatchObject({ status: 200, body: { state: 'active' } });
+    const answer = await transfer(tokenId, await colleague());
+    expect(answer).toMatchObject({ status: 200, body: { state: 'active' } });
     const { envelope } = await tap.next('token.transferred', (data) => data.tokenId === tokenId);
+    expect(answer.headers.get('x-audit-receipt')).toBe(envelope.id);
     expect(envelope.data).toMatchObject({ from: { id: 'leaver-2' }, to: { id: 'bob', team: 'orders' }, claimant: { sub: 'bob' }, by: { kind: 'person' }, reason: 'the export must go on' });
     await until(async () => (await verify(secret)).owner === 'bob', 'verifiers to know the new owner');
     await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-2' AND state = 'ended'`)).length === 1, 'the end of the offer');
