@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
@@ -65,6 +66,12 @@ describe('text that means something elsewhere means nothing here', () => {
   }, 120_000);
 });
 
+it('the page that checks the log may run its own script and talk to its own host, and nothing else', async () => {
+  const { status, headers } = await ask(`${urls.audit}/verify.html`);
+  expect(status).toBe(200);
+  expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'sha256-[^ ]+'; style-src 'sha256-[^ ]+'; connect-src 'self'; .*frame-ancestors 'none'$/);
+});
+
 describe('a token that is unknown, foreign or junk', () => {
   it('is told apart by nobody whom it does not concern', async () => {
     const { secret } = await freshToken();
@@ -124,6 +131,34 @@ describe('whoever takes more than their share', () => {
     expect(answer.status).toBe(431);
   });
 
+  it('of what is packed is refused unread: no bomb is unpacked', async () => {
+    const bomb = gzipSync(Buffer.alloc(50_000_000, '{"a":'));
+    for (const [url, authorization] of [[`${urls.request}/v1/requests`, bearer], [`${urls.issuer}/v1/tokens/verify`, credentials.gateway], [`${urls.monitor}/v1/leaks`, bearer]] as const) {
+      const answer = await fetch(url, { method: 'POST', headers: { authorization, 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: bomb, signal: AbortSignal.timeout(10_000) });
+      expect([400, 404, 413, 415]).toContain(answer.status);
+    }
+  });
+
+  it('of connections, of which nothing comes, leaves the doors open to others', async () => {
+    const { hostname: host, port } = new URL(urls.issuer);
+    const sockets = await Promise.all(Array.from({ length: 400 }, () => new Promise<Socket>((resolve, reject) => {
+      const socket = connect({ host, port: Number(port) }, () => resolve(socket));
+      socket.once('error', reject);
+    })));
+    expect((await ask(`${urls.issuer}/health/ready`)).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('of headers over the bus harms nobody: the next request goes on', async () => {
+    const upstream = await Upstream.connect();
+    const headers = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'x'.repeat(200)]));
+    const [crowded, next] = [upstream.envelope(wish()), upstream.envelope(wish())];
+    upstream.channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(crowded)), { userId: upstream.name, contentType: 'application/cloudevents+json', headers });
+    await upstream.submit(next);
+    for (const { id } of [crowded, next]) await upstream.outcome('token.issued', (data) => data.submissionId === id);
+    await upstream.close();
+  });
+
   it('of depth or of body is refused, and quickly', async () => {
     const began = performance.now();
     expect((await post(`{"requester":${'['.repeat(30_000)}${']'.repeat(30_000)}}`)).status).toBe(400);
@@ -147,12 +182,16 @@ describe('whoever takes more than their share', () => {
     await upstream.close();
   });
 
-  it('of time is cut off: a body that never ends', async () => {
+  it('of time is cut off: a body that never ends, and headers that drip', async () => {
     const { protocol, hostname: host, port } = new URL(urls.request);
     const open = (then: () => void) => (protocol === 'https:' ? connectTls({ host, port: Number(port) }, then) : connect({ host, port: Number(port) }, then));
-    const sockets = await Promise.all(Array.from({ length: 50 }, () => new Promise<Socket>((resolve, reject) => {
+    const sockets = await Promise.all(Array.from({ length: 50 }, (_, i) => new Promise<Socket>((resolve, reject) => {
       const socket: Socket = open(() => {
-        socket.write(`POST /v1/requests HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n{"a":`);
+        if (i % 2 === 0) {
+          socket.write('POST /v1/requests HTTP/1.1\r\nx-drip: ');
+          const drip = setInterval(() => socket.write('x'), 1_000);
+          socket.once('close', () => clearInterval(drip));
+        } else socket.write(`POST /v1/requests HTTP/1.1\r\nhost: x\r\nauthorization: ${bearer}\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n{"a":`);
         resolve(socket);
       });
       socket.once('error', reject);

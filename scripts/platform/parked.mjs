@@ -58,6 +58,8 @@ function show(service, messages, json) {
   }
   process.stdout.write(`${service}: ${messages.length === 0 ? 'none' : messages.length}\n`);
   for (const { id, door, code, attempts, since, error } of messages) {
-    process.stdout.write(`  ${id.padEnd(8)}${door.padEnd(22)}${code.padEnd(26)}${String(attempts).padStart(3)} tries  ${since.toISOString()}  ${error}\n`);
+    // It may quote whoever published the message, and must not steer the terminal.
+    const reason = error.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
+    process.stdout.write(`  ${id.padEnd(8)}${door.padEnd(22)}${code.padEnd(26)}${String(attempts).padStart(3)} tries  ${since.toISOString()}  ${reason}\n`);
   }
 }

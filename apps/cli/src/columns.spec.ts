@@ -1,10 +1,12 @@
 import fc from 'fast-check';
-import { columns, harmless, lengthOf, wrapped } from './columns.js';
+import { columns, harmless, harmlessLines, lengthOf, wrapped } from './columns.js';
 
 describe('text for a terminal', () => {
   it('lets nothing that others wrote steer the terminal', () => {
     expect(harmless('a\u001b]0;title\u0007b\r\nc\u202ed')).toBe('a ]0;title b c d');
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !/[\p{Cc}\u202a-\u202e]/u.test(harmless(text))));
+    expect(harmlessLines('a\u001b]0;title\u0007\n\u001b[31mred\u001b[39m\r\u001b[2K\u009b2Jb')).toBe('a ]0;title \n\u001b[31mred\u001b[39m [2K 2Jb');
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => !/[\p{Cc}\u202a-\u202e]/u.test(harmlessLines(text).replace(/\u001b\[[\d;]*m|[\n\t]/g, ''))));
   });
 
   it('aligns columns two spaces apart and ends no line with a space', () => {

@@ -5,6 +5,11 @@ export function harmless(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
+/** The same for text of several lines, in which line ends, tabs and colours are ours. */
+export function harmlessLines(text: string): string {
+  return text.split(/(\u001b\[[\d;]*m|[\n\t])/).map((part, i) => (i % 2 === 0 ? harmless(part) : part)).join('');
+}
+
 const gap = 2;
 /** A column is never made narrower than this, whatever the terminal. */
 const narrowest = 12;

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
-import { columns, harmless, wrapped } from './columns.js';
+import { columns, harmless, harmlessLines, wrapped } from './columns.js';
 
 /** An outcome at a glance; the word carries the meaning, the colour only helps. */
 export type Tone = 'good' | 'bad' | 'mild';
@@ -20,7 +20,7 @@ export class Output {
 
   /** Prints an answer: as JSON where asked for, in plain words otherwise. */
   answer(value: unknown, words: () => string): void {
-    this.print(this.json ? JSON.stringify(value) : words());
+    this.print(this.json ? JSON.stringify(value) : harmlessLines(words()));
   }
 
   /** Prints rows: one JSON line each, or a table, or a sentence where there are none. Ids (`tok_…`) are never cut. */
@@ -52,14 +52,14 @@ export class Output {
   }
 
   say(line: string): void {
-    process.stderr.write(`${line}\n`);
+    process.stderr.write(`${harmlessLines(line)}\n`);
   }
 
   /** A line that is overwritten by the next one on a terminal, and shown only there. */
   progress(line: string): void {
     if (!process.stderr.isTTY || Date.now() - this.redrawnAt < redrawMs) return;
     this.redrawnAt = Date.now();
-    process.stderr.write(`\r\u001b[2K${line}`);
+    process.stderr.write(`\r\u001b[2K${harmless(line)}`);
   }
 
   /** Shows how much of a known whole is done. */

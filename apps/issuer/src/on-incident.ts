@@ -1,6 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { verifyStatement, type LeakClaims, type Message, type ProposalClaims, type Trust } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Incidents } from './incident.store.js';
 import { TRUST } from './trust.store.js';
@@ -14,10 +14,10 @@ export class OnIncident {
   async misuse({ data }: Message<'misuse.detected'>, tx: Tx<'issuer'>): Promise<void> {
     const claims = verifyStatement(this.trust, 'proposal', data.statement, this.clock.now());
     if (claims === 'statement-expired') return; // Too late to be acted on: what was true then may be mended.
-    if (typeof claims === 'string') throw new Error(`The proposal does not count: ${claims}.`);
+    if (typeof claims === 'string') throw new Unacceptable(claims, 'The proposal does not count.');
     const proposal = claims as ProposalClaims;
     if (proposal.alertId !== data.alertId || proposal.tokenId !== data.tokenId || proposal.action !== data.action) {
-      throw new Error('The proposal says something else than its statement.');
+      throw new Unacceptable('another-proposal', 'The proposal says something else than its statement.');
     }
     const { alertId, tokenId, action, detector } = data;
     if (action === 'suspend' || action === 'revoke') await this.incidents.act(tx, { alertId, tokenId, action, by: { kind: 'monitor' }, code: detector });
@@ -26,9 +26,9 @@ export class OnIncident {
   @On('leak.reported')
   async leak({ data }: Message<'leak.reported'>, tx: Tx<'issuer'>): Promise<void> {
     const claims = verifyStatement(this.trust, 'leak', data.statement, this.clock.now());
-    if (typeof claims === 'string') throw new Error(`The leak report does not count: ${claims}.`);
+    if (typeof claims === 'string') throw new Unacceptable(claims, 'The leak report does not count.');
     const { reportId, innerDigest } = claims as LeakClaims;
-    if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Error('The leak report says something else than its statement.');
+    if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Unacceptable('another-report', 'The leak report says something else than its statement.');
     await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked', reportId);
   }
 

@@ -1,6 +1,6 @@
 import { Inject } from '@nestjs/common';
 import { verifyStatement, type Message, type PolicySetClaims, type Trust } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { TRUST } from './trust.store.js';
 
@@ -12,9 +12,9 @@ export class OnPolicy {
   @On('policy.activated')
   async activated({ data }: Message<'policy.activated'>, tx: Tx<'issuer'>): Promise<void> {
     const claims = verifyStatement(this.trust, 'policy-set', data.statement, this.clock.now());
-    if (typeof claims === 'string') throw new Error(`The pointer to the active policy set does not count: ${claims}.`);
+    if (typeof claims === 'string') throw new Unacceptable(claims, 'The pointer to the active policy set does not count.');
     const { policyDigest, activation } = claims as PolicySetClaims;
-    if (policyDigest !== data.policyDigest || activation !== data.activation) throw new Error('The pointer to the active policy set says something else than its statement.');
+    if (policyDigest !== data.policyDigest || activation !== data.activation) throw new Unacceptable('another-pointer', 'The pointer to the active policy set says something else than its statement.');
     await tx.db.query(
       `INSERT INTO active_policy (policy_digest, activation, statement) VALUES ($1, $2, $3)
        ON CONFLICT (one) DO UPDATE SET policy_digest = $1, activation = $2, statement = $3 WHERE active_policy.activation < $2`,

@@ -1,5 +1,5 @@
 import { digestOf, verifyStatement, type Message, type PolicySetClaims, type Trust } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock, loadTrust } from '@writ/service';
 import { MonitorConfig } from './config.js';
 import { setResponse } from './response.store.js';
@@ -34,10 +34,10 @@ export class OnPlatform {
   async policy({ data, time }: Message<'policy.activated'>, tx: Tx<'monitor'>): Promise<void> {
     const { policyDigest, activation, response, loosened } = data;
     const claims = verifyStatement(this.trust, 'policy-set', data.statement, this.clock.now());
-    if (typeof claims === 'string') throw new Error(`The pointer to the active policy set does not count: ${claims}.`);
+    if (typeof claims === 'string') throw new Unacceptable(claims, 'The pointer to the active policy set does not count.');
     const signed = claims as PolicySetClaims;
     const isSigned = signed.policyDigest === policyDigest && signed.activation === activation && signed.responseDigest === (response && digestOf(response));
-    if (!isSigned) throw new Error('The pointer to the active policy set says something else than its statement.');
+    if (!isSigned) throw new Unacceptable('another-pointer', 'The pointer to the active policy set says something else than its statement.');
     await setResponse(tx.db, { activation, policyDigest, rules: response ?? [] });
     await note(tx.db, 'policy', time, { digest: policyDigest, activation, loosened });
   }

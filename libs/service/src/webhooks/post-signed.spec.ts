@@ -1,4 +1,4 @@
-import { isPublicAddress } from './post-signed.js';
+import { isPublicAddress, postSigned } from './post-signed.js';
 
 describe('where notices may go', () => {
   it.each([
@@ -8,4 +8,14 @@ describe('where notices may go', () => {
   ])('is never %s', (address) => expect(isPublicAddress(address)).toBe(false));
 
   it.each(['1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700::1111', '2a00:1450::1'])('may be %s', (address) => expect(isPublicAddress(address)).toBe(true));
+});
+
+describe('an address that is written otherwise', () => {
+  it.each([
+    '0177.0.0.1', '0x7f000001', '2130706433', '017700000001', '127.1', '127.0.0.1.', '①②⑦.0.0.1', '127。0。0。1', '0', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[0:0:0:0:0:ffff:a9fe:a9fe]', '[::127.0.0.1]',
+    '[64:ff9b::a9fe:a9fe]', 'hooks.example.com@127.0.0.1', 'hooks.example.com:443@169.254.169.254', 'hooks.example.com%40127.0.0.1@10.0.0.1', '169.254.169.254:443',
+  ])('lies inside a network all the same: %s', async (host) => {
+    const sent = postSigned({ name: 'x', secret: 'x', kind: 'standard', url: `https://${host}/x` } as never, { notice_id: 'n', body: '{}' }, new Date(), 500);
+    expect(await sent).toBe('the address lies inside a network');
+  });
 });
