@@ -149,16 +149,6 @@ describe('whoever takes more than their share', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('of headers over the bus harms nobody: the next request goes on', async () => {
-    const upstream = await Upstream.connect();
-    const headers = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'x'.repeat(100)]));
-    const [crowded, next] = [upstream.envelope(wish()), upstream.envelope(wish())];
-    upstream.channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(crowded)), { userId: upstream.name, contentType: 'application/cloudevents+json', headers });
-    await upstream.submit(next);
-    for (const { id } of [crowded, next]) await upstream.outcome('token.issued', (data) => data.submissionId === id);
-    await upstream.close();
-  });
-
   it('of depth or of body is refused, and quickly', async () => {
     const began = performance.now();
     expect((await post(`{"requester":${'['.repeat(30_000)}${']'.repeat(30_000)}}`)).status).toBe(400);

@@ -48,15 +48,6 @@ export class Thief {
     });
   }
 
-  /** Publishes what was heard again, byte for byte. */
-  async replays(exchange: string, routingKey: string, body: Buffer, type: string): Promise<void> {
-    const outcome = await this.tries(async (channel) => {
-      channel.publish(exchange, routingKey, body, { contentType: type, userId: this.user, persistent: true });
-      await channel.waitForConfirms();
-    });
-    if (outcome !== 'done') throw new Error(`The broker refused ${routingKey} with ${outcome}.`);
-  }
-
   /** Says an event as the robbed service would. @returns its id */
   async says(service: ServiceName, { type, data, more = {} }: Forgery): Promise<string> {
     const id = makeId('evt', Date.now(), randomBytes(10));
