@@ -170,6 +170,11 @@ describe('an insider with the whole database', () => {
     await audit.recorded([await audit.bench.bus.say('issuer', 'service.alive', before)]);
     expect((await state()).findings).toEqual([]);
   });
+
+  it('is found after saying again, under another id, what a service had said (G8)', async () => {
+    await audit.recorded([await audit.bench.bus.say('issuer', 'service.alive', { service: 'issuer', at: '2026-01-01T00:00:00.000Z' }, { producer: 'issuer/7', producerseq: '2' })]);
+    await found('counter-twice');
+  });
 });
 
 describe('an insider who forks the log', () => {

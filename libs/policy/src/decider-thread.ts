@@ -71,7 +71,7 @@ export class DeciderThread {
 function startWorker(): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./decider-worker.js', import.meta.url));
   const worker = new URL('./decider-worker.ts', import.meta.url).href;
-  return new Worker(`${readTypeScript}; import(${JSON.stringify(worker)});`, { eval: true, execArgv: ['--disable-warning=ExperimentalWarning'] });
+  return new Worker(`${readTypeScript}; import(${JSON.stringify(worker)});`, { eval: true, execArgv: ['--conditions=writ-source', '--disable-warning=ExperimentalWarning'] });
 }
 
 const readTypeScript = `

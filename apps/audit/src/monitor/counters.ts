@@ -13,12 +13,15 @@ interface Producer {
   next: bigint;
   /** What was not seen below it, lowest first. */
   missing: Missing[];
+  /** The first number that came twice. */
+  twice?: bigint;
 }
 
 /**
  * Follows the producers' gap-free numbers. Events overtake one another on their way, so a missing number counts only
- * after `graceMs`. An event that was deleted before it was recorded leaves its number missing for ever; what is kept of
- * a producer grows with its gaps, not with what it says after them.
+ * after `graceMs`. An event that was deleted before it was recorded leaves its number missing for ever; one that was said
+ * again under another id, or by a producer that was set back, has a number that was taken. What is kept of a producer
+ * grows with its gaps, not with what it says after them.
  */
 export class Counters {
   private readonly producers = new Map<string, Producer>();
@@ -30,24 +33,31 @@ export class Counters {
     const number = BigInt(n);
     let producer = this.producers.get(src);
     if (!producer) this.producers.set(src, (producer = { next: 1n, missing: [] }));
-    if (number < producer.next) return found(producer.missing, number);
+    if (number < producer.next) {
+      if (!found(producer.missing, number)) producer.twice ??= number;
+      return;
+    }
     if (number > producer.next) producer.missing.push({ from: producer.next, to: number - 1n, sinceMs: nowMs });
     producer.next = number + 1n;
   }
 
-  /** The lowest gap of each producer that is too old to be late. */
-  gaps(nowMs: number): Finding[] {
-    return [...this.producers].flatMap(([src, { missing: [first] }]) => {
-      if (!first || nowMs - first.sinceMs < this.graceMs) return [];
-      return [{ code: 'counter-gap' as const, detail: `${src} said number ${first.from}, which was never recorded, though later ones were.` }];
+  /** Of each producer the lowest gap that is too old to be late, and the first number that came twice. */
+  wrong(nowMs: number): Finding[] {
+    return [...this.producers].flatMap(([src, { missing: [first], twice }]) => {
+      const findings: Finding[] = [];
+      if (first && nowMs - first.sinceMs >= this.graceMs) findings.push({ code: 'counter-gap', detail: `${src} said number ${first.from}, which was never recorded, though later ones were.` });
+      if (twice !== undefined) findings.push({ code: 'counter-twice', detail: `${src} said number ${twice} twice: somebody said again what it had said, or it was set back.` });
+      return findings;
     });
   }
 }
 
-function found(missing: Missing[], number: bigint): void {
+/** @returns whether the number was missing until now */
+function found(missing: Missing[], number: bigint): boolean {
   const at = missing.findIndex(({ from, to }) => from <= number && number <= to);
   const range = missing[at];
-  if (!range) return;
+  if (!range) return false;
   const left = [{ ...range, to: number - 1n }, { ...range, from: number + 1n }].filter(({ from, to }) => from <= to);
   missing.splice(at, 1, ...left);
+  return true;
 }

@@ -3,7 +3,7 @@ export type FindingCode =
   /** An entry, its place, or the columns that searches use are not what was published or hashed. */
   | 'entry-missing' | 'entry-differs' | 'index-differs' | 'tile-differs'
   /** An event was never recorded: a number of its producer, or an ordinal of its token, is missing. */
-  | 'counter-gap' | 'ordinal-gap' | 'link-broken'
+  | 'counter-gap' | 'counter-twice' | 'ordinal-gap' | 'link-broken'
   /** What a digest stands for is gone, and nobody recorded an erasure; or it is not what the digest says. */
   | 'opening-missing' | 'opening-differs'
   /** The log is shorter than it once was, or a service says nothing any more. */

@@ -130,12 +130,14 @@ export class MonitorJob implements OnModuleInit {
     if (size < this.followed) return false; // Set back; the patrol says so, and going on would hide it.
     const end = Math.min(size, this.followed + entriesPerFollow);
     const now = this.clock.now().getTime();
-    for (const { leaf, token } of await leavesToFollow(db, logId, this.followed, end)) {
-      this.counters.take(parseLeaf(leaf), now);
+    // All are read before one is counted: a leaf that cannot be read must not have those before it counted twice.
+    const next = (await leavesToFollow(db, logId, this.followed, end)).map(({ leaf, token }) => ({ leaf: parseLeaf(leaf), token }));
+    for (const { leaf, token } of next) {
+      this.counters.take(leaf, now);
       if (token && this.active.size < mostActiveTokens) this.active.set(token, now);
     }
     this.followed = end;
-    this.findings.replace('counters', [...this.counters.gaps(now), ...await this.silent(db, logId, now)]);
+    this.findings.replace('counters', [...this.counters.wrong(now), ...await this.silent(db, logId, now)]);
     await this.checkOrdinals(db, logId, now);
     return end < size;
   }

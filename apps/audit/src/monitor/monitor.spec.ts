@@ -15,7 +15,7 @@ describe('a producer’s numbers', () => {
     fc.assert(fc.property(fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 8 }), (order) => {
       const counters = new Counters(10);
       order.forEach((n, i) => counters.take(numbered(n), i));
-      expect(counters.gaps(1_000)).toEqual([]);
+      expect(counters.wrong(1_000)).toEqual([]);
     }));
   });
 
@@ -23,27 +23,38 @@ describe('a producer’s numbers', () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 19 }), (lost) => {
       const counters = new Counters(10);
       for (let n = 1; n <= 20; n++) if (n !== lost) counters.take(numbered(n), n);
-      expect(counters.gaps(20)).toHaveLength(lost <= 9 ? 1 : 0);
-      expect(counters.gaps(100)).toMatchObject([{ code: 'counter-gap', detail: expect.stringContaining(`number ${lost},`) }]);
+      expect(counters.wrong(20)).toHaveLength(lost <= 9 ? 1 : 0);
+      expect(counters.wrong(100)).toMatchObject([{ code: 'counter-gap', detail: expect.stringContaining(`number ${lost},`) }]);
     }));
   });
 
   it('say a gap in the same words however much comes after it, and no more when it is closed', () => {
     const counters = new Counters(10);
     counters.take(numbered(2), 0);
-    const first = counters.gaps(20);
+    const first = counters.wrong(20);
     expect(first).toHaveLength(1);
     for (let n = 3; n <= 10_000; n += 1) counters.take(numbered(n), n);
-    expect(counters.gaps(20_000)).toEqual(first);
+    expect(counters.wrong(20_000)).toEqual(first);
     counters.take(numbered(1), 20_001);
-    expect(counters.gaps(40_000)).toEqual([]);
+    expect(counters.wrong(40_000)).toEqual([]);
   });
 
-  it('are counted for each producer by itself, and not twice', () => {
+  it('show that one was said again under another id, whatever came between', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 0, max: 20 }), (again, later) => {
+      const counters = new Counters(10);
+      for (let n = 1; n <= 20; n++) counters.take(numbered(n), 0);
+      for (let n = 21; n < 21 + later; n++) counters.take(numbered(n), 0);
+      expect(counters.wrong(100)).toEqual([]);
+      counters.take(numbered(again), 0);
+      expect(counters.wrong(100)).toMatchObject([{ code: 'counter-twice', detail: expect.stringContaining(`number ${again} twice`) }]);
+    }));
+  });
+
+  it('are counted for each producer by itself', () => {
     const counters = new Counters(0);
-    for (const n of [1, 1, 2]) counters.take(numbered(n), 0);
+    for (const n of [1, 2]) counters.take(numbered(n), 0);
     counters.take(numbered(2, 'issuer/1'), 0);
-    expect(counters.gaps(1)).toMatchObject([{ detail: expect.stringContaining('issuer/1 said number 1') }]);
+    expect(counters.wrong(1)).toMatchObject([{ detail: expect.stringContaining('issuer/1 said number 1') }]);
   });
 });
 
