@@ -23,7 +23,7 @@ export const processes = [
  * What Node is told for every process. The live heap of a service is a fifth of this limit; without one V8 lets garbage
  * pile up for as long as the machine has memory.
  */
-export const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=192'];
+export const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=160'];
 
 /** The port of the web console. */
 export const consolePort = 4000;
