@@ -1,4 +1,9 @@
-/** Three suites by what they need: `unit` nothing, `integration` backing services, `e2e` the whole platform. */
+/**
+ * Suites by what they need: `unit` nothing, `integration` backing services, `e2e` the whole platform. What kills, restarts or
+ * starts whole platforms has one `apart`, so that both run side by side.
+ */
+const apart = ['crash', 'keys', 'skew', 'tls'].map((name) => `<rootDir>/e2e/${name}.e2e-spec.ts`);
+const platform = { globalSetup: '<rootDir>/scripts/jest-platform-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-platform-teardown.mjs' };
 const common = {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['writ-source', 'node', 'node-addons'] },
@@ -25,6 +30,7 @@ export default {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,scripts,bench}/**/*.spec.ts'], testPathIgnorePatterns: ['/node_modules/', '/dist/', '\\.int-spec\\.ts$', '\\.e2e-spec\\.ts$'] },
     { ...common, displayName: 'integration', testMatch: ['<rootDir>/{apps,libs}/*/test/**/*.int-spec.ts'], globalSetup: '<rootDir>/scripts/jest-backing-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-backing-teardown.mjs' },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e-spec.ts'], globalSetup: '<rootDir>/scripts/jest-platform-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-platform-teardown.mjs' },
+    { ...common, ...platform, displayName: 'e2e', testMatch: ['<rootDir>/e2e/**/*.e2e-spec.ts'], testPathIgnorePatterns: ['/node_modules/', ...apart] },
+    { ...common, ...platform, displayName: 'apart', testMatch: apart },
   ],
 };

@@ -15,11 +15,11 @@ const replicas = Object.fromEntries(withDatabase.map((name) => [name, 2]));
  * `WRIT_PLATFORM_TLS=1` has everything in it speak TLS alone.
  * `WRIT_PLATFORM_STATE` names the file that says which process is which; one that a test ends starts again by itself.
  */
-export default async function providePlatform() {
-  const usual = join(runFolder, 'e2e');
+export default async function providePlatform(_config, { displayName: { name } }) {
+  const usual = join(runFolder, name);
   const dir = isAlive(readPlatform(layoutOf(usual))?.owner) ? `${usual}-${process.pid}` : usual;
   const reporter = createReporter((event) => { if (event.kind === 'done' || event.kind === 'line') process.stderr.write(`  ${event.label ?? ''} ${event.summary ?? event.text ?? ''}\n`); });
-  const platform = await startPlatform({ dir, name: 'e2e', reporter, fresh: true, replicas, longestPauseMs: 1_000, tls: process.env.WRIT_PLATFORM_TLS === '1' });
+  const platform = await startPlatform({ dir, name, reporter, fresh: true, replicas, longestPauseMs: 1_000, tls: process.env.WRIT_PLATFORM_TLS === '1' });
   globalThis.writPlatform = platform;
   const interrupted = () => { void platform.stop().finally(() => process.exit(130)); };
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);

@@ -1,20 +1,55 @@
 import { randomInt } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { isAlive, self } from './processes.mjs';
 
 /** Below the range that outgoing connections take their ports from on Linux, macOS and Windows. */
 const lowest = 20_000;
 const highest = 32_000;
+/** Which ports installations that start at the same time have chosen and may not listen on yet: a file each, while its process lives. */
+const chosen = join(tmpdir(), 'writ-ports');
+const mine = new Set();
 
-/** Takes `wanted` where it is free on the loopback address, else a free port by chance. Never one of `taken`, to which it is added. */
+/**
+ * Takes `wanted` where it is free on the loopback address, else a free port by chance. Never one of `taken`, to which it
+ * is added, nor one that another living process has chosen.
+ */
 export async function freePort(wanted, taken = new Set()) {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     const port = attempt === 0 && wanted !== undefined ? wanted : randomInt(lowest, highest);
-    if (taken.has(port) || !await isFree(port)) continue;
+    if (taken.has(port) || !await isFree(port) || !choose(port)) continue;
     taken.add(port);
     return port;
   }
   throw new Error(`no free port on 127.0.0.1 between ${lowest} and ${highest}`);
+}
+
+/** False where somebody else who lives has chosen it. Where nothing can be written down, being free decides alone. */
+function choose(port) {
+  const file = join(chosen, String(port));
+  if (mine.has(file)) return true;
+  try {
+    mkdirSync(chosen, { recursive: true, mode: 0o777 });
+    if (isAlive(chooserOf(file))) return false;
+    rmSync(file, { force: true });
+    writeFileSync(file, JSON.stringify(self()), { flag: 'wx' });
+    if (mine.size === 0) process.once('exit', () => { for (const each of mine) rmSync(each, { force: true }); });
+    mine.add(file);
+    return true;
+  } catch (error) {
+    return error.code !== 'EEXIST';
+  }
+}
+
+function chooserOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 function isFree(port) {

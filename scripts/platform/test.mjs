@@ -15,7 +15,7 @@ const phases = {
   types: () => check([compiler, '-p', 'tsconfig.test.json']),
   unit: (tools) => suite('unit', tools, ['--maxWorkers=2']),
   integration: (tools) => suite('integration', tools, ['--maxWorkers=2']),
-  'end to end': (tools) => suite('e2e', tools, ['--runInBand']),
+  'end to end': async (tools) => sumOf(await Promise.all(['e2e', 'apart'].map((project) => suite(project, tools, ['--runInBand'])))),
 };
 const checks = ['lint', 'types'];
 /** Runs of some suites in another environment. */
@@ -47,10 +47,16 @@ export async function run({ name, args: given }) {
   if (built.failed > 0) sums.push(built);
   else for (const each of names) if (!interrupted) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args })));
   if (interrupted) return 130;
-  const total = (key) => sums.reduce((sum, one) => sum + one[key], 0);
-  process.stdout.write(`\n${total('passed')} passed, ${total('failed')} failed\n`);
-  return total('failed') === 0 ? 0 : 1;
+  const { passed, failed } = sumOf(sums);
+  process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
 }
+
+const sumOf = (results) => ({
+  passed: results.reduce((sum, { passed }) => sum + passed, 0),
+  failed: results.reduce((sum, { failed }) => sum + failed, 0),
+  output: results.filter(({ failed }) => failed > 0).map(({ output }) => output).join('\n'),
+});
 
 class Failed extends Error {}
 
