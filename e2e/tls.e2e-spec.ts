@@ -20,18 +20,17 @@ const reporter: Reporter = { line: (text = '') => { said.push(text); }, step: as
 interface Backing { postgresUrl: string; amqpUrl: string; redisUrl: string }
 let platform: Platform;
 let backing: Backing;
-/** Servers that somebody gave us are not ours to encrypt, so this platform brings its own. */
-const given = ['WRIT_BACKING_POSTGRES_URL', 'WRIT_BACKING_AMQP_URL', 'WRIT_BACKING_REDIS_URL', 'NODE_EXTRA_CA_CERTS'];
-const before = given.map((name) => [name, process.env[name]] as const);
+/** The authority of the other tests' platform, where that one speaks TLS too. */
+const { NODE_EXTRA_CA_CERTS: otherAuthority } = process.env;
 
 beforeAll(async () => {
-  for (const name of given) delete process.env[name];
+  delete process.env.NODE_EXTRA_CA_CERTS;
   platform = await startPlatform({ dir: join(folder, '.writ'), name: 'e2e-tls', reporter, fresh: true, tls: true });
   backing = JSON.parse(readFileSync(join(platform.layout.backing, 'backing.json'), 'utf8')) as Backing;
 }, 120_000);
 
 afterAll(async () => {
-  for (const [name, value] of before) if (value === undefined) delete process.env[name]; else process.env[name] = value;
+  if (otherAuthority !== undefined) process.env.NODE_EXTRA_CA_CERTS = otherAuthority;
   await platform.stop();
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);

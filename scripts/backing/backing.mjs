@@ -21,13 +21,14 @@ const given = { postgres: 'WRIT_BACKING_POSTGRES_URL', rabbitmq: 'WRIT_BACKING_A
  * Every process is recorded in `<dir>/backing.json` before it is waited for; a start after a crash ends those first.
  * A failure ends what had been started and throws a Problem with its remedy.
  *
- * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, stays?: boolean, tls?: {ca: string, cert: string, key: string}}} options
- *   `fresh` begins with empty data; `stays` lets the servers outlive the calling process on purpose; with `tls` what is
+ * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, own?: boolean, stays?: boolean, tls?: {ca: string, cert: string, key: string}}} options
+ *   `fresh` begins with empty data and ends with none; `own` takes no servers that others gave, whose data is not ours to
+ *   wipe; `stays` lets the servers outlive the calling process on purpose; with `tls` what is
  *   started here answers over TLS alone; containers are used then only where the programs are not there, and stay in
  *   plain text on the loopback address.
  * @returns {Promise<{postgresUrl: string, amqpUrl: string, amqpManagementUrl: string | undefined, redisUrl: string, pids: number[], stop: () => Promise<void>}>}
  */
-export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, stays = false, tls }) {
+export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, own = false, stays = false, tls }) {
   const dir = resolve(folder);
   makeFolder(dir);
   return alone(dir, async () => {
@@ -36,7 +37,7 @@ export async function startBacking({ dir: folder, name, log = () => {}, fresh = 
     const state = { name, dir, owner: stays ? null : self(), disposable: fresh, ready: false, processes: [], ports: readPorts(dir) };
     const record = (change) => { Object.assign(state, change); writeState(dir, state); };
     try {
-      const found = await provide({ dir, log, state, record, tls });
+      const found = await provide({ dir, log, state, record, tls, own });
       record({
         ready: true, postgresUrl: found.postgres.url, amqpUrl: found.rabbitmq.url, amqpManagementUrl: found.rabbitmq.managementUrl, redisUrl: found.redis.url,
       });
@@ -64,9 +65,9 @@ const runningSet = ({ dir, owner, postgresUrl, amqpUrl, amqpManagementUrl, redis
   postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, owner, pids: processes.map(({ pid }) => pid), stop: () => stopBacking(dir),
 });
 
-async function provide({ dir, log, state, record, tls }) {
+async function provide({ dir, log, state, record, tls, own }) {
   const names = Object.keys(titles);
-  const byUrl = names.filter((name) => process.env[given[name]]);
+  const byUrl = names.filter((name) => !own && process.env[given[name]]);
   const found = Object.fromEntries(await Promise.all(byUrl.map(async (name) => [name, await useGiven(name, log)])));
   const missing = names.filter((name) => !byUrl.includes(name));
   if (missing.length === 0) return found;
@@ -161,7 +162,7 @@ async function endRecorded(dir) {
   // A broker whose data nobody will read again need not put it in order first, which takes it seconds.
   const brokerMayTakeMs = state.disposable ? 0 : undefined;
   await Promise.all([endAll(broker, brokerMayTakeMs), ...others.map((server) => endAll([server]))]);
-  if (state.compose) await stopComposed(state.compose);
+  if (state.compose) await stopComposed(state.compose, { withData: state.disposable });
   writeState(dir, { ...state, owner: null, ready: false, processes: [], compose: undefined });
   if (state.disposable) removeData(dir, state.postgresData);
 }

@@ -57,7 +57,8 @@ export async function startComposed({ wanted, dir, ports, passwords, record, log
   };
 }
 
-/** Ends the containers and keeps their volumes. */
-export const stopComposed = (composed) => run('docker', [...composeArguments(composed), 'down', '--timeout', '20'], { timeoutMs: 120_000 });
+/** Ends the containers; their volumes stay unless `withData` says otherwise. */
+export const stopComposed = (composed, { withData = false } = {}) =>
+  run('docker', [...composeArguments(composed), 'down', '--timeout', '20', ...(withData ? ['--volumes'] : [])], { timeoutMs: 120_000 });
 
 const composeArguments = ({ project, file }) => ['compose', '--project-name', project, '--file', file];

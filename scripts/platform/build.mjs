@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '../backing/problem.mjs';
+import { alone } from '../backing/state.mjs';
 import { root } from './installation.mjs';
 
 export const compiler = join(root, 'node_modules/tsc7/bin/tsc');
@@ -16,8 +18,10 @@ export function runNode(args, { env = process.env, inherit = false, timeoutMs } 
   });
 }
 
-/** Compiles what changed. */
+/** Compiles what changed, one run at a time: a second one would write what the services of the first are being started from. */
 export async function build() {
-  const { code, output } = await runNode([compiler, '-b']);
+  const dir = join(root, '.writ');
+  mkdirSync(dir, { recursive: true });
+  const { code, output } = await alone(dir, () => runNode([compiler, '-b']), { waitMs: 300_000, file: 'build.lock' });
   if (code !== 0) throw new Problem('The sources do not compile.', `Mend these and try again:\n${output.trim()}`);
 }

@@ -33,6 +33,8 @@ function problemsOf(compose: Compose): string[] {
     ...Object.entries(images).filter(([name, image]) => compose.services[name]?.image !== image).map(([name]) => `${name}: another image than the local start's`),
     ...Object.entries(compose.services).flatMap(([name, service]) => problemsOfService(name, service, compose)),
     ...publishedPorts(compose),
+    // `docker compose up --wait` fails over a container that ended and that nobody waits for.
+    ...oneShots.filter((name) => !Object.values(compose.services).some(({ depends_on }) => depends_on?.[name] !== undefined)).map((name) => `${name}: nobody waits until it is done`),
   ];
 }
 
@@ -100,6 +102,7 @@ describe('docker-compose.yml', () => {
     ['policy: another port than the local start\'s', ({ services }) => { services.policy!.environment!.WRIT_HTTP_PORT = '4001'; }],
     ['issuer: volume keys-issuer is not declared', ({ volumes }) => { delete volumes['keys-issuer']; }],
     ['redis: no health check', ({ services }) => { delete services.redis!.healthcheck; }],
+    ['seed: nobody waits until it is done', ({ services }) => { delete services.ports!.depends_on; }],
     ['seed: does not wait until issuer is done or healthy', ({ services }) => { services.seed!.depends_on!.issuer!.condition = 'service_started'; }],
   ])('is caught when wrong: %s', (problem, breakIt) => {
     const compose = structuredClone(read());

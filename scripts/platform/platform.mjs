@@ -20,7 +20,8 @@ const migrateWithinMs = 180_000;
  * A failure ends what had been started.
  *
  * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>, longestPauseMs?: number, clockSkewMs?: Record<string, number>}} options
- *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none;
+ *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none, on servers
+ *   of its own;
  *   with `tls` every server and service answers over TLS alone, with certificates made for it;
  *   `replicas` says how many of a service run beside the first one; what ends by itself starts again after
  *   `longestPauseMs` at the latest, where that is given; `clockSkewMs` says by how much a service's clock is wrong.
@@ -39,7 +40,7 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
     await endRecorded(layout);
     const tls = encrypted ? await reporter.step('certificates', () => ({ ...useTls(layout), summary: `an authority for this installation alone: ${layout.certificates}` })) : undefined;
     const backing = await reporter.step('backing services', async ({ note }) => ({
-      ...await startBacking({ dir: layout.backing, name, fresh, tls, log: note }), summary: 'PostgreSQL, RabbitMQ and Redis are ready',
+      ...await startBacking({ dir: layout.backing, name, fresh, own: fresh, tls, log: note }), summary: 'PostgreSQL, RabbitMQ and Redis are ready',
     }));
     await reporter.step('build', async () => { await build(); return 'up to date'; });
     const { ports, moved } = await choosePorts({ wellKnown });
