@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib';
 import { basic, writAs, type ServiceUrls, type Writ } from '@writ/client';
 import { serviceNames } from '@writ/client';
-import type { RequestAnswer, Verification } from '@writ/contracts';
+import type { LogEntry, RequestAnswer, Verification } from '@writ/contracts';
 
 /** The platform under test, seen from outside: only the addresses and tokens of its env file. */
 export function need(name: string): string {
@@ -105,8 +105,8 @@ export function processes(): { name: string; pid: number; url: string }[] {
 }
 
 /** Every entry of the audit log of one type. */
-export async function entriesOf(query: Record<string, string>): Promise<{ index: number; type: string; tokenId?: string; eventId: string }[]> {
+export async function entriesOf(query: Record<string, string>): Promise<LogEntry[]> {
   const found = [];
-  for await (const entry of as('auditor').audit.pages<{ index: number; type: string; tokenId?: string; eventId: string }>('/v1/entries', { ...query, limit: 200 })) found.push(entry);
+  for await (const entry of as('auditor').audit.pages<LogEntry>('/v1/entries', { ...query, limit: 200 })) found.push(entry);
   return found;
 }
