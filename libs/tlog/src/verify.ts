@@ -34,6 +34,8 @@ export interface VerifyOptions {
   policy: Policy;
   /** Checkpoints of this log kept from earlier; each must be a beginning of it. */
   remembered?: readonly Checkpoint[];
+  /** Hears the checkpoint before the first entry. */
+  onStart?: (checkpoint: Checkpoint) => void;
   /** Receives the entries in order, each bundle once, as views that are only valid during the call. */
   onEntries?: (entries: readonly Uint8Array[], firstIndex: number) => void | Promise<void>;
   onProgress?: (checked: number, total: number) => void;
@@ -62,6 +64,7 @@ export async function verifyLog(source: TileSource, options: VerifyOptions): Pro
   const verdict = await openVerdict(source, options.policy, report);
   if (!verdict) return report;
   report.verdict = verdict;
+  options.onStart?.(verdict.checkpoint);
   await new Verification(source, verdict.checkpoint, options, report).run();
   return report;
 }

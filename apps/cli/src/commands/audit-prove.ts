@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { ProofBundle } from '@writ/contracts';
-import { checkBundle } from '../check-bundle.js';
+import { checkBundle } from '@writ/site';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { readText, trustOf, type TrustOptions } from '../log-policy.js';
-import { painted } from '../output.js';
+import { painted, type Painted } from '../output.js';
 
 /** Fetches a token's proof bundle into a file, or takes such a file, and checks it with nothing else than the log's key. */
 export async function prove(what: string, { out, ...options }: TrustOptions & { out?: string }, { session, output }: Context): Promise<void> {
@@ -14,14 +14,16 @@ export async function prove(what: string, { out, ...options }: TrustOptions & { 
   const bundle = parseBundle(text, what);
   const file = isToken ? (out ?? `${what}.proof.json`) : what;
   if (isToken) writeFileSync(file, text);
-  const { findings, checkpoint, life } = checkBundle(bundle, policy);
+  const { findings, checkpoint, life, completeUpTo } = checkBundle(bundle, policy);
   const proven = findings.length === 0;
-  output.answer({ proven, file, tokenId: bundle.tokenId, entries: bundle.entries.length, uses: bundle.uses.length, size: checkpoint?.size, findings, life }, () => output.facts({
-    verdict: proven ? painted('good', 'proven') : painted('bad', 'NOT PROVEN'),
-    token: bundle.tokenId,
+  const { tokenId, truncated } = bundle;
+  output.answer({ proven, truncated, completeUpTo, file, tokenId, entries: bundle.entries.length, uses: bundle.uses.length, size: checkpoint?.size, findings, life }, () => output.facts({
+    verdict: verdictOf(proven, truncated),
+    token: tokenId,
     request: bundle.requestId,
     entries: `${bundle.entries.length}, under a checkpoint of ${checkpoint?.size.toLocaleString('en') ?? 'no'} entries of ${bundle.origin}`,
-    uses: String(bundle.uses.length),
+    uses: truncated ? `${bundle.uses.length}; the token has more entries or uses than one file carries` : String(bundle.uses.length),
+    complete: proven ? completeness(completeUpTo) : undefined,
     file,
     ...Object.fromEntries(findings.map((finding, i) => [`finding ${i + 1}`, finding])),
   }));
@@ -32,10 +34,20 @@ export async function prove(what: string, { out, ...options }: TrustOptions & { 
   if (!proven) throw new Ended(exitCodes.failed, 'The file does not prove what it says.', 'Fetch it again; if it stays so, keep both files as evidence.');
 }
 
+/** What a file does not carry contradicts nothing that it does, so a long life is proven as far as it is shown. */
+function verdictOf(proven: boolean, truncated: boolean): Painted {
+  if (!proven) return painted('bad', 'NOT PROVEN');
+  return truncated ? painted('mild', 'proven as far as it goes') : painted('good', 'proven');
+}
+
+function completeness(upTo: number | undefined): string {
+  return upTo === undefined ? 'between its entries; what came after the last one is not shown' : `up to entry ${(upTo - 1).toLocaleString('en')} of the log, by its sealed heads`;
+}
+
 function parseBundle(text: string, what: string): ProofBundle {
   try {
-    const bundle = JSON.parse(text) as ProofBundle;
-    if (bundle.format === 'writ-proof-bundle/1' && Array.isArray(bundle.entries) && Array.isArray(bundle.uses)) return bundle;
+    const bundle = JSON.parse(text) as ProofBundle | null;
+    if (bundle?.format === 'writ-proof-bundle/1' && Array.isArray(bundle.entries) && Array.isArray(bundle.uses)) return bundle;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
