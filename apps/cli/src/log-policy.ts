@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { digestOfText } from '@writ/contracts';
-import { folderSource, parsePolicy, urlSource, type Checkpoint, type Policy, type TileSource } from '@writ/tlog';
+import { folderSource, parsePolicy, urlSource, type Checkpoint, type Policy, type TileSource, type VerifierKey } from '@writ/tlog';
 import { Ended, exitCodes } from './exit.js';
 import { savePrivately, stateFile } from './session-file.js';
 import type { Session } from './session.js';
@@ -8,8 +8,9 @@ import type { Session } from './session.js';
 /** Whom to believe about the log, and what is remembered of it. */
 export interface Trust {
   policy: Policy;
-  /** The checkpoint of the last time under the same keys. */
-  remembered: Checkpoint | undefined;
+  /** The checkpoints of the last time: of every log of the policy that was seen, each under its own key. */
+  remembered: readonly Checkpoint[];
+  /** Remembers it in place of the last one of the same log. */
   remember: (checkpoint: Checkpoint) => void;
 }
 
@@ -17,13 +18,22 @@ export interface TrustOptions { vkey?: string; policy?: string; forget?: boolean
 
 /** Takes the keys from a policy file, from `--vkey`, or from the installation. */
 export function trustOf({ vkey, policy: file, forget }: TrustOptions, session: Session): Trust {
-  const text = file === undefined ? `log ${vkey ?? session.variable('WRIT_LOG_VKEY')}\nquorum none\n` : readText(file);
-  const memory = stateFile(`checkpoints/${digestOfText(text).slice('sha256:'.length, 23)}.json`);
+  const policy = parsePolicy(file === undefined ? `log ${vkey ?? session.variable('WRIT_LOG_VKEY')}\nquorum none\n` : readText(file));
+  const keys = policy.logs.map(({ key }) => key);
   return {
-    policy: parsePolicy(text),
-    remembered: !forget && existsSync(memory) ? recall(readFileSync(memory, 'utf8')) : undefined,
-    remember: ({ origin, size, root }) => savePrivately(memory, `${JSON.stringify({ origin, size, root: Buffer.from(root).toString('base64') })}\n`),
+    policy,
+    remembered: forget ? [] : keys.flatMap((key) => recall(memoryOf(key), key.name)),
+    remember: ({ origin, size, root }) => {
+      const text = `${JSON.stringify({ origin, size, root: Buffer.from(root).toString('base64') })}\n`;
+      // A log whose key was rotated is one log under both keys.
+      for (const key of keys) if (key.name === origin) savePrivately(memoryOf(key), text);
+    },
   };
+}
+
+/** What was seen of this very log the last time. */
+export function lastSeen({ remembered }: Trust, origin: string): Checkpoint | undefined {
+  return remembered.filter((seen) => seen.origin === origin).sort((a, b) => b.size - a.size)[0];
 }
 
 export const isAddress = (where: string) => /^https?:\/\//.test(where);
@@ -43,7 +53,12 @@ export function readText(file: string): string {
   }
 }
 
-function recall(text: string): Checkpoint {
-  const { origin, size, root } = JSON.parse(text) as { origin: string; size: number; root: string };
-  return { origin, size, root: Buffer.from(root, 'base64') };
+function memoryOf(key: VerifierKey): string {
+  return stateFile(`checkpoints/${digestOfText(key.toString()).slice('sha256:'.length, 23)}.json`);
+}
+
+function recall(file: string, name: string): Checkpoint[] {
+  if (!existsSync(file)) return [];
+  const { origin, size, root } = JSON.parse(readFileSync(file, 'utf8')) as { origin: string; size: number; root: string };
+  return origin === name ? [{ origin, size, root: Buffer.from(root, 'base64') }] : [];
 }

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { execFileSync } from 'node:child_process';
@@ -9,27 +10,41 @@ import { build, writ } from './run.js';
 
 const origin = 'log.example.org';
 const tokenId = 'tok_00000000000000000000000001';
+const requestId = 'req_00000000000000000000000001';
 /** The tree of heads that the last entry seals: one token's alone. */
 const sealed = (newest: number) => Buffer.from(`${tokenId} ${newest} 6`);
-const leafAt = (index: number) => JSON.stringify({
-  data: index === 599 ? { root: encodeBase64(hashLeaf(sealed(505))), size: '599', tokens: '1' } : {}, id: `evt_${index}`, log: origin, rec: new Date(1_700_000_000_000 + index * 1_000).toISOString(), seq: String(index), type: 'token.issued', v: 1,
-  ...(index % 100 === 5 ? { token: tokenId, ...(index > 100 ? { prev: String(index - 100) } : {}) } : {}),
-});
+/** The newest of 600 entries is of now, because a log whose newest is old is told apart. */
+const startMs = Date.now() - 600_000;
+/** Signs of life, and between them a request, its approval and six changes of one token. */
+function leafAt(index: number, log = origin): string {
+  const k = index < 600 && index % 100 === 5 ? (index - 5) / 100 + 1 : undefined;
+  const type = index === 3 ? 'request.submitted' : index === 4 ? 'request.approved' : index === 599 ? 'log.heads' : k === 1 ? 'token.issued' : k === undefined ? 'service.alive' : 'token.retired';
+  return JSON.stringify({
+    data: index === 599 ? { root: encodeBase64(hashLeaf(sealed(505))), size: '599', tokens: '1' } : {}, id: `evt_${index}`, ...(k !== undefined && { k: String(k) }), log, n: String(index + 1),
+    ...(k !== undefined && k > 1 && { prev: String(index - 100) }), rec: new Date(startMs + index * 1_000).toISOString(), ...([3, 4, 5].includes(index) && { request: requestId }),
+    seq: String(index), src: 'issuer/0', ...(k !== undefined && { token: tokenId }), type, v: 1,
+  });
+}
 
 /** A published log in a folder, served as any static site is. */
 class PublishedLog {
   readonly folder = mkdtempSync(join(tmpdir(), 'writ-log-'));
-  private readonly key = SignerKey.generate(origin, keyTypes.ed25519);
-  readonly vkey = this.key.verifier.toString();
+  private readonly key: SignerKey;
+  readonly vkey: string;
   private server!: Server;
   url = '';
   requests: string[] = [];
+
+  constructor(private readonly origin: string) {
+    this.key = SignerKey.generate(origin, keyTypes.ed25519);
+    this.vkey = this.key.verifier.toString();
+  }
 
   async start(): Promise<void> {
     this.server = createServer((request, response) => {
       this.requests.push(request.url!);
       try {
-        response.end(readFileSync(join(this.folder, decodeURI(request.url!))));
+        response.end(readFileSync(join(this.folder, decodeURI(request.url!.split('?')[0]!))));
       } catch {
         response.writeHead(404).end();
       }
@@ -44,7 +59,7 @@ class PublishedLog {
     rmSync(this.folder, { recursive: true });
   }
 
-  publish(size: number, leaf = leafAt): void {
+  publish(size: number, leaf = (index: number) => leafAt(index, this.origin)): void {
     const entries = Array.from({ length: size }, (_, index) => Buffer.from(leaf(index)));
     const { tiles, root } = appendLeaves(emptyEdge, hashLeaves(entries));
     const write = (path: string, bytes: Uint8Array | string) => {
@@ -53,7 +68,7 @@ class PublishedLog {
     };
     for (const tile of tiles as Tile[]) write(tilePath(tile), tile.hashes);
     for (let i = 0; i * tileWidth < size; i++) write(entriesPath(i, widthIn(size, 0, i)), encodeBundle(entries.slice(i * tileWidth, i * tileWidth + widthIn(size, 0, i))));
-    write('checkpoint', signCheckpoint({ origin, size, root }, this.key));
+    write('checkpoint', signCheckpoint({ origin: this.origin, size, root }, this.key));
   }
 
   /** What proves that an entry was the token's newest. */
@@ -64,12 +79,12 @@ class PublishedLog {
 
   async bundle(size: number): Promise<Record<string, unknown>> {
     const source = folderSource(this.folder);
-    const indexes = Array.from({ length: size }, (_, index) => index).filter((index) => index % 100 === 5);
+    const indexes = Array.from({ length: size }, (_, index) => index).filter((index) => index % 100 === 5 || index === 3 || index === 4);
     const checkpoint = readFileSync(join(this.folder, 'checkpoint'), 'utf8');
     const entries = await Promise.all(indexes.map(async (index) => ({
       index, leaf: leafAt(index), disclosures: [], proof: formatProofFile({ index, proof: await proveInclusion(source, index, size), checkpoint }),
     })));
-    return { format: 'writ-proof-bundle/1', origin, vkey: this.vkey, tokenId, entries, uses: [], truncated: false };
+    return { format: 'writ-proof-bundle/1', origin, vkey: this.vkey, tokenId, requestId, entries, uses: [], truncated: false };
   }
 }
 
@@ -106,7 +121,7 @@ describe('the auditor’s commands', () => {
   beforeAll(build, 120_000);
   beforeEach(async () => {
     home = mkdtempSync(join(tmpdir(), 'writ-home-'));
-    log = new PublishedLog();
+    log = new PublishedLog(origin);
     await log.start();
     log.publish(600);
   });
@@ -122,6 +137,78 @@ describe('the auditor’s commands', () => {
     log.publish(0);
     const { stdout, code } = await run(['--json', 'audit', 'verify', 'copy', '--forget']);
     expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({ code: 0, intact: true, checked: 600, findings: [] });
+  });
+
+  it('exports what other tools need: entries by line, keys, a policy, every checkpoint, and a README whose shell lines hold', async () => {
+    await run(['audit', 'export', 'copy']);
+    log.publish(700);
+    await run(['audit', 'export', 'copy']);
+    const copy = join(home, 'copy');
+    expect(readdirSync(join(copy, 'checkpoints')).sort()).toEqual(['600', '700']);
+    expect(readFileSync(join(copy, 'entries.jsonl'), 'utf8').split('\n').slice(40, 42)).toEqual([leafAt(40), leafAt(41)]);
+    expect(parsePolicy(readFileSync(join(copy, 'policy.tlog'))).logs.map(({ key }) => key.toString())).toEqual([log.vkey]);
+    const readme = readFileSync(join(copy, 'README.md'), 'utf8');
+    const [keyFile] = /keys\/\S+\.vkey/.exec(readme)!;
+    expect(readFileSync(join(copy, keyFile), 'utf8')).toBe(`${log.vkey}\n`);
+    const shown = /^ {4}(\(printf.*|dd if=.*)$/gm;
+    const hashes = [...readme.matchAll(shown)].map(([, line]) => execFileSync('bash', ['-c', line!], { cwd: copy, encoding: 'utf8' }).trim());
+    expect(hashes).toEqual(Array(2).fill(encodeBase64(hashLeaf(Buffer.from(leafAt(41))))));
+    execFileSync('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: copy });
+  });
+
+  it('G8: exports what is personal only where it is asked for, and finds a field there that is not the recorded one', async () => {
+    const disclosure = (value: string) => Buffer.from(JSON.stringify(['salt', 'reason', value])).toString('base64url');
+    const digest = createHash('sha256').update(disclosure('nightly export')).digest('base64url');
+    log.publish(600, (index) => (index === 3 ? leafAt(3).replace('{', `{"_sd":["${digest}"],`) : leafAt(index)));
+    mkdirSync(join(log.folder, 'v1'));
+    writeFileSync(join(log.folder, 'v1/entries'), JSON.stringify({ items: [{ index: 4, disclosures: [] }, { index: 3, disclosures: [disclosure('nightly export')] }] }));
+    const urls = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, log.url]));
+    const ran = await run(['audit', 'export', 'copy', '--disclosures'], { env: { ...urls, WRIT_LOG_VKEY: log.vkey, WRIT_TOKEN: 'bearer' } });
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('1 in disclosures.jsonl') as string });
+    const file = join(home, 'copy/disclosures.jsonl');
+    expect(readFileSync(file, 'utf8')).toBe(`{"index":3,"disclosures":["${disclosure('nightly export')}"]}\n`);
+    expect((await run(['audit', 'verify', 'copy'])).stdout).toContain('1, each the recorded one');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(disclosure('nightly export'), disclosure('monthly export')));
+    expect(await run(['audit', 'verify', 'copy'])).toMatchObject({ code: 1, stdout: expect.stringContaining('opening-differs') as string });
+    expect((await run(['audit', 'export', 'copy'])).code).toBe(0);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('G8: says that a log is incomplete whose bytes are as signed, where a number was never recorded', async () => {
+    log.publish(600, (index) => leafAt(index).replace(/"n":"\d+"/, `"n":"${index + (index < 300 ? 1 : 2)}"`));
+    const ran = await run(['audit', 'verify']);
+    expect(ran).toMatchObject({ code: 1, stdout: expect.stringMatching(/^verdict +INCOMPLETE\n/) as string, stderr: expect.stringContaining('something was left out before') as string });
+    expect(ran.stdout).toContain('counter-gap: number 301 of issuer/0 was never recorded');
+    expect((await run(['audit', 'export', 'copy'])).stdout).toMatch(/^verdict +INCOMPLETE\n/);
+  });
+
+  it('G8: remembers each log of a policy by itself', async () => {
+    const other = new PublishedLog('other.example.org');
+    await other.start();
+    other.publish(300);
+    writeFileSync(join(home, 'both'), `log ${log.vkey}\nlog ${other.vkey}\nquorum none\n`);
+    const verify = async (address: string) => (await run(['audit', 'verify', address, '--policy', 'both'])).stdout;
+    expect(await verify(log.url)).toContain('none remembered');
+    expect(await verify(other.url)).toContain('none remembered');
+    expect(await verify(log.url)).toContain('600 entries; this log begins with them');
+    log.publish(650, (index) => (index === 3 ? '{}' : leafAt(index)));
+    expect(await verify(log.url)).toContain('history-rewritten');
+    other.stop();
+  });
+
+  it('G8: says that a log may be held back when its newest entry is old, and asks no copy to be of today', async () => {
+    log.publish(600, (index) => leafAt(index).replace(/"rec":"[^"]+"/, `"rec":"${new Date(startMs - 3_600_000 + index).toISOString()}"`));
+    expect(await run(['audit', 'verify'])).toMatchObject({ code: 8, stdout: expect.stringMatching(/^verdict +intact, but OLD\n/) as string, stderr: expect.stringContaining('shown the log as it was') as string });
+    expect((await run(['audit', 'watch'], { interruptAfterMs: 1_500 })).stderr).toContain('You may be shown the log as it was');
+    expect((await run(['audit', 'export', 'copy'])).code).toBe(0);
+    expect(await run(['audit', 'verify', 'copy'])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('waits for witnesses that have not signed yet, and shows nothing until they have', async () => {
+    const witness = SignerKey.generate('witness.example.org', keyTypes.cosignature);
+    writeFileSync(join(home, 'witnessed'), `log ${log.vkey}\nwitness w ${witness.verifier.toString()}\nquorum w\n`);
+    const ran = await run(['audit', 'watch', '--policy', 'witnessed'], { interruptAfterMs: 1_500 });
+    expect(ran).toEqual({ code: 0, stdout: '', stderr: 'Too few witnesses have signed the newest checkpoint. Waiting until they have.\n' });
   });
 
   it('G8: copies a log into an object store, verified before and after, and goes on there', async () => {
@@ -173,8 +260,8 @@ describe('the auditor’s commands', () => {
       writeFileSync(join(home, name), JSON.stringify(content));
       return run(['audit', 'prove', name]);
     };
-    expect(await check('good.json', bundle)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict {2}proven\n/) as string });
-    const edited = { ...bundle, entries: bundle.entries.map((entry) => (entry.index === 205 ? { ...entry, leaf: entry.leaf.replace('issued', 'iszued') } : entry)) };
+    expect(await check('good.json', bundle)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict +proven\n/) as string });
+    const edited = { ...bundle, entries: bundle.entries.map((entry) => (entry.index === 205 ? { ...entry, leaf: entry.leaf.replace('retired', 'retried') } : entry)) };
     expect(await check('edited.json', edited)).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 205') as string });
     expect(await check('cut.json', { ...bundle, entries: bundle.entries.filter(({ index }) => index !== 305) })).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 405') as string });
     expect(await check('sealed.json', { ...bundle, newest: await log.newest(600, 505) })).toMatchObject({ code: 0 });

@@ -1,5 +1,5 @@
-import { contentTypeOf, isS3Address, mirrorLog, MirrorDiffers, S3Refused, s3Target, verifierPage, type MirrorTarget } from '@writ/site';
-import { evaluatePolicy, parseNote, TlogError, verifyLog, type Checkpoint } from '@writ/tlog';
+import { checkLog, contentTypeOf, isS3Address, mirrorLog, MirrorDiffers, S3Refused, s3Target, verifierPage, type MirrorTarget } from '@writ/site';
+import { evaluatePolicy, parseNote, TlogError, type Checkpoint } from '@writ/tlog';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { isAddress, sourceAt, trustOf, type TrustOptions } from '../log-policy.js';
@@ -14,12 +14,13 @@ export async function mirrorToStore({ from, to, ...options }: MirrorOptions, { s
   const { policy, remembered, remember } = trustOf(options, session);
   const source = sourceAt(where);
   const note = await source.readCheckpoint();
-  const report = await verifyLog({ ...source, readCheckpoint: async () => note }, {
-    policy, remembered: remembered ? [remembered] : [], onProgress: (checked, total) => output.share(checked, total, 'entries verified'),
+  const report = await checkLog({ ...source, readCheckpoint: async () => note }, {
+    policy, remembered, onProgress: (checked, total) => output.share(checked, total, 'entries verified'),
   });
   const verdict = evaluatePolicy(policy, parseNote(note));
-  if (report.findings.length > 0 || !verdict.log) {
-    throw new Ended(exitCodes.failed, `The log at ${where} is not what it claims to be, so nothing was copied: ${report.findings[0]?.detail ?? 'your key did not sign it'}.`, 'Keep what you have as evidence, and compare with another copy of the log.');
+  const [wrong] = [...report.findings, ...report.omissions];
+  if (wrong || !verdict.log) {
+    throw new Ended(exitCodes.failed, `The log at ${where} is not what it claims to be, so nothing was copied: ${wrong?.detail ?? 'your key did not sign it'}.`, 'Keep what you have as evidence, and compare with another copy of the log.');
   }
   const key = verdict.log;
   const copied = await mirrorLog(source, note, [key], target, (entries, total) => output.share(entries, total, 'entries copied')).catch((error: Error) => {

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { staleness } from '@writ/site';
 import { TlogError } from '@writ/tlog';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
-import { LogFollower, NotTheLog, type NewEntries } from '../follow-log.js';
+import { LogFollower, NotTheLog, NotYet, type NewEntries } from '../follow-log.js';
 import { sourceAt, trustOf, type TrustOptions } from '../log-policy.js';
 import { untilInterrupted } from '../wait.js';
 
@@ -17,25 +18,48 @@ export async function watch(options: WatchOptions, { session, output }: Context)
   const trust = trustOf(options, session);
   const follower = new LogFollower(sourceAt(where), trust.policy, trust.remembered);
   const interrupted = untilInterrupted();
-  output.say(trust.remembered ? `Watching ${where} from entry ${trust.remembered.size} on. Ctrl-C ends it.` : `Watching ${where} from now on. Ctrl-C ends it.`);
-  let isOut = false;
+  const said = new Said(output);
+  let news: NewEntries | undefined;
   while (!interrupted.aborted) {
     try {
-      const { checkpoint, entries } = await follower.next();
-      if (isOut) output.say(`${where} answers again.`);
-      isOut = false;
-      for (const entry of entries) show(entry, options, output);
-      trust.remember(checkpoint);
-      output.progress(`${checkpoint.size.toLocaleString('en')} entries, verified up to the checkpoint of ${new Date().toISOString().slice(11, 19)}`);
+      const last = news;
+      news = await follower.next();
+      if (!last) output.say(`Watching ${where} from ${news.from === news.checkpoint.size && trust.remembered.length === 0 ? 'now' : `entry ${news.from}`} on. Ctrl-C ends it.`);
+      said.now('outage', undefined, `${where} answers again.`);
+      for (const entry of news.entries) show(entry, options, output);
+      trust.remember(news.checkpoint);
+      output.progress(`${news.checkpoint.size.toLocaleString('en')} entries, verified up to the checkpoint of ${new Date().toISOString().slice(11, 19)}`);
     } catch (error) {
       if (error instanceof NotTheLog) throw new Ended(exitCodes.failed, `${error.message} The log is not what it claims to be.`, 'Keep what you have as evidence, and compare with another copy of the log.');
-      if (!(error instanceof TlogError) || error.code !== 'source-unreachable') throw error;
-      if (!isOut) output.say(`${where} does not answer; trying until it does.`);
-      isOut = true;
+      said.now('outage', troubleOf(error, where), '');
     }
+    const old = news && staleness(news, Date.now());
+    said.now('old', old && `You may be shown the log as it was: ${old}. Ask the operator.`, 'The log goes on.');
     await pause(pollMs, undefined, { signal: interrupted }).catch(() => undefined);
   }
   output.progressDone();
+}
+
+/** What passes by itself, in words. Anything else is thrown. */
+function troubleOf(error: unknown, where: string): string {
+  if (error instanceof NotYet) return `${error.message} Waiting until they have.`;
+  if (error instanceof TlogError && error.code === 'source-unreachable') return `${where} does not answer; trying until it does.`;
+  throw error;
+}
+
+/** Says each trouble once, and once that it is over. */
+class Said {
+  private readonly troubles = new Set<string>();
+
+  constructor(private readonly output: Context['output']) {}
+
+  now(kind: string, trouble: string | undefined, over: string): void {
+    if ((trouble !== undefined) === this.troubles.has(kind)) return;
+    this.output.progressDone();
+    this.output.say(trouble ?? over);
+    if (trouble === undefined) this.troubles.delete(kind);
+    else this.troubles.add(kind);
+  }
 }
 
 function show({ index, leaf }: NewEntries['entries'][number], { type, token }: WatchOptions, output: Context['output']): void {

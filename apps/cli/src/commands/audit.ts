@@ -1,17 +1,15 @@
 import type { Command } from 'commander';
 import type { LogEntry } from '@writ/contracts';
-import { verifyLog } from '@writ/tlog';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
-import { sourceAt, trustOf, type TrustOptions } from '../log-policy.js';
-import { firstOf, painted } from '../output.js';
+import type { TrustOptions } from '../log-policy.js';
+import { firstOf } from '../output.js';
 import { wholeNumber } from '../wait.js';
-import { exportLog } from './audit-export.js';
+import { exportLog, type ExportOptions } from './audit-export.js';
 import { mirrorToStore } from './audit-mirror.js';
 import { prove } from './audit-prove.js';
+import { verify } from './audit-verify.js';
 import { watch } from './audit-watch.js';
-
-const noWitness = 'none: not protected against others being shown another log';
 
 /** `writ audit verify|search|proof|prove|export|watch`. */
 export function addAuditCommands(program: Command, context: () => Context): void {
@@ -26,8 +24,9 @@ export function addAuditCommands(program: Command, context: () => Context): void
   trusting(audit.command('export [folder]'))
     .description('Fetch the whole log into a folder or an S3-compatible store, for anybody to check; again to go on or to catch up')
     .option('--from <address>', 'the log’s address, instead of the installation’s')
+    .option('--disclosures', 'with what is personal in the entries, as far as you may see it')
     .option('--to <s3-address>', 's3://bucket/prefix instead of a folder; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL say how')
-    .action((folder: string | undefined, options: TrustOptions & { from?: string; to?: string }) => exportTo(folder, options, context()));
+    .action((folder: string | undefined, options: ExportOptions & { to?: string }) => exportTo(folder, options, context()));
   trusting(audit.command('prove <tokenId|file>'))
     .description('Fetch a token’s life with all proofs into one file; or check such a file, offline')
     .option('--out <file>', 'where to write it')
@@ -56,36 +55,10 @@ export function addAuditCommands(program: Command, context: () => Context): void
     });
 }
 
-async function exportTo(folder: string | undefined, { to, ...options }: TrustOptions & { from?: string; to?: string }, given: Context): Promise<void> {
+async function exportTo(folder: string | undefined, { to, ...options }: ExportOptions & { to?: string }, given: Context): Promise<void> {
   if ((folder === undefined) === (to === undefined)) throw new Ended(exitCodes.usage, 'Name a folder, or with --to an object store.');
+  if (to !== undefined && options.disclosures) throw new Ended(exitCodes.usage, 'What is personal goes into a folder of yours, never into a store that serves it.');
   await (folder !== undefined ? exportLog(folder, options, given) : mirrorToStore({ ...options, to: to! }, given));
-}
-
-async function verify(where: string | undefined, options: TrustOptions, { session, output }: Context): Promise<void> {
-  const source = sourceAt(where ?? session.variable('WRIT_AUDIT_URL'));
-  const { policy, remembered, remember } = trustOf(options, session);
-  const startedAt = Date.now();
-  const report = await verifyLog(source, {
-    policy, remembered: remembered ? [remembered] : [], onProgress: (checked, total) => output.share(checked, total, 'entries'),
-  });
-  output.progressDone();
-  const seconds = (Date.now() - startedAt) / 1000;
-  const intact = report.findings.length === 0;
-  const checkpoint = report.verdict?.checkpoint;
-  const facts = checkpoint && { origin: checkpoint.origin, size: checkpoint.size, root: Buffer.from(checkpoint.root).toString('base64') };
-  const witnesses = report.verdict?.cosigned.map(({ name }) => name) ?? [];
-  const before = remembered && `${remembered.size.toLocaleString('en')} entries; ${intact ? 'this log begins with them' : 'see the findings'}`;
-  output.answer({ intact, ...facts, checked: report.checked, witnesses, findings: report.findings, seconds }, () => output.facts({
-    verdict: intact ? painted('good', 'intact') : painted('bad', 'NOT INTACT'),
-    log: facts?.origin,
-    entries: facts && `${report.checked.toLocaleString('en')} of ${facts.size.toLocaleString('en')}, in ${seconds.toFixed(1)} s`,
-    root: facts?.root,
-    'last time': before ?? (options.forget ? 'not compared, as you asked' : 'none remembered: from now on this one is'),
-    witnesses: witnesses.length > 0 ? witnesses.join(', ') : noWitness,
-    ...Object.fromEntries(report.findings.map(({ code, detail }, i) => [`finding ${i + 1}`, `${code}: ${detail}`])),
-  }));
-  if (!intact) throw new Ended(exitCodes.failed, 'The log is not what it claims to be.', 'Keep what you have as evidence, and compare with another copy of the log.');
-  if (checkpoint) remember(checkpoint);
 }
 
 async function search({ limit, ...query }: Record<string, string>, { session, output }: Context): Promise<void> {
