@@ -7,7 +7,8 @@ import { ownLeaf } from '../entries/candidate.js';
 import { Signer } from '../site/signer.client.js';
 import { Site } from '../site/site.store.js';
 import { SubjectStore } from '../subjects/subject.store.js';
-import { recoverEntries } from './recover.store.js';
+import { countAnew } from './counters.store.js';
+import { recoverEntries, type RecoverOptions } from './recover.store.js';
 
 export interface Recovery {
   from: number;
@@ -15,19 +16,23 @@ export interface Recovery {
 }
 
 /** Recovers the log while the service is stopped, and records in it that this happened. */
-export async function recover(config: AuditConfig, onProgress: (done: number, total: number) => void): Promise<Recovery> {
+export async function recover(config: AuditConfig, options: Omit<RecoverOptions, 'onLast'>): Promise<Recovery> {
   const source = await new DataSource({ type: 'postgres', url: config.databaseUrl, applicationName: 'writ audit recover' }).initialize();
   try {
     const clock = new Clock();
+    await clock.follow(source, Infinity);
     const transactions = new Transactions(source, 'audit');
     const log = new AppendStore(config, clock, new SubjectStore());
     await transactions.run((tx) => log.create(tx.db));
     const signed = await new Signer(config).head();
-    const { from, to } = await recoverEntries(transactions, config.logOrigin, new Site(config).tiles, signed, onProgress);
-    if (to === from) return { from, to };
-    log.signedUpTo(to);
-    await transactions.run((tx) => log.append(tx.db, [ownLeaf(clock.newId('evt'), 'log.recovered', clock.now(), { from, to })]));
-    return { from, to };
+    log.signedUpTo(signed.size);
+    return await recoverEntries(transactions, config.logOrigin, new Site(config).tiles, signed, {
+      ...options,
+      onLast: async ({ db }, from, to) => {
+        await countAnew(db, (await log.lock(db)).logId, from);
+        await log.append(db, [ownLeaf(clock.newId('evt'), 'log.recovered', clock.now(), { from, to })]);
+      },
+    });
   } finally {
     await source.destroy();
   }

@@ -1,51 +1,110 @@
-import { appendLeaves, decodeBundle, emptyRoot, hashLeaves, rootAt, sameHash, tileWidth, type TileSource } from '@writ/tlog';
-import type { Db, Transactions } from '@writ/messaging';
+import { appendLeaves, decodeBundle, emptyRoot, hashLeaves, rootAt, sameHash, tilePath, tileWidth, TreeBuilder, widthIn, type Edge, type TileSource } from '@writ/tlog';
+import type { Db, Transactions, Tx } from '@writ/messaging';
 import { checkedEdge, LogTampered, moveHead, writeTiles, type LogHead } from '../entries/append.store.js';
 import { parseLeaf } from '../entries/leaf.js';
 import { packed } from '../entries/packed.js';
 import type { TreeHead } from '../site/signer.client.js';
+import { erasureIn, type Erasure } from './erasure.js';
+import { ErasuresUndone, opensAgain } from './erasures.store.js';
 
 const bundlesAtOnce = 16;
 
-/**
- * Brings a restored database up to what was signed, from the published files: they were written before the signature,
- * so they hold it all. Committed piece by piece, each with its root; a crash is followed by running it again.
- * What people wrote is not in the files: those openings stay lost, and the monitor is told by a leaf.
- * @throws LogTampered where database, files and signed head are not one log; nothing is written then
- */
-export async function recoverEntries(
-  transactions: Transactions<'audit'>, origin: string, files: TileSource, signed: TreeHead, onProgress: (done: number, total: number) => void,
-): Promise<{ from: number; to: number }> {
-  const from = await transactions.run(async ({ db }) => {
-    const head = await lockHead(db, origin);
-    if (head.size > signed.size) return head.size;
-    if (!sameHash(await rootAt(files, signed.size), signed.root)) throw new LogTampered(`The files do not hold the ${signed.size} entries that were signed.`);
-    const root = head.size === 0 ? emptyRoot : await rootAt(files, head.size, signed.size);
-    if (!sameHash(root, head.root)) throw new LogTampered(`The ${head.size} entries of the database are not those that were published: restore the backup again, and recover before the service starts.`);
-    return head.size;
-  });
-  for (let at = from; at < signed.size;) {
-    at = await transactions.run(({ db }) => recoverSome(db, origin, files, signed.size));
-    onProgress(at, signed.size);
-  }
-  return { from, to: Math.max(from, signed.size) };
+export interface RecoverOptions {
+  /** The operator erases again whom a restored key opens again. */
+  willEraseAgain: boolean;
+  onProgress: (done: number, total: number) => void;
+  /** Runs in the transaction of the last entries: what it says is said exactly when they are there. */
+  onLast: (tx: Tx<'audit'>, from: number, to: number) => Promise<void>;
 }
 
-async function recoverSome(db: Db, origin: string, files: TileSource, target: number): Promise<number> {
+/**
+ * Brings a restored database up to what was signed, from the published files: they were written before the signature,
+ * so they hold it all. All of them are hashed to the signed root before the first is written; then they are committed
+ * piece by piece, each with the root that it had then. A crash is followed by running it again.
+ * What people wrote is not in the files: those openings stay lost, and the monitor is told by a leaf.
+ * @throws LogTampered where database, files and signed head are not one log
+ * @throws ErasuresUndone where the backup's keys open what was erased since
+ */
+export async function recoverEntries(
+  transactions: Transactions<'audit'>, origin: string, files: TileSource, signed: TreeHead, { willEraseAgain, onProgress, onLast }: RecoverOptions,
+): Promise<{ from: number; to: number }> {
+  const start = await transactions.run(({ db }) => startOf(db, origin, files, signed));
+  const { logId, size } = start;
+  if (size >= signed.size) return { from: size, to: size };
+  const { roots, erasures } = await rehearse(files, start.edge, signed);
+  if (erasures.length > 0 && !willEraseAgain && await transactions.read((db) => opensAgain(db, logId, erasures))) throw new ErasuresUndone(erasures);
+  for (let at = size; at < signed.size;) {
+    at = await transactions.run(async (tx) => {
+      const head = await lockHead(tx.db, origin);
+      const end = pieceEnd(head.size, signed.size);
+      const leaves = await leavesIn(files, head.size, end, signed.size);
+      const growth = appendLeaves(await checkedEdge(tx.db, head), hashLeaves(leaves));
+      if (!sameHash(growth.root, roots.get(end) ?? emptyRoot)) throw new LogTampered(`The published entries up to ${end - 1} changed while they were read.`);
+      const recordedAt = await writeLeaves(tx.db, head, leaves);
+      await writeTiles(tx.db, head, growth);
+      await moveHead(tx.db, head, growth, recordedAt);
+      if (end === signed.size) await onLast(tx, await firstRecovered(tx.db, logId), end);
+      return end;
+    });
+    onProgress(at, signed.size);
+  }
+  return { from: size, to: signed.size };
+}
+
+async function startOf(db: Db, origin: string, files: TileSource, signed: TreeHead): Promise<LogHead & { edge: Edge }> {
   const head = await lockHead(db, origin);
-  const end = Math.min(target, (Math.floor(head.size / tileWidth) + bundlesAtOnce) * tileWidth);
+  const edge = await checkedEdge(db, head);
+  if (head.size > signed.size) return { ...head, edge };
+  if (!sameHash(await rootAt(files, signed.size), signed.root)) throw new LogTampered(`The files do not hold the ${signed.size} entries that were signed.`);
+  const root = head.size === 0 ? emptyRoot : await rootAt(files, head.size, signed.size);
+  if (!sameHash(root, head.root)) throw new LogTampered(`The ${head.size} entries of the database are not those that were published: restore the backup again, and recover before the service starts.`);
+  return { ...head, edge };
+}
+
+/** Hashes every file that will be used, and writes nothing: tiles alone do not show a bundle that was damaged or forged. */
+async function rehearse(files: TileSource, edge: Edge, signed: TreeHead): Promise<{ roots: Map<number, Buffer>; erasures: Erasure[] }> {
+  const builder = new TreeBuilder(edge);
+  const roots = new Map<number, Buffer>();
+  const maybeErasures: [index: number, leaf: Uint8Array][] = [];
+  for (let at = edge.size; at < signed.size;) {
+    const end = pieceEnd(at, signed.size);
+    const leaves = await leavesIn(files, at, end, signed.size);
+    for (const tile of builder.append(hashLeaves(leaves))) {
+      const published = await files.readTile(tile.level, tile.index, tile.width);
+      if (Buffer.compare(published, tile.hashes) !== 0) throw new LogTampered(`The published entries do not have the hashes of ${tilePath(tile)}: take another copy of the files.`);
+    }
+    for (const [i, leaf] of leaves.entries()) if (Buffer.from(leaf).includes('"pii.erased"')) maybeErasures.push([at + i, leaf]);
+    roots.set(end, builder.root());
+    at = end;
+  }
+  if (!sameHash(builder.root(), signed.root)) throw new LogTampered(`The ${signed.size} published entries do not hash to the signed root: take another copy of the files.`);
+  // Nothing is read as a leaf before all of it is known to be what was signed.
+  return { roots, erasures: maybeErasures.flatMap(([index, leaf]) => erasureIn(index, parseLeaf(leaf)) ?? []) };
+}
+
+/** Both passes stop at the same places, also when the second goes on after a crash. */
+function pieceEnd(at: number, target: number): number {
+  return Math.min(target, (Math.floor(at / tileWidth) + bundlesAtOnce) * tileWidth);
+}
+
+async function leavesIn(files: TileSource, from: number, end: number, target: number): Promise<Uint8Array[]> {
   const leaves: Uint8Array[] = [];
-  for (let at = head.size; at < end;) {
+  for (let at = from; at < end;) {
     const bundle = Math.floor(at / tileWidth);
-    const width = Math.min(tileWidth, target - bundle * tileWidth);
+    const width = widthIn(target, 0, bundle);
     leaves.push(...decodeBundle(await files.readEntries(bundle, width), width).slice(at - bundle * tileWidth));
     at = bundle * tileWidth + width;
   }
-  const growth = appendLeaves(await checkedEdge(db, head), hashLeaves(leaves));
-  const recordedAt = await writeLeaves(db, head, leaves);
-  await writeTiles(db, head, growth);
-  await moveHead(db, head, growth, recordedAt);
-  return growth.edge.size;
+  return leaves;
+}
+
+/** Where the recovery began, also when it was broken off in between: what came from files has no digest of its event. */
+async function firstRecovered(db: Db, logId: number): Promise<number> {
+  const [row] = await db.query<{ first: string }>(
+    `SELECT min(seq) AS first FROM tlog_entry WHERE log_id = $1 AND digest IS NULL
+       AND seq > coalesce((SELECT max(seq) FROM tlog_entry WHERE log_id = $1 AND type = 'log.recovered' AND digest IS NOT NULL), -1)`, [logId],
+  );
+  return Number(row!.first);
 }
 
 async function writeLeaves(db: Db, { logId, size }: LogHead, leaves: readonly Uint8Array[]): Promise<Date> {

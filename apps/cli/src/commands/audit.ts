@@ -8,10 +8,11 @@ import { wholeNumber } from '../wait.js';
 import { exportLog, type ExportOptions } from './audit-export.js';
 import { mirrorToStore } from './audit-mirror.js';
 import { prove } from './audit-prove.js';
+import { recoverLog, type RecoverOptions } from './audit-recover.js';
 import { verify } from './audit-verify.js';
 import { watch } from './audit-watch.js';
 
-/** `writ audit verify|search|proof|prove|export|watch`. */
+/** `writ audit verify|export|prove|watch|recover|search|proof`. */
 export function addAuditCommands(program: Command, context: () => Context): void {
   const audit = program.command('audit').description('Check, search, export and watch the log of everything that happened');
   const trusting = (command: Command) => command
@@ -37,6 +38,11 @@ export function addAuditCommands(program: Command, context: () => Context): void
     .option('--type <event>', 'show only these, such as token.revoked')
     .option('--token <tokenId>', 'show only what is about this token')
     .action((options: TrustOptions & { type?: string; token?: string }) => watch(options, context()));
+  audit.command('recover')
+    .description('Operators: bring a restored audit database up to what was signed, from the published files, before the service starts')
+    .option('--from <folder>', 'the published files, instead of the service’s own')
+    .option('--will-erase-again', 'go on where the backup’s keys open what was erased since')
+    .action((options: RecoverOptions) => recoverLog(options));
   audit.command('search')
     .description('Find entries over the whole log')
     .option('--token <tokenId>', 'about this token')
