@@ -1,10 +1,8 @@
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min,
 } from 'class-validator';
 import {
-  IsAlertId, IsCode, IsDigest, IsDuration, IsEnvironment, IsName, IsReportId, IsRequestId, IsRotationId, IsScope,
-  IsStatement, IsSubject, IsText, IsTime, IsTokenId,
+  IsAlertId, IsCode, IsDigest, IsDuration, IsEnvironment, IsName, IsPart, IsParts, IsReportId, IsRequestId, IsRotationId, IsScope, IsStatement, IsSubject, IsText, IsTime, IsTokenId,
 } from './fields.js';
 import type { AlertId, Digest, ReportId, RequestId, RotationId, TokenId } from './ids.js';
 import { misuseActions, ResponseRule, type MisuseAction } from './misuse.js';
@@ -26,9 +24,9 @@ export class RequestSubmitted implements AcceptedRequest {
   @IsName() source!: string;
   /** The submission's own id; with `source` it makes a repeated submission recognisable. */
   @IsString() @MaxLength(256) submissionId!: string;
-  @ValidateNested() @Type(() => Principal) submitter!: Principal;
-  @ValidateNested() @Type(() => Party) requester!: Party;
-  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsPart(() => Principal) submitter!: Principal;
+  @IsPart(() => Party) requester!: Party;
+  @IsPart(() => Principal) claimant!: Principal;
   @IsText(1000) reason!: string;
   @IsName() resource!: string;
   @IsName() audience!: string;
@@ -36,7 +34,7 @@ export class RequestSubmitted implements AcceptedRequest {
   @IsEnvironment() environment!: string;
   @IsOptional() @IsDuration() ttl?: string;
   @IsOptional() @IsTime() expiresAt?: string;
-  @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
+  @IsPart(() => Delivery) delivery!: Delivery;
   @IsOptional() @IsString() @MaxLength(64) deliveryKeyThumbprint?: string;
   @IsOptional() @IsObject() deliveryKey?: Record<string, unknown>;
   @IsOptional() @IsTokenId() replaces?: TokenId;
@@ -50,10 +48,10 @@ export class RequestRefused {
   @IsName() source!: string;
   @IsOptional() @IsString() @MaxLength(256) submissionId?: string;
   /** Who sent it, as the door that it came through knows them. */
-  @IsOptional() @ValidateNested() @Type(() => Principal) submitter?: Principal;
+  @IsOptional() @IsPart(() => Principal) submitter?: Principal;
   @IsCode() code!: string;
   @IsString() @MaxLength(1024) detail!: string;
-  @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => FieldProblem) problems!: FieldProblem[];
+  @ArrayMaxSize(64) @IsParts(() => FieldProblem) problems!: FieldProblem[];
   /** Of the refused bytes, so that the sender can find them again. */
   @IsDigest() bodyDigest!: Digest;
 }
@@ -62,7 +60,7 @@ export class RequestRefused {
 export class RequestCancelled {
   @IsRequestId() requestId!: RequestId;
   @IsDigest() requestDigest!: Digest;
-  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsPart(() => Principal) by!: Principal;
 }
 
 // ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -73,10 +71,10 @@ export class RequestApproved {
   @IsDigest() requestDigest!: Digest;
   @IsDigest() policyDigest!: Digest;
   @IsCode() code!: string;
-  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
-  @ValidateNested() @Type(() => Grant) grant!: Grant;
+  @IsParts(() => RuleRef) because!: RuleRef[];
+  @IsPart(() => Grant) grant!: Grant;
   /** What the votes below must fulfil; empty where policy alone decided. */
-  @IsArray() @ValidateNested({ each: true }) @Type(() => Quorum) require!: Quorum[];
+  @IsParts(() => Quorum) require!: Quorum[];
   /** The policy service's signature over decision and grant, purpose `decision`. */
   @IsStatement() statement!: string;
   /** The signed votes, purpose `vote`; the issuer counts them itself. */
@@ -89,11 +87,11 @@ export class RequestHeld {
   @IsDigest() requestDigest!: Digest;
   @IsDigest() policyDigest!: Digest;
   @IsCode() code!: string;
-  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
-  @IsArray() @ValidateNested({ each: true }) @Type(() => Quorum) require!: Quorum[];
+  @IsParts(() => RuleRef) because!: RuleRef[];
+  @IsParts(() => Quorum) require!: Quorum[];
   /** Without the votes by then the request lapses. */
   @IsTime() lapsesAt!: string;
-  @IsOptional() @ValidateNested() @Type(() => Nearest) nearest?: Nearest;
+  @IsOptional() @IsPart(() => Nearest) nearest?: Nearest;
   @IsStatement() statement!: string;
 }
 
@@ -103,8 +101,8 @@ export class RequestDenied {
   @IsDigest() requestDigest!: Digest;
   @IsDigest() policyDigest!: Digest;
   @IsCode() code!: string;
-  @IsArray() @ValidateNested({ each: true }) @Type(() => RuleRef) because!: RuleRef[];
-  @IsOptional() @ValidateNested() @Type(() => Nearest) nearest?: Nearest;
+  @IsParts(() => RuleRef) because!: RuleRef[];
+  @IsOptional() @IsPart(() => Nearest) nearest?: Nearest;
   @IsStatement() statement!: string;
 }
 
@@ -119,10 +117,10 @@ export class RequestLapsed {
 export class ReviewRecorded {
   @IsRequestId() requestId!: RequestId;
   @IsDigest() requestDigest!: Digest;
-  @ValidateNested() @Type(() => Principal) reviewer!: Principal;
+  @IsPart(() => Principal) reviewer!: Principal;
   @IsIn(['approve', 'deny']) vote!: 'approve' | 'deny';
   @IsText(1000) reason!: string;
-  @IsOptional() @ValidateNested() @Type(() => Narrowing) narrow?: Narrowing;
+  @IsOptional() @IsPart(() => Narrowing) narrow?: Narrowing;
   /** Signed in memory at the authenticated act, purpose `vote`. */
   @IsStatement() statement!: string;
 }
@@ -133,10 +131,10 @@ export class PolicyActivated {
   @IsOptional() @IsDigest() previousDigest?: Digest;
   /** Counts activations; a lower one than known is an old message. */
   @IsInt() @Min(1) activation!: number;
-  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsPart(() => Principal) by!: Principal;
   @IsBoolean() loosened!: boolean;
   /** How far the monitor may go by itself; absent where the set does not say. The statement holds its digest. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => ResponseRule) response?: ResponseRule[];
+  @IsOptional() @ArrayMaxSize(64) @IsParts(() => ResponseRule) response?: ResponseRule[];
   /** Purpose `policy-set`: the active-set pointer. */
   @IsStatement() statement!: string;
 }
@@ -147,8 +145,8 @@ export class PolicyActivated {
 export class TokenIssued {
   @IsTokenId() tokenId!: TokenId;
   @IsRequestId() requestId!: RequestId;
-  @ValidateNested() @Type(() => Party) owner!: Party;
-  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsPart(() => Party) owner!: Party;
+  @IsPart(() => Principal) claimant!: Principal;
   @IsName() resource!: string;
   @IsName() audience!: string;
   @IsArray() @IsScope({ each: true }) scopes!: string[];
@@ -157,7 +155,7 @@ export class TokenIssued {
   @IsTime() expiresAt!: string;
   @IsOptional() @IsInt() @Min(1) rotateSeconds?: number;
   @IsOptional() @IsInt() @Min(0) graceSeconds?: number;
-  @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
+  @IsPart(() => Delivery) delivery!: Delivery;
   /** An unclaimed token lapses then. */
   @IsOptional() @IsTime() claimBefore?: string;
   /** Compact JWE for the owner's registered key, with delivery `sealed`. */
@@ -179,7 +177,7 @@ export class TokenDelivered {
   @IsTokenId() tokenId!: TokenId;
   @IsRequestId() requestId!: RequestId;
   @IsInt() @Min(1) generation!: number;
-  @ValidateNested() @Type(() => Principal) claimant!: Principal;
+  @IsPart(() => Principal) claimant!: Principal;
   @IsInt() @Min(1) claims!: number;
 }
 
@@ -213,7 +211,7 @@ class TokenStateChange {
   @IsOptional() @IsRequestId() requestId?: RequestId;
   /** Place in the issuer's state log. */
   @IsInt() seq!: number;
-  @ValidateNested() @Type(() => Actor) by!: Actor;
+  @IsPart(() => Actor) by!: Actor;
   @IsCode() code!: string;
   @IsOptional() @IsText(1000) reason?: string;
 }
@@ -231,7 +229,7 @@ export class TokenOrphaned {
   @IsTokenId() tokenId!: TokenId;
   @IsRequestId() requestId!: RequestId;
   /** Who left. */
-  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsPart(() => Party) owner!: Party;
   @IsTime() endsAt!: string;
 }
 
@@ -239,11 +237,11 @@ export class TokenOrphaned {
 export class TokenTransferred {
   @IsTokenId() tokenId!: TokenId;
   @IsRequestId() requestId!: RequestId;
-  @ValidateNested() @Type(() => Party) from!: Party;
-  @ValidateNested() @Type(() => Party) to!: Party;
+  @IsPart(() => Party) from!: Party;
+  @IsPart(() => Party) to!: Party;
   /** Who may claim its secrets from now on. */
-  @ValidateNested() @Type(() => Principal) claimant!: Principal;
-  @ValidateNested() @Type(() => Actor) by!: Actor;
+  @IsPart(() => Principal) claimant!: Principal;
+  @IsPart(() => Actor) by!: Actor;
   @IsOptional() @IsText(1000) reason?: string;
   /** Place in the issuer's state log. */
   @IsInt() seq!: number;
@@ -271,7 +269,7 @@ export class UsageRecorded {
   @IsString() @MaxLength(64) verifierId!: string;
   /** All uses at this verifier before this time are reported. */
   @IsTime() watermark!: string;
-  @IsArray() @ArrayMaxSize(4096) @ValidateNested({ each: true }) @Type(() => UsageRecord) records!: UsageRecord[];
+  @ArrayMaxSize(4096) @IsParts(() => UsageRecord) records!: UsageRecord[];
 }
 
 // ── rotation ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,7 +284,7 @@ export class RotationDue {
   @IsTime() deadlineAt!: string;
   /** A successor that nobody claimed until then lapses, and the rotation is tried again. */
   @IsTime() claimBefore!: string;
-  @IsOptional() @ValidateNested() @Type(() => Principal) by?: Principal;
+  @IsOptional() @IsPart(() => Principal) by?: Principal;
   /** Purpose `rotation`; without it the issuer does nothing. */
   @IsOptional() @IsStatement() statement?: string;
 }
@@ -296,7 +294,7 @@ export class RotationBlocked {
   @IsTokenId() tokenId!: TokenId;
   @IsRotationId() rotationId!: RotationId;
   @IsTime() deadlineAt!: string;
-  @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => Straggler) stragglers!: Straggler[];
+  @ArrayMaxSize(64) @IsParts(() => Straggler) stragglers!: Straggler[];
 }
 
 export const rotationCommands = ['stop', 'force'] as const;
@@ -305,7 +303,7 @@ export class RotationSteered {
   @IsTokenId() tokenId!: TokenId;
   @IsRotationId() rotationId!: RotationId;
   @IsIn(rotationCommands) command!: (typeof rotationCommands)[number];
-  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsPart(() => Principal) by!: Principal;
   @IsText(1000) reason!: string;
   /** Purpose `rotation`; without it the issuer does nothing. */
   @IsOptional() @IsStatement() statement?: string;
@@ -314,7 +312,7 @@ export class RotationSteered {
 /** The end is near: once per token and lead time. */
 export class TokenExpiring {
   @IsTokenId() tokenId!: TokenId;
-  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsPart(() => Party) owner!: Party;
   @IsTime() expiresAt!: string;
   @IsDuration() leadTime!: string;
 }
@@ -362,7 +360,7 @@ export class LeakReported {
 /** A smaller token would do: these scopes were never used. */
 export class NarrowingProposed {
   @IsTokenId() tokenId!: TokenId;
-  @ValidateNested() @Type(() => Party) owner!: Party;
+  @IsPart(() => Party) owner!: Party;
   @IsArray() @IsScope({ each: true }) keep!: string[];
   @IsArray() @IsScope({ each: true }) drop!: string[];
   @IsInt() @Min(1) unusedDays!: number;
@@ -376,7 +374,7 @@ export const monitoringChanges = ['alert-dismissed', 'detector-limited', 'honeyt
 /** A person changed what the monitor does, or said of what it saw that it was no misuse. */
 export class MonitoringChanged {
   @IsIn(monitoringChanges) change!: (typeof monitoringChanges)[number];
-  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsPart(() => Principal) by!: Principal;
   @IsOptional() @IsText(1000) reason?: string;
   /** Of a dismissal. */
   @IsOptional() @IsAlertId() alertId?: AlertId;
@@ -426,7 +424,7 @@ export class ActRecorded {
   @IsString() @MaxLength(256) act!: string;
   /** The path as it was called. */
   @IsString() @MaxLength(1024) path!: string;
-  @ValidateNested() @Type(() => Principal) by!: Principal;
+  @IsPart(() => Principal) by!: Principal;
 }
 
 /** A service is alive, once a minute, so that silence shows. */
@@ -440,7 +438,7 @@ export class OwnerDeactivated {
   @IsSubject() ownerId!: string;
   @IsTime() deactivatedAt!: string;
   /** Whoever takes the tokens of this team over, at once. */
-  @IsOptional() @ValidateNested() @Type(() => Party) transferTo?: Party;
+  @IsOptional() @IsPart(() => Party) transferTo?: Party;
 }
 
 export const events = {

@@ -1,4 +1,5 @@
-import { IsISO8601, IsString, Matches, MaxLength, MinLength, ValidateBy, type ValidationOptions } from 'class-validator';
+import { Type, type ClassConstructor } from 'class-transformer';
+import { IsArray, IsISO8601, IsString, Matches, MaxLength, MinLength, ValidateBy, ValidateNested, type ValidationOptions } from 'class-validator';
 import { durationSeconds } from './durations.js';
 import { idPattern, type IdPrefix } from './ids.js';
 
@@ -38,6 +39,21 @@ export const IsScope = matching(/^[a-z0-9*][a-z0-9._:*/-]{0,127}$/, 'a scope');
 export const IsSubject = matching(/^[\x21-\x7e]{1,256}$/, 'a subject of at most 256 printable characters');
 /** Three base64url parts: a compact JWS. */
 export const IsStatement = matching(/^[\w-]+\.[\w-]+\.[\w-]+$/, 'a compact JWS');
+
+/** One object of a class. `ValidateNested` alone lets pass what is not there, a list, and nothing in its place. */
+export function IsPart(of: () => ClassConstructor<object>): PropertyDecorator {
+  return all(IsRecord(), ValidateNested(), Type(of));
+}
+
+/** A list of such objects. */
+export function IsParts(of: () => ClassConstructor<object>): PropertyDecorator {
+  return all(IsArray(), IsRecord({ each: true }), ValidateNested({ each: true }), Type(of));
+}
+
+function IsRecord(options?: ValidationOptions): PropertyDecorator {
+  const validate = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+  return ValidateBy({ name: 'isRecord', validator: { validate, defaultMessage: () => '$property is not one object' } }, options);
+}
 
 /** Text a person wrote: 1 to `max` characters. */
 export function IsText(max: number): PropertyDecorator {

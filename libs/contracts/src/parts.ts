@@ -1,11 +1,8 @@
 import 'reflect-metadata';
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsIn, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min,
 } from 'class-validator';
-import {
-  IsDigest, IsDuration, IsEnvironment, IsName, IsScope, IsSubject, IsText, IsTime,
-} from './fields.js';
+import { IsDigest, IsDuration, IsEnvironment, IsName, IsPart, IsScope, IsSubject, IsText, IsTime } from './fields.js';
 import type { Digest } from './ids.js';
 
 /** The parts that several events and bodies are built of. */
@@ -87,7 +84,7 @@ export const actorKinds = ['person', 'gateway', 'monitor', 'burn', 'leak', 'owne
 export type ActorKind = (typeof actorKinds)[number];
 export class Actor {
   @IsIn(actorKinds) kind!: ActorKind;
-  @IsOptional() @ValidateNested() @Type(() => Principal) principal?: Principal;
+  @IsOptional() @IsPart(() => Principal) principal?: Principal;
 }
 
 /** One field of a body that broke a rule. */

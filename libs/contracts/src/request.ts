@@ -1,9 +1,8 @@
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsOptional, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsOptional,
 } from 'class-validator';
 import { digestOf } from './canonical.js';
-import { IsDuration, IsEnvironment, IsName, IsScope, IsSubject, IsText, IsTime, IsTokenId } from './fields.js';
+import { IsDuration, IsEnvironment, IsName, IsPart, IsScope, IsSubject, IsText, IsTime, IsTokenId } from './fields.js';
 import type { Digest, RequestId, TokenId } from './ids.js';
 import { Delivery, type Party, type Principal } from './parts.js';
 
@@ -15,7 +14,7 @@ export class NamedRequester {
 
 /** The body of a request for a token: `data` of a `writ.token.request` event, or of `POST /v1/requests`. */
 export class Submission {
-  @ValidateNested() @Type(() => NamedRequester) requester!: NamedRequester;
+  @IsPart(() => NamedRequester) requester!: NamedRequester;
   /** Why the token is needed, in the requester's words: at most 1,000 characters. */
   @IsText(1000) reason!: string;
   @IsName() resource!: string;
@@ -24,7 +23,7 @@ export class Submission {
   /** How long the token may live from its issue. Exactly one of `ttl` and `expiresAt` stands. */
   @IsOptional() @IsDuration() ttl?: string;
   @IsOptional() @IsTime() expiresAt?: string;
-  @ValidateNested() @Type(() => Delivery) delivery!: Delivery;
+  @IsPart(() => Delivery) delivery!: Delivery;
   /** The token that this one is to replace: an extension or a narrowing. */
   @IsOptional() @IsTokenId() replaces?: TokenId;
 }

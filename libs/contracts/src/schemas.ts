@@ -17,6 +17,7 @@ export function jsonSchemas(refPrefix = '#/components/schemas/'): Record<string,
     additionalConverters: {
       isDuration: { type: 'string', format: 'duration' },
       isWellFormed: {},
+      isRecord: {},
       isIso8601: { type: 'string', format: 'date-time' },
     },
   }) as Record<string, JsonSchema>;

@@ -1,5 +1,5 @@
 import { plainToInstance, type ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, validateSync, type ValidationError } from 'class-validator';
+import { validateSync, type ValidationError } from 'class-validator';
 import { events, type EventData, type EventType } from './events.js';
 import type { FieldProblem } from './parts.js';
 import { quickCheck } from './quick-check.js';
@@ -32,8 +32,6 @@ function validated<T extends object>(type: ClassConstructor<T>, body: unknown, o
   if (hidden) return { problems: [hidden] };
   if (quickCheck(type, body, 'whitelist' in options)) return { value: body as T };
   const value = plainToInstance(type, body);
-  const list = listForObject(value);
-  if (list) return { problems: [list] };
   const errors = validateSync(value, { forbidUnknownValues: true, stopAtFirstError: true, ...options });
   return errors.length === 0 ? { value } : { problems: errors.flatMap((e) => problemsOf(e, '')).slice(0, maxProblems) };
 }
@@ -55,32 +53,6 @@ function prototypeKeys(value: object, depth: number): FieldProblem | undefined {
 
 function below(key: string, { pointer, message }: FieldProblem): FieldProblem {
   return { pointer: `/${pointerPart(key)}${pointer}`.slice(0, 512), message };
-}
-
-const singleParts = new Map<unknown, string[]>();
-
-/** `ValidateNested` takes a list for the one object that stands there, and an empty list for anything. */
-function listForObject(value: object): FieldProblem | undefined {
-  const fields = value as Record<string, unknown>;
-  for (const field of singlePartsOf(value.constructor)) {
-    if (Array.isArray(fields[field])) return below(field, { pointer: '', message: `${field} is one object, not a list.` });
-  }
-  for (const field of Object.keys(fields)) {
-    const part = fields[field];
-    const found = typeof part === 'object' && part !== null ? listForObject(part) : undefined;
-    if (found) return below(field, found);
-  }
-  return undefined;
-}
-
-function singlePartsOf(type: unknown): string[] {
-  let fields = singleParts.get(type);
-  if (!fields) {
-    const rules = typeof type === 'function' ? getMetadataStorage().getTargetValidationMetadatas(type, '', false, false) : [];
-    fields = rules.filter(({ type: kind, each }) => kind === 'nestedValidation' && !each).map(({ propertyName }) => propertyName);
-    singleParts.set(type, fields);
-  }
-  return fields;
 }
 
 function problemsOf(error: ValidationError, pointer: string): FieldProblem[] {

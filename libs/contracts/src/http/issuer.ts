@@ -1,8 +1,7 @@
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min,
 } from 'class-validator';
-import { IsDuration, IsName, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
+import { IsDuration, IsName, IsParts, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
 import type { RequestId, RotationId, TokenId } from '../ids.js';
 import type { Actor, Delivery, Party, Principal } from '../parts.js';
 
@@ -44,7 +43,7 @@ export class VerifyBody extends VerifyItem {
 export const maxVerifyBatch = 1_000;
 
 export class VerifyBatchBody {
-  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(maxVerifyBatch) @ValidateNested({ each: true }) @Type(() => VerifyItem) tokens!: VerifyItem[];
+  @ArrayMinSize(1) @ArrayMaxSize(maxVerifyBatch) @IsParts(() => VerifyItem) tokens!: VerifyItem[];
   @IsOptional() @IsInt() @Min(0) minSeq?: number;
 }
 
@@ -241,7 +240,7 @@ export class UsageBatchBody {
   @IsVerifierId() verifierId!: string;
   /** Ascending per verifier; a repeated number is the same batch sent again. */
   @IsInt() @Min(1) batch!: number;
-  @IsArray() @ArrayMaxSize(4_096) @ValidateNested({ each: true }) @Type(() => UploadedUse) records!: UploadedUse[];
+  @ArrayMaxSize(4_096) @IsParts(() => UploadedUse) records!: UploadedUse[];
   /** Every use answered up to this database time has been uploaded; absent = more follows. */
   @IsOptional() @IsTime() watermark?: string;
   /** Uses that could not be kept. */

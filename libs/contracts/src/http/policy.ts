@@ -1,6 +1,5 @@
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsObject, IsOptional, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
-import { IsRequestId, IsText } from '../fields.js';
+import { ArrayMaxSize, ArrayUnique, IsArray, IsIn, IsInt, IsObject, IsOptional, Max, Min, ValidateBy } from 'class-validator';
+import { IsPart, IsRequestId, IsText } from '../fields.js';
 import type { Digest, RequestId } from '../ids.js';
 import { Narrowing, type DeliveryMode, type Grant, type Nearest, type Party, type Principal, type Quorum, type RuleRef } from '../parts.js';
 
@@ -33,7 +32,7 @@ export class VoteBody {
   /** Why, for the requester and the record: 1 to 1,000 characters. */
   @IsText(1000) reason!: string;
   /** Fewer scopes, an earlier end; never more than was asked for. */
-  @IsOptional() @ValidateNested() @Type(() => Narrowing) narrow?: Narrowing;
+  @IsOptional() @IsPart(() => Narrowing) narrow?: Narrowing;
   /** Requests that are shown as alike: each gets the same vote, signed for itself, or none does. */
   @IsOptional() @IsArray() @ArrayMaxSize(50) @ArrayUnique() @IsRequestId({ each: true }) also?: RequestId[];
 }

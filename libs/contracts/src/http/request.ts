@@ -1,8 +1,7 @@
-import { Type } from 'class-transformer';
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsBoolean, IsObject, IsOptional, IsString, Matches, MaxLength,
 } from 'class-validator';
-import { IsEnvironment, IsName, IsSubject } from '../fields.js';
+import { IsEnvironment, IsName, IsParts, IsSubject } from '../fields.js';
 import type { RequestId, TokenId } from '../ids.js';
 import type { Nearest, Party, Principal, Quorum, RuleRef } from '../parts.js';
 
@@ -26,7 +25,7 @@ export class UpstreamRegistration {
   @IsName() name!: string;
   /** Ids of requesters, such as `svc:billing-nightly`, or patterns that end with `*`, such as `svc:*`. */
   @IsArray() @ArrayMinSize(1) @ArrayMaxSize(256) @IsRequesterPattern() requesters!: string[];
-  @IsArray() @ArrayMinSize(1) @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => SpeaksFor) teams!: SpeaksFor[];
+  @ArrayMinSize(1) @ArrayMaxSize(64) @IsParts(() => SpeaksFor) teams!: SpeaksFor[];
   /** Whether the upstream itself, as a machine of its own name, fetches the secrets instead of the requesters. */
   @IsOptional() @IsBoolean() mayClaim?: boolean;
   /** The identity provider that vouches for those who fetch secrets; the platform's own by default. */
