@@ -93,7 +93,9 @@ async function submit(body: object, options: { wait?: boolean; timeout: string }
   const accepted = await service.post<RequestAnswer>('/v1/requests', { body });
   if (!options.wait) return output.answer(accepted, () => `${accepted.requestId}  ${accepted.status}`);
   const ask = () => service.get<RequestAnswer>(`/v1/requests/${accepted.requestId}`);
-  const answer = await waitFor(output, ask, ({ status }) => ends.has(status), { timeoutSeconds: seconds(options.timeout), words: ({ status }) => `${accepted.requestId} is ${status}` });
+  // The news that a token was issued may come before the news that policy said yes.
+  const hasEnded = ({ status, decision }: RequestAnswer) => ends.has(status) && (decision !== undefined || status === 'cancelled');
+  const answer = await waitFor(output, ask, hasEnded, { timeoutSeconds: seconds(options.timeout), words: ({ status }) => `${accepted.requestId} is ${status}` });
   output.answer(answer, () => words(output, answer));
   if (answer.status !== 'issued' && answer.status !== 'delivered') throw new Ended(exitCodes.denied, `The request was ${answer.status}.`);
 }
