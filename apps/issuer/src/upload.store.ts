@@ -30,9 +30,9 @@ export class Uploads {
   }
 }
 
-function recordOf({ tokenId, generation, code, scopesUsed, scopesDenied, network, agent, count, at }: UploadedUse, gateway: string): Parameters<Usage['record']>[3][number] {
+function recordOf({ tokenId, generation, code, scopesUsed, scopesDenied, network, agent, count, at, firstAt = at }: UploadedUse, gateway: string): Parameters<Usage['record']>[3][number] {
   return {
     tokenId, generation, code, gateway, network, agent: agentFamily(agent), scopes: code === 'INSUFFICIENT_SCOPE' ? undefined : scopesUsed,
-    denied: scopesDenied.length > 0 ? scopesDenied : undefined, count, firstAt: at, lastAt: at,
+    denied: scopesDenied.length > 0 ? scopesDenied : undefined, count, firstAt, lastAt: at,
   };
 }

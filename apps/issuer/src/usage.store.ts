@@ -48,7 +48,8 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
       network: address === undefined ? undefined : networkOf(address), agent: agentFamily(agent), scopes: scopes && [...scopes],
       denied: code === 'INSUFFICIENT_SCOPE' ? scopes?.filter((scope) => !visible?.scopes.includes(scope)) : undefined,
     }, this.clock.nowMs());
-    if (size >= flushAt) void this.flush();
+    // Where it fails the uses are given back; the job says them, or logs why it cannot, within a second.
+    if (size >= flushAt) this.flush().catch(() => undefined);
   }
 
   private flush(): Promise<void> {

@@ -1,10 +1,12 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { jest } from '@jest/globals';
 import { createGateway, type Gateway } from '@writ/gateway';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
 import { Replica } from '../src/replica.job.js';
+import { Usage } from '../src/usage.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -127,6 +129,21 @@ describe('a fleet of verifiers', () => {
     expect((await gateway.verify(secret)).code).toBe('SUSPENDED');
     await issuing.post(issuers[1] as Service, `/v1/tokens/${tokenId}/resume`, { reason: 'x' }, alice);
     await until(async () => (await gateway.verify(secret)).code === 'VALID', 'the resume', 2_000);
+  });
+
+  it('says its own uses later where the database failed, and lives on', async () => {
+    const tap = await issuing.bench.bus.tap();
+    const usage = (issuers[0] as Service).app.get(Usage);
+    const failing = jest.spyOn(usage, 'record').mockRejectedValue(new Error('the database is away'));
+    const unhandled = jest.fn();
+    process.on('unhandledRejection', unhandled);
+    for (let i = 0; i < 2_100; i++) usage.note({ clientId: 'orders-api', audiences: [] } as never, { digest: undefined, address: `10.${i >> 8}.${i & 255}.1` }, { code: 'NOT_FOUND' } as never, undefined, 'use');
+    await until(() => failing.mock.calls.length > 0, 'the failure');
+    await new Promise((resolve) => setImmediate(resolve));
+    failing.mockRestore();
+    await tap.next('usage.recorded', ({ records }) => (records as { network?: string }[]).some(({ network }) => network === '10.7.255.0/24'));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 
   it('uploads its uses, which are told on as they are', async () => {

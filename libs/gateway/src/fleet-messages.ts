@@ -81,7 +81,8 @@ export interface UsageRecord {
   readonly network?: string;
   readonly agent?: string;
   readonly count: number;
-  /** Database time of the last of these uses, RFC 3339 UTC. */
+  /** Database time of the first and of the last of these uses, RFC 3339 UTC: what waited long to be uploaded is no burst. */
+  readonly firstAt: string;
   readonly at: string;
 }
 

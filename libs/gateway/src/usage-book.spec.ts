@@ -19,12 +19,23 @@ describe('UsageBook', () => {
       expect(book.take(String)).toEqual({ records: [], lost: 0 });
     }));
   });
+
+  it('names no more scopes of a use than the issuer takes, each once, and when it was first and last', () => {
+    const book = new UsageBook(10);
+    const many = Array.from({ length: 100 }, (_, i) => `s${i % 80}`);
+    book.record(0, 'tok_1', 'VALID', many, many, undefined, undefined, 5);
+    book.record(0, 'tok_1', 'VALID', many, many, undefined, undefined, 9);
+    book.record(0, 'tok_1', 'INSUFFICIENT_SCOPE', many, [], undefined, undefined, 7);
+    const { records } = book.take(String);
+    expect(records.map(({ firstAt, at, count, scopesUsed, scopesDenied }) => [firstAt, at, count, scopesUsed.length, scopesDenied.length])).toEqual([['5', '9', 2, 64, 0], ['7', '7', 1, 0, 64]]);
+  });
 });
 
 describe('networkOf', () => {
   it.each([
     ['192.0.2.77', '192.0.2.0/24'], ['::ffff:192.0.2.77', '192.0.2.0/24'], ['2001:db8:abcd:12::1', '2001:db8:abcd::/48'], ['2001:0DB8:0000::1', '2001:db8:0::/48'],
     ['::1', '0:0:0::/48'], ['fe80::1', 'fe80:0:0::/48'], ['not an address', undefined], ['', undefined],
+    [`${'a'.repeat(70)}:`, undefined], ['999.1.1.1', undefined], ['1:2:3', undefined], ['fe80::1%eth0', undefined],
   ])('of %s is %s', (address, network) => {
     expect(networkOf(address)).toBe(network);
   });

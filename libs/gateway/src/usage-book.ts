@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { UsageRecord } from './fleet-messages.js';
 
 interface Use {
@@ -9,12 +10,15 @@ interface Use {
   readonly granted: readonly string[] | undefined;
   readonly address: string | undefined;
   readonly agent: string | undefined;
+  readonly firstMono: number;
   count: number;
   lastMono: number;
   readonly next: Use | undefined;
 }
 
 const maxAgentLength = 200;
+/** The issuer takes no record that names more. */
+const maxScopes = 64;
 
 /**
  * Counts uses between two uploads, alike ones together. Recording allocates only for the first of its
@@ -48,7 +52,7 @@ export class UsageBook {
         this.#lost++;
         return 0;
       }
-      use = { place: this.#uses.length, tokenId, generation, code, scopes: scopes && [...scopes], granted, address, agent, count: 0, lastMono: mono, next: this.#first.get(tokenId) };
+      use = { place: this.#uses.length, tokenId, generation, code, scopes: scopes && [...scopes], granted, address, agent, firstMono: mono, count: 0, lastMono: mono, next: this.#first.get(tokenId) };
       this.#uses.push(use);
       this.#first.set(tokenId, use);
     }
@@ -79,19 +83,24 @@ function sameScopes(a: readonly string[] | undefined, b: readonly string[] | und
   return true;
 }
 
-function recordOf({ tokenId, generation, code, scopes = [], granted = [], address, agent, count, lastMono }: Use, timeOf: (mono: number) => string): UsageRecord {
-  const denied = code === 'INSUFFICIENT_SCOPE' ? scopes.filter((scope) => !granted.includes(scope)) : [];
+function recordOf({ tokenId, generation, code, scopes = [], granted = [], address, agent, count, firstMono, lastMono }: Use, timeOf: (mono: number) => string): UsageRecord {
+  const asked = [...new Set(scopes)];
+  const denied = code === 'INSUFFICIENT_SCOPE' ? asked.filter((scope) => !granted.includes(scope)) : [];
   return {
-    tokenId, generation, code, count, at: timeOf(lastMono), scopesUsed: code === 'VALID' ? scopes : [], scopesDenied: denied,
+    tokenId, generation, code, count, firstAt: timeOf(firstMono), at: timeOf(lastMono), scopesUsed: code === 'VALID' ? asked.slice(0, maxScopes) : [], scopesDenied: denied.slice(0, maxScopes),
     network: address === undefined ? undefined : networkOf(address), agent: agent?.slice(0, maxAgentLength),
   };
 }
 
-/** The caller's network: /24 of an IPv4 address, /48 of an IPv6 one; undefined when it is neither. */
+/**
+ * The caller's network: /24 of an IPv4 address, /48 of an IPv6 one; undefined when it is neither. What clients write into
+ * a header passes through here, so it is never longer than the longest network.
+ */
 export function networkOf(address: string): string | undefined {
+  if (isIP(address) === 0) return undefined;
   const four = /^(?:::ffff:)?(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}$/i.exec(address);
   if (four) return `${four[1]}.0/24`;
-  if (!/^[0-9a-f:]+$/i.test(address) || !address.includes(':')) return undefined;
+  if (/[.%]/.test(address)) return undefined;
   const [head = '', tail] = address.toLowerCase().split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');

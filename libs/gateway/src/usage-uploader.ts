@@ -9,13 +9,17 @@ const uploadTimeoutMs = 2000;
 /** Without uses an upload still moves the watermark, less often. */
 const idleRounds = 5;
 
-/** Uploads the usage book at intervals, off every caller's path. A batch is repeated under its number until it is taken. */
+/**
+ * Uploads the usage book at intervals, off every caller's path. A batch is repeated under its number until it is taken;
+ * one that can never be is given up, and what it held is told as lost.
+ */
 export class UsageUploader {
   #timer: NodeJS.Timeout | undefined;
   #batch = 0;
   #idle = 0;
+  /** Uses that the issuer will not hear of, not told yet. */
   #lost = 0;
-  #unsent: UsageBatch[] = [];
+  #unsent: Omit<UsageBatch, 'lost'>[] = [];
   #uploading: Promise<void> | undefined;
 
   constructor(
@@ -38,15 +42,18 @@ export class UsageUploader {
     if (this.state.asOf === '') return;
     // While batches wait the book goes on counting, up to its limit: memory stays bounded with a deaf issuer.
     if (this.#unsent.length === 0) this.#fill();
-    while (this.#unsent.length > 0) {
+    for (let batch = this.#unsent[0]; batch; batch = this.#unsent[0]) {
+      const lost = batch.watermark === undefined ? 0 : this.#lost;
       try {
-        await this.client.send('POST', '/v1/usage', this.#unsent[0], uploadTimeoutMs);
-        this.#unsent.shift();
+        await this.client.send('POST', '/v1/usage', { ...batch, lost } satisfies UsageBatch, uploadTimeoutMs);
+        this.#lost -= lost;
       } catch (error) {
         if (!(error instanceof IssuerError)) throw error;
         this.failed(error);
-        return;
+        if (!isFinal(error)) return;
+        this.#lost += batch.records.reduce((sum, { count }) => sum + count, 0);
       }
+      this.#unsent.shift();
     }
   }
 
@@ -54,18 +61,17 @@ export class UsageUploader {
     // Read before the book is emptied: uses from now on belong to the next watermark.
     const watermark = this.state.asOf;
     const { records, lost } = this.book.take((mono) => this.#timeOf(mono));
-    if (records.length === 0 && lost === 0 && ++this.#idle < idleRounds) return;
-    this.#idle = 0;
     this.#lost += lost;
+    if (records.length === 0 && this.#lost === 0 && ++this.#idle < idleRounds) return;
+    this.#idle = 0;
     for (let at = 0; at === 0 || at < records.length; at += recordsPerUpload) {
       const last = at + recordsPerUpload >= records.length;
       // Only the last batch closes the books: before it, uses older than the watermark are still to come.
       this.#unsent.push({
         verifierId: this.state.verifierId, batch: ++this.#batch, records: records.slice(at, at + recordsPerUpload),
-        watermark: last ? watermark : undefined, lost: last ? this.#lost : 0,
+        watermark: last ? watermark : undefined,
       });
     }
-    this.#lost = 0;
   }
 
   #timeOf(mono: number): string {
@@ -79,4 +85,9 @@ export class UsageUploader {
     await this.#uploading;
     await this.upload();
   }
+}
+
+/** The batch itself is refused, or its verifier is gone: sent again it would be refused again, and hold up all that follow. */
+function isFinal({ status, problem }: IssuerError): boolean {
+  return status === 400 || status === 413 || status === 422 || (status === 404 && problem !== undefined);
 }

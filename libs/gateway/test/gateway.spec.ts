@@ -326,6 +326,20 @@ describe('usage', () => {
     expect(numbers).toEqual([...new Set(numbers)]);
   });
 
+  it.each([[400, undefined], [413, undefined], [404, 'not-found']] as const)('is given up where it is refused for good (%i), and told as lost with the next', async (status, code) => {
+    const gateway = await ready({ usageIntervalMs: 20 });
+    const { secret } = issuer.issue();
+    issuer.misbehaviour = { path: /usage/, status, code };
+    for (let i = 0; i < 7; i++) await gateway.verify(secret);
+    await eventually(() => gateway.status().lastError?.status === status && issuer.heard.some((text) => text.includes('"count":7')));
+    issuer.misbehaviour = undefined;
+    await eventually(() => issuer.usage.length > 0);
+    expect(issuer.usage[0]).toMatchObject({ records: [], lost: 7 });
+    await gateway.verify(secret);
+    await eventually(() => issuer.usage.some(({ records }) => records.length > 0));
+    expect(issuer.usage.at(-1)).toMatchObject({ records: [{ count: 1 }], lost: 0 });
+  });
+
   it('moves the watermark without traffic, and is uploaded to the last on close', async () => {
     const gateway = await ready({ usageIntervalMs: 20 });
     await eventually(() => issuer.usage.length > 0);

@@ -232,6 +232,8 @@ export class UploadedUse {
   @IsOptional() @IsString() @MaxLength(64) network?: string;
   @IsOptional() @IsString() @MaxLength(512) agent?: string;
   @IsInt() @Min(1) count!: number;
+  /** When the first of them was; a verifier that does not tell is taken to have seen all of them at the last. */
+  @IsOptional() @IsTime() firstAt?: string;
   @IsTime() at!: string;
 }
 
