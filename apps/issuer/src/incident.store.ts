@@ -1,11 +1,16 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor, AlertId, OwnerDeactivated, ReportId, TokenId } from '@writ/contracts';
-import type { Tx } from '@writ/messaging';
-import { breakerOpen } from './breaker.js';
+import type { Db, Tx } from '@writ/messaging';
 import { IssuerConfig } from './config.js';
 import { ownerLeft } from './departure.store.js';
 import { Reader } from './reader.store.js';
 import { Stops, type Stopped } from './stop.store.js';
+import type { TokenRow } from './token.row.js';
+
+/** So many automatic stops in an hour are taken for good; more are taken for a detector that errs, or is made to. */
+const mostStops = { owner: 5, fleet: 50 };
+/** PostgreSQL's advisory lock under which the breakers count. */
+const breakerLock = 0x57524954;
 
 /** A stop that no person asked for. */
 export interface AutomaticStop {
@@ -24,22 +29,36 @@ export class Incidents {
   constructor(private readonly stops: Stops, private readonly reader: Reader, private readonly config: IssuerConfig) {}
 
   async act(tx: Tx<'issuer'>, { alertId, tokenId, action, by, code, reason }: AutomaticStop): Promise<void> {
+    // One after the other, between replicas too: else many that come at once would each find the breakers closed.
+    await tx.db.query('SELECT pg_advisory_xact_lock($1)', [breakerLock]);
     const token = await this.stops.locked(tx.db, tokenId);
     if (!token) return;
-    // Whoever lifted the stop has looked at it.
-    if ((await tx.db.query('SELECT 1 FROM automatic_stop WHERE alert_id = $1', [alertId])).length > 0) return;
-    const [counts] = await tx.db.query<{ owner: string; fleet: string }>(
-      `SELECT count(*) FILTER (WHERE owner_id = $1) AS owner, count(*) AS fleet FROM automatic_stop WHERE outcome = 'stopped' AND at > now() - interval '1 hour'`, [token.owner_id],
-    );
-    const breaker = breakerOpen(Number(counts?.owner), Number(counts?.fleet));
-    // Only what an authenticated gateway saw of the living secret counts as use.
-    const blocked = breaker ?? (token.last_used_at === null ? 'never-used' : undefined);
-    const stopped = blocked ? [] : await this.stops.apply(tx, [token], { kind: action, by, code, reason });
+    const outcome = await this.decide(tx.db, alertId, token);
+    if (outcome === undefined) return;
+    if (outcome !== 'stopped') {
+      tx.emit('stop.blocked', { tokenId, alertId, code: outcome });
+      return;
+    }
+    const stopped = await this.stops.apply(tx, [token], { kind: action, by, code, reason });
     await this.toBeConfirmed(tx, stopped, code, alertId);
-    await tx.db.query(
-      'INSERT INTO automatic_stop (alert_id, token_id, owner_id, outcome) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
-      [alertId, tokenId, token.owner_id, blocked ?? (stopped.length > 0 ? 'stopped' : 'nothing-to-stop')],
+    if (stopped.length === 0) await tx.db.query(`UPDATE automatic_stop SET outcome = 'nothing-to-stop' WHERE alert_id = $1`, [alertId]);
+  }
+
+  /**
+   * Counts and keeps the outcome in one statement, because the messages of a batch are handled side by side. Only what an
+   * authenticated gateway saw of the living secret counts as use. What was blocked may be proposed again.
+   * @returns undefined where the alert was acted upon before: whoever lifted that stop has looked at it
+   */
+  private async decide(db: Db, alertId: AlertId, token: TokenRow): Promise<string | undefined> {
+    const [kept] = await db.query<{ outcome: string }>(
+      `INSERT INTO automatic_stop AS s (alert_id, token_id, owner_id, outcome)
+       SELECT $1, $2, $3, CASE WHEN count(*) >= $4 THEN 'fleet-breaker' WHEN count(*) FILTER (WHERE owner_id = $3) >= $5 THEN 'owner-breaker' WHEN $6 THEN 'stopped' ELSE 'never-used' END
+       FROM automatic_stop WHERE outcome = 'stopped' AND at > now() - interval '1 hour'
+       ON CONFLICT (alert_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at WHERE s.outcome NOT IN ('stopped', 'nothing-to-stop')
+       RETURNING outcome`,
+      [alertId, token.token_id, token.owner_id, mostStops.fleet, mostStops.owner, token.last_used_at !== null],
     );
+    return kept?.outcome;
   }
 
   /** The secret itself was shown: if it lives its token ends, past the breakers; if it was retired there is nothing to do. */

@@ -1,7 +1,6 @@
 import type { TokenState } from '@writ/contracts';
 import { Budgets, TokenCache } from '@writ/gateway';
 import { parse } from '@writ/token';
-import { breakerOpen } from './breaker.js';
 import { maySee, mayStop } from './may-see.js';
 import { nextState, stopKinds } from './next-state.js';
 import { mintFresh } from './secret.store.js';
@@ -61,10 +60,6 @@ describe('who may', () => {
 });
 
 describe('limits', () => {
-  it('open the breakers of an owner and of the fleet', () => {
-    expect([breakerOpen(4, 4), breakerOpen(5, 5), breakerOpen(0, 50)]).toEqual([undefined, 'owner-breaker', 'fleet-breaker']);
-  });
-
   it('give a budget that refills, and say when', () => {
     const budgets = new Budgets(2);
     const limit = { perSecond: 2, atOnce: 2 };

@@ -38,11 +38,16 @@ export class StateLog {
 
   constructor(@Inject(KEYS) private readonly keys: KeyProvider) {}
 
-  /** Appends within the transaction; changes of one turn of the event loop take one lock and one statement together. */
+  /** Appends within the transaction; changes of one turn of the event loop take one lock and one statement together, those of two follow each other. */
   append(db: Db, change: Change): Promise<StateEntry> {
     let loader = this.appending.get(db);
     if (!loader) {
-      loader = new DataLoader((changes) => this.write(db, changes), { cache: false });
+      let last: Promise<unknown> = Promise.resolve();
+      loader = new DataLoader((changes) => {
+        const written = last.then(() => this.write(db, changes));
+        last = written.catch(() => undefined); // Whoever waits for those changes hears of it.
+        return written;
+      }, { cache: false });
       this.appending.set(db, loader);
     }
     return loader.load(change);

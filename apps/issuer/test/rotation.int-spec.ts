@@ -1,8 +1,10 @@
 import { makeId, signStatement, type MisuseAction } from '@writ/contracts';
+import { Transactions } from '@writ/messaging';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { innerDigest } from '@writ/token';
 import { randomBytes } from 'node:crypto';
+import { Incidents } from '../src/incident.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -219,10 +221,20 @@ describe('an incident', () => {
     for (let i = 0; i < 7; i++) tokens.push(await issuing.claimed(issuer, { requester: 'busy' }));
     for (const { secret } of tokens) await codeOf(secret);
     await until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM token WHERE owner_id = 'busy' AND last_used_at IS NOT NULL`)).length === 7, 'their uses to be known');
-    for (const { tokenId } of tokens) await issuing.bench.bus.say('monitor', 'misuse.detected', proposal(tokenId, 'suspend'));
-    await until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM automatic_stop WHERE owner_id = 'busy'`)).length === 7, 'all proposals');
+    const proposals = tokens.map(({ tokenId }) => proposal(tokenId, 'suspend'));
+    // As the messages of one batch are: side by side, in one transaction.
+    await issuer.app.get(Transactions<'issuer'>).run((tx) => Promise.all(proposals.map(({ alertId, tokenId }) =>
+      issuer.app.get(Incidents).act(tx, { alertId, tokenId, action: 'suspend', by: { kind: 'monitor' }, code: 'burst' }))));
     const states = await issuing.bench.database('issuer').query<{ state: string }>(`SELECT state FROM token WHERE owner_id = 'busy' AND state = 'suspended'`);
     expect(states).toHaveLength(5);
+    const { envelope: { data } } = await tap.next('stop.blocked', ({ code }) => code === 'owner-breaker');
+    // Once the breaker has closed the same proposal may come again; one that was acted upon may not.
+    await issuing.bench.database('issuer').query(`UPDATE automatic_stop SET at = at - interval '2 hours' WHERE owner_id = 'busy'`);
+    const lifted = proposals[0] as (typeof proposals)[number];
+    await issuing.post(issuer, `/v1/tokens/${lifted.tokenId}/resume`, { reason: 'mine' }, await issuing.bearer('busy'));
+    for (const each of proposals) if (each === lifted || each.alertId === data.alertId) await issuing.bench.bus.say('monitor', 'misuse.detected', each);
+    await tap.next('token.suspended', ({ tokenId }) => tokenId === data.tokenId);
+    expect((await issuing.bench.database('issuer').query(`SELECT 1 FROM token WHERE token_id = $1 AND state = 'active'`, [lifted.tokenId]))).toHaveLength(1);
   });
 
   it('of a leak revokes by the inner digest', async () => {

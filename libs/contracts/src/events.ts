@@ -264,6 +264,14 @@ export class StopConfirmed {
   @IsInt() @Min(0) fenced!: number;
 }
 
+/** A stop that was proposed is not carried out, and the token lives: whoever looks at the alert has to decide. */
+export class StopBlocked {
+  @IsTokenId() tokenId!: TokenId;
+  @IsAlertId() alertId!: AlertId;
+  /** What stands against it: `owner-breaker`, `fleet-breaker`, or `never-used`. */
+  @IsCode() code!: string;
+}
+
 /** What verifiers saw, in batches; never on the way of a verification. */
 export class UsageRecorded {
   @IsString() @MaxLength(64) verifierId!: string;
@@ -392,6 +400,10 @@ export class TrustChanged {
   @IsName() team!: string;
   @IsInt() @Min(0) openIncidents!: number;
   @IsInt() @Min(0) version!: number;
+  /**
+   * `honeytoken-source` while a stop for that is open; else what changed: `incident-opened`, `incident-dismissed`,
+   * `incident-closed` or `incident-transferred`.
+   */
   @IsCode() code!: string;
   @IsTime() since!: string;
 }
@@ -461,6 +473,7 @@ export const events = {
   'token.revoked': TokenRevoked,
   'token.expired': TokenExpired,
   'stop.confirmed': StopConfirmed,
+  'stop.blocked': StopBlocked,
   'token.orphaned': TokenOrphaned,
   'token.transferred': TokenTransferred,
   'usage.recorded': UsageRecorded,

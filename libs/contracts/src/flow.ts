@@ -23,7 +23,7 @@ export const flow = {
       'request.approved', 'request.held', 'request.denied', 'request.lapsed', 'review.recorded',
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.suspended', 'token.resumed',
       'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'token.expiring', 'rotation.blocked',
-      'narrowing.proposed',
+      'narrowing.proposed', 'misuse.detected',
     ],
   },
   policy: {
@@ -38,7 +38,7 @@ export const flow = {
     says: [
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended',
       'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
-      'stop.confirmed',
+      'stop.confirmed', 'stop.blocked',
     ],
     hears: [
       'request.submitted', 'request.cancelled', 'request.approved', 'policy.activated', 'rotation.due',
@@ -62,8 +62,8 @@ export const flow = {
     purpose: 'watches use, raises misuse',
     says: ['misuse.detected', 'leak.reported', 'narrowing.proposed', 'trust.changed', 'monitoring.changed'],
     hears: [
-      'usage.recorded', 'stop.confirmed', 'monitoring.changed', 'policy.activated', 'checkpoint.published', 'audit.finding',
-      'message.parked', 'act.recorded', 'service.alive',
+      'usage.recorded', 'stop.confirmed', 'stop.blocked', 'monitoring.changed', 'policy.activated', 'checkpoint.published',
+      'audit.finding', 'message.parked', 'act.recorded', 'service.alive',
       'token.issued', 'issue.refused', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired',
       'token.transferred',
     ],

@@ -31,6 +31,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'token.expired': ['seq', 'by.kind', 'code'],
   'token.orphaned': ['owner.team', 'endsAt'],
   'token.transferred': ['from.team', 'to.team', 'by.kind', 'seq'],
+  'stop.blocked': ['alertId', 'code'],
   'stop.confirmed': ['seq', 'code', 'stoppedAt', 'refusedAt', 'acknowledged', 'fenced'],
   'usage.recorded': ['verifierId', 'watermark'],
   'rotation.due': ['rotationId', 'cause', 'deadlineAt', 'claimBefore'],
