@@ -46,8 +46,14 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
         this.log.error({ err: error, job: name, failures }, 'a job failed and is tried again');
       }
       if (more) continue;
-      const pauseMs = Math.min(30_000, everyMs * 2 ** Math.min(failures, 6)) * (0.9 + Math.random() / 5);
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      await sleep(pauseMs(everyMs, failures) * (0.9 + Math.random() / 5), undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+const mostPauseMs = 30_000;
+
+/** How long to wait for the next round: as was asked, or after failures ever longer, but then never longer than half a minute. */
+export function pauseMs(everyMs: number, failures: number): number {
+  return failures === 0 ? everyMs : Math.min(mostPauseMs, everyMs * 2 ** Math.min(failures, 6));
 }
