@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { deriveId, digestOf, signStatement, type AlertId, type AlertStop, type Digest, type MisuseAction, type Principal, type SigningKey, type TokenId } from '@writ/contracts';
+import { deriveId, digestOf, signStatement, type AlertId, type AlertStop, type Digest, type MisuseAction, type Party, type Principal, type SigningKey, type TokenId } from '@writ/contracts';
 import type { Db, Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { weight, type Finding } from './detect.js';
@@ -29,6 +29,7 @@ export interface AlertRow {
   evidence: object;
   observed_at: Date;
   stop: AlertStop | null;
+  blocked: { code: string; at: string } | null;
   state: 'open' | 'dismissed' | 'closed';
   closed_at: Date | null;
   closed_by: Principal | null;
@@ -37,18 +38,23 @@ export interface AlertRow {
 
 /** A proposal that the issuer hears later than this is no longer news. */
 const proposalSeconds = 3_600;
+/** A stop that did not come is asked for again while the misuse goes on, but not sooner than this. */
+const askAgainAfter = '10 minutes';
 const dayMs = 86_400_000;
 
-/** Alerts and what they say of their owners. Once a day per token, detector and action: the rest is in the series. */
+/**
+ * Alerts and what they say of their owners. Once a day per token, detector and action while it is open: the rest is in
+ * the series. One that somebody answered does not hide the next.
+ */
 @Injectable()
 export class Alerts {
   constructor(@Inject(SIGNING_KEY) private readonly key: SigningKey, private readonly clock: Clock) {}
 
-  /** Records a verdict and proposes its action, signed. @returns whether it was new */
+  /** Records a verdict and proposes its action, signed; again, where a stop that was asked for has not come. @returns whether it was said */
   async raise(tx: Tx<'monitor'>, raised: Raised): Promise<boolean> {
+    const { alertId, isNew } = await this.record(tx, raised);
+    if (!isNew && !(await isOverdue(tx.db, alertId))) return false;
     const { tokenId, verdict: { detector, action, explanation }, evidence, observedAt } = raised;
-    const alertId = await this.record(tx, raised);
-    if (!alertId) return false;
     const iat = Math.floor(this.clock.now().getTime() / 1000);
     tx.emit('misuse.detected', {
       alertId, tokenId: tokenId as TokenId, detector, action, explanation: explanation.slice(0, 1024), observedAt: observedAt.toISOString(), evidenceDigest: evidenceDigest(evidence),
@@ -57,26 +63,31 @@ export class Alerts {
     return true;
   }
 
-  /** Records a verdict that proposes nothing, because what had to be done is done. @returns its id where it was new */
-  async record(tx: Tx<'monitor'>, { tokenId, token, verdict: { detector, action, explanation }, evidence, observedAt, stop }: Raised): Promise<AlertId | undefined> {
-    const day = Math.floor(observedAt.getTime() / dayMs) * dayMs;
-    const alertId = deriveId('alr', day, tokenId, detector, action);
-    const isNew = await tx.db.query(
+  /** Records a verdict that proposes nothing, because what had to be done is done. */
+  async record(tx: Tx<'monitor'>, raised: Raised): Promise<{ alertId: AlertId; isNew: boolean }> {
+    const { tokenId, token, verdict: { detector, action, explanation }, evidence, observedAt, stop } = raised;
+    const alertId = await nextId(tx.db, raised);
+    const added = await tx.db.query(
       `INSERT INTO alert (alert_id, token_id, owner_id, team, detector, action, explanation, evidence, observed_at, stop)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (alert_id) DO NOTHING RETURNING 1`,
       [alertId, tokenId, token?.owner_id ?? null, token?.team ?? null, detector, action, explanation, JSON.stringify(evidence), observedAt, stop ? JSON.stringify(stop) : null],
     );
-    if (isNew.length === 0) return undefined;
-    if (token && isIncident(action)) await this.changeTrust(tx, { ownerId: token.owner_id, team: token.team, by: 1, code: 'incident-opened' });
-    return alertId;
+    const isNew = added.length > 0;
+    if (isNew && token && isIncident(action)) await this.changeTrust(tx, { ownerId: token.owner_id, team: token.team, code: 'incident-opened' });
+    return { alertId, isNew };
   }
 
   /** Keeps when the stop that followed from an alert was in force everywhere. */
   async stopped(tx: Tx<'monitor'>, alertId: string, stop: Omit<AlertStop, 'afterMs'>): Promise<void> {
     await tx.db.query(
-      `UPDATE alert SET stop = $2::jsonb || jsonb_build_object('afterMs', greatest(0, round(extract(epoch FROM $3::timestamptz - observed_at) * 1000)::bigint)) WHERE alert_id = $1`,
+      `UPDATE alert SET blocked = NULL, stop = $2::jsonb || jsonb_build_object('afterMs', greatest(0, round(extract(epoch FROM $3::timestamptz - observed_at) * 1000)::bigint)) WHERE alert_id = $1`,
       [alertId, JSON.stringify(stop), stop.refusedAt],
     );
+  }
+
+  /** Keeps why the stop that an alert asked for did not come. */
+  async blocked(tx: Tx<'monitor'>, alertId: string, blocked: { code: string; at: string }): Promise<void> {
+    await tx.db.query('UPDATE alert SET blocked = $2 WHERE alert_id = $1 AND stop IS NULL', [alertId, JSON.stringify(blocked)]);
   }
 
   /** Ends an open alert. @returns whether it was open */
@@ -87,7 +98,7 @@ export class Alerts {
     );
     if (closed.length === 0) return false;
     if (alert.owner_id !== null && alert.team !== null && isIncident(alert.action)) {
-      await this.changeTrust(tx, { ownerId: alert.owner_id, team: alert.team, by: -1, code: state === 'dismissed' ? 'incident-dismissed' : 'incident-closed' });
+      await this.changeTrust(tx, { ownerId: alert.owner_id, team: alert.team, code: state === 'dismissed' ? 'incident-dismissed' : 'incident-closed' });
     }
     return true;
   }
@@ -99,20 +110,52 @@ export class Alerts {
        WHERE a.owner_id IS NULL AND a.detector <> 'honeytoken' AND t.token_id = a.token_id RETURNING a.*`,
     );
     for (const { owner_id, team, action, state } of adopted) {
-      if (owner_id && team && isIncident(action) && state === 'open') await this.changeTrust(tx, { ownerId: owner_id, team, by: 1, code: 'incident-opened' });
+      if (owner_id && team && isIncident(action) && state === 'open') await this.changeTrust(tx, { ownerId: owner_id, team, code: 'incident-opened' });
     }
   }
 
-  private async changeTrust(tx: Tx<'monitor'>, { ownerId, team, by, code }: { ownerId: string; team: string; by: number; code: string }): Promise<void> {
-    const [trust] = await tx.db.query<{ open_incidents: number; version: number }>(
-      `INSERT INTO trust AS t (owner_id, team, open_incidents, version) VALUES ($1, $2, greatest($3, 0), 1)
-       ON CONFLICT (owner_id) DO UPDATE SET open_incidents = greatest(t.open_incidents + $3, 0), version = t.version + 1, team = excluded.team
-       RETURNING open_incidents, version`,
-      [ownerId, team, by],
+  /** Hands a token's open alerts to its next owner. */
+  async transfer(tx: Tx<'monitor'>, tokenId: string, from: Party, to: Party): Promise<void> {
+    const moved = await tx.db.query(`UPDATE alert SET owner_id = $2, team = $3 WHERE token_id = $1 AND state = 'open' AND owner_id = $4 RETURNING 1`, [tokenId, to.id, to.team, from.id]);
+    if (moved.length === 0) return;
+    await this.changeTrust(tx, { ownerId: from.id, team: from.team, code: 'incident-transferred' });
+    await this.changeTrust(tx, { ownerId: to.id, team: to.team, code: 'incident-transferred' });
+  }
+
+  /** Says anew what is open about an owner. The row's lock comes first: of two that change it the later one counts both. */
+  private async changeTrust(tx: Tx<'monitor'>, { ownerId, team, code }: { ownerId: string; team: string; code: string }): Promise<void> {
+    await tx.db.query(
+      `INSERT INTO trust AS t (owner_id, team, open_incidents, version) VALUES ($1, $2, 0, 1)
+       ON CONFLICT (owner_id) DO UPDATE SET version = t.version + 1, team = excluded.team`, [ownerId, team],
+    );
+    const [trust] = await tx.db.query<{ open_incidents: number; version: number; worst: string | null }>(
+      `WITH open AS (SELECT detector, action FROM alert WHERE owner_id = $1 AND state = 'open' AND action <> 'note')
+       UPDATE trust SET open_incidents = (SELECT count(*) FROM open) WHERE owner_id = $1
+       RETURNING open_incidents, version, (SELECT min(detector) FROM open WHERE detector = 'honeytoken-source' AND action IN ('suspend', 'revoke')) worst`, [ownerId],
     );
     if (!trust) throw new Error('The owner’s trust row did not come back.');
-    tx.emit('trust.changed', { ownerId, team, openIncidents: trust.open_incidents, version: trust.version, code, since: this.clock.now().toISOString() }, { version: trust.version });
+    const { open_incidents: openIncidents, version, worst } = trust;
+    tx.emit('trust.changed', { ownerId, team, openIncidents, version, code: worst ?? code, since: this.clock.now().toISOString() }, { version });
   }
+}
+
+/** One id a day per token, detector and action, and another after each that somebody ended: of replicas that see the same at once one raises it. */
+async function nextId(db: Db, { tokenId, verdict: { detector, action }, observedAt }: Raised): Promise<AlertId> {
+  const day = Math.floor(observedAt.getTime() / dayMs) * dayMs;
+  const [{ ended } = { ended: 0 }] = await db.query<{ ended: number }>(
+    `SELECT count(*)::int ended FROM alert WHERE token_id = $1 AND detector = $2 AND action = $3 AND state <> 'open' AND observed_at >= $4 AND observed_at < $4::timestamptz + interval '1 day'`,
+    [tokenId, detector, action, new Date(day)],
+  );
+  return deriveId('alr', day, tokenId, detector, action, ...(ended > 0 ? [String(ended)] : []));
+}
+
+/** Whether an open alert has waited for its stop for a while; if so the wait begins anew. */
+async function isOverdue(db: Db, alertId: AlertId): Promise<boolean> {
+  const rows = await db.query(
+    `UPDATE alert SET proposed_at = now() WHERE alert_id = $1 AND state = 'open' AND stop IS NULL AND action IN ('suspend', 'revoke') AND proposed_at < now() - $2::interval RETURNING 1`,
+    [alertId, askAgainAfter],
+  );
+  return rows.length > 0;
 }
 
 /** Names evidence as it comes back from the database: what has no JSON form is not part of it. */

@@ -2,21 +2,16 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/com
 import { alertStates, DismissAlert, idPattern, misuseActions, type AlertDetails, type AlertState, type AlertView, type MisuseAction } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, notFound, principalOf, Problem, type Caller } from '@writ/service';
-import { alertById, Alerts, evidenceDigest, listAlerts, type AlertRow } from './alert.store.js';
-import { Baselines } from './baseline.store.js';
-import { saveLesson } from './lesson.store.js';
+import { alertById, evidenceDigest, listAlerts, type AlertRow } from './alert.store.js';
+import { Dismissals } from './dismissal.store.js';
 
 const defaultLimit = 50;
 const maxLimit = 200;
-/** After "it was us" nothing of this token goes beyond a note for a day: the change that made the alert goes on. */
-const quietSeconds = 86_400;
 
 /** Owners see what was noticed about their tokens, and say when it was them. */
 @Controller('v1/alerts')
 export class AlertsController {
-  constructor(
-    private readonly transactions: Transactions<'monitor'>, private readonly alerts: Alerts, private readonly baselines: Baselines, private readonly clock: Clock,
-  ) {}
+  constructor(private readonly transactions: Transactions<'monitor'>, private readonly dismissals: Dismissals, private readonly clock: Clock) {}
 
   @Get()
   @Allow()
@@ -55,13 +50,7 @@ export class AlertsController {
       if (!alert || !(seesAll(caller) || isOwn(caller, alert))) throw notFound('alert');
       if (!isOwn(caller, alert) && !caller.roles.has('admin')) throw forbidden('Only its owner’s team may say that it was them.', 'Ask the owner, or an administrator.');
       if (alert.state === 'closed') throw conflict('alert-closed', 'The alert has ended.');
-      if (alert.state === 'open') {
-        // Learning twice is harmless, so it may run before the commit that a crash could take away.
-        const lesson = await this.baselines.learn(alert.token_id, Math.floor(this.clock.now().getTime() / 1000), quietSeconds);
-        await saveLesson(tx.db, alert.token_id, lesson);
-        await this.alerts.close(tx, alert, 'dismissed', principalOf(caller), reason);
-        tx.emit('monitoring.changed', { change: 'alert-dismissed', by: principalOf(caller), reason, alertId: alert.alert_id, tokenId: alert.token_id });
-      }
+      if (alert.state === 'open') await this.dismissals.dismiss(tx, alert, principalOf(caller), reason);
       return viewOf({ ...alert, state: 'dismissed', closed_at: alert.closed_at ?? this.clock.now(), closed_by: alert.closed_by ?? principalOf(caller), reason: alert.reason ?? reason });
     });
   }
@@ -89,6 +78,7 @@ function viewOf(row: AlertRow): AlertView {
     explanation: row.explanation,
     observedAt: row.observed_at.toISOString(),
     ...(row.stop ? { stop: row.stop } : {}),
+    ...(row.blocked ? { blocked: row.blocked } : {}),
     state: row.state,
     ...(row.closed_at ? { closedAt: row.closed_at.toISOString() } : {}),
     ...(row.closed_by ? { closedBy: row.closed_by } : {}),

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import { Unavailable } from '@writ/messaging';
 import { Health } from '@writ/service';
 import { knownSince, packNumbers, unpackNumbers } from './baseline.js';
-import { baselineScript } from './baseline.lua.js';
+import { baselineScript, startScript } from './baseline.lua.js';
 import { MonitorConfig } from './config.js';
 import { featuresOf, type Features } from './features.js';
 import type { Fields } from './seed.js';
@@ -59,11 +59,9 @@ export class Baselines implements OnApplicationShutdown {
     return (answers as ((string | number)[] | null)[][]).flat().map((answer) => (answer ? featuresOf(answer) : undefined));
   }
 
-  /** Starts baselines. A replica that was faster is not overwritten. */
+  /** Starts baselines, each whole or not at all. A replica that was faster is not overwritten. */
   async start(seeds: readonly { tokenId: string; fields: Fields }[]): Promise<void> {
-    const isFirst = await this.pipeline(seeds.map(({ tokenId }) => ['exists', keyOf(tokenId)]));
-    const missing = seeds.filter((_, i) => isFirst[i] === 0);
-    await this.pipeline(missing.flatMap(({ tokenId, fields }) => Object.entries(fields).map(([field, value]) => ['hsetnx', keyOf(tokenId), field, value])));
+    await this.pipeline(seeds.map(({ tokenId, fields }) => ['eval', startScript, 1, keyOf(tokenId), ...Object.entries(fields).flat()]));
   }
 
   /** Notes which token a new network or agent came to, and counts the company it had within an hour. */

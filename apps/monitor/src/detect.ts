@@ -84,7 +84,9 @@ const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgen
 
 const baited: Judge = (f, around) => {
   if (!around.baited || !isNewNetwork(f) || f.networkCalls === 0) return undefined;
-  return finding('honeytoken-source', 'suspend', `First use from ${around.network}, where somebody tries stolen tokens.`);
+  // Who has bait may use it from where honest callers come out as well, such as a shared build service.
+  const isHonestMove = roams(f) || !isNewAgent(f);
+  return finding('honeytoken-source', isHonestMove ? 'notify' : 'suspend', `First use from ${around.network}, where somebody tries stolen tokens.`);
 };
 
 const burst: Judge = (f, { network }) => {
@@ -156,7 +158,7 @@ const deadSecret: Judge = (f, { retired, network }) => {
 };
 
 const oneSource: Judge = (f, around) => {
-  if (isLearning(f) || !isNewNetwork(f) || f.neighbourKnown || around.tokensOfCaller < 3) return undefined;
+  if (isLearning(f) || !isNewNetwork(f) || f.neighbourKnown || around.tokensOfCaller < 3 || isDeploy(around)) return undefined;
   return finding('one-source-many-tokens', 'notify', `${around.network} was new to ${around.tokensOfCaller} tokens within an hour, by agents that were new to them too.`);
 };
 

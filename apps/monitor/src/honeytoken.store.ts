@@ -9,6 +9,8 @@ export const HONEYTOKEN_KEYS = Symbol('honeytoken keys');
 export interface Touched {
   token_id: string;
   first_at: Date;
+  /** By an agent that was new too, of an owner who does not roam. */
+  by_stranger: boolean;
 }
 
 const mostTouched = 20;
@@ -47,8 +49,10 @@ export class Honeytokens {
   /** Other tokens that were used, validly, from the same networks and not before the day that ends with this use. */
   async touchedFrom(db: Db, networks: readonly string[], except: string, at: Date): Promise<Touched[]> {
     return db.query<Touched>(
-      `SELECT token_id, min(first_at) first_at FROM usage_source WHERE kind = 'network' AND value = ANY($1) AND token_id <> $2 AND last_at > $3::timestamptz - interval '1 day'
-       AND first_at > $3::timestamptz - interval '1 day' GROUP BY token_id ORDER BY 2 DESC LIMIT $4`,
+      `SELECT t.*, EXISTS (SELECT 1 FROM usage_source a WHERE a.token_id = t.token_id AND a.kind = 'agent' AND a.first_at > $3::timestamptz - interval '1 day')
+         AND (SELECT count(*) FROM usage_source n WHERE n.token_id = t.token_id AND n.kind = 'network' AND n.first_at > $3::timestamptz - interval '10 days') <= 3 by_stranger
+       FROM (SELECT token_id, min(first_at) first_at FROM usage_source WHERE kind = 'network' AND value = ANY($1) AND token_id <> $2 AND last_at > $3::timestamptz - interval '1 day'
+         AND first_at > $3::timestamptz - interval '1 day' GROUP BY token_id ORDER BY 2 DESC LIMIT $4) t`,
       [networks, except, at, mostTouched],
     );
   }

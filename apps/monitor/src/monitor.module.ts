@@ -5,6 +5,7 @@ import { AlertsController } from './alerts.controller.js';
 import { Baselines } from './baseline.store.js';
 import { MonitorConfig } from './config.js';
 import { DetectorsController } from './detectors.controller.js';
+import { Dismissals } from './dismissal.store.js';
 import { Places } from './geo.store.js';
 import { Honeytokens, HONEYTOKEN_KEYS } from './honeytoken.store.js';
 import { HoneytokensController } from './honeytokens.controller.js';
@@ -22,7 +23,7 @@ import { WatchController } from './watch.controller.js';
 @Module({
   controllers: [OnUsage, OnToken, OnStop, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
   providers: [
-    Baselines, Alerts, Honeytokens, Places, UpkeepJob, NarrowJob,
+    Baselines, Alerts, Dismissals, Honeytokens, Places, UpkeepJob, NarrowJob,
     { provide: HONEYTOKEN_KEYS, useFactory: ({ keysDir }: MonitorConfig) => loadSecretKeys(keysDir, 'honeytoken').map(({ key }) => key), inject: [MonitorConfig] },
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: MonitorConfig) => loadSigningKey(keysDir), inject: [MonitorConfig] },
     { provide: LEAK_KEYS, useFactory: ({ leakKeys }: MonitorConfig) => (leakKeys === undefined ? undefined : leakKeysOf(leakKeys)), inject: [MonitorConfig] },

@@ -43,6 +43,7 @@ export interface SourceUse {
   tokenId: string;
   kind: 'network' | 'agent' | 'scope' | 'gateway';
   value: string;
+  firstAt: number;
   lastAt: number;
 }
 
@@ -84,8 +85,8 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
       if (calls > 0) addObservation(batch, eventId, tokenId, end, { at: i === 0 ? Math.min(firstAt, end) : (first + i) * 60, use, calls, network, agent, gateway, denied, generation });
     }
     if (use !== 'v') continue; // What a source was refused says nothing about whose it is.
-    for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, tokenId, kind, value, lastAt);
-    for (const scope of scopes) addSource(batch, tokenId, 'scope', scope, lastAt);
+    for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, { tokenId, kind, value, firstAt: Math.min(firstAt * 1000, lastAt), lastAt });
+    for (const scope of scopes) addSource(batch, { tokenId, kind: 'scope', value: scope, firstAt: Math.min(firstAt * 1000, lastAt), lastAt });
   }
 }
 
@@ -115,12 +116,15 @@ function countMinute({ minutes }: UsageBatch, tokenId: string, minute: number, c
   }
 }
 
-function addSource({ sources }: UsageBatch, tokenId: string, kind: SourceUse['kind'], value: string, lastAt: number): void {
-  if (value === '') return;
-  const key = sourceKey(tokenId, kind, value);
+function addSource({ sources }: UsageBatch, use: SourceUse): void {
+  if (use.value === '') return;
+  const key = sourceKey(use.tokenId, use.kind, use.value);
   const row = sources.get(key);
-  if (!row) sources.set(key, { tokenId, kind, value, lastAt });
-  else row.lastAt = Math.max(row.lastAt, lastAt);
+  if (!row) sources.set(key, use);
+  else {
+    row.firstAt = Math.min(row.firstAt, use.firstAt);
+    row.lastAt = Math.max(row.lastAt, use.lastAt);
+  }
 }
 
 export function sourceKey(tokenId: string, kind: string, value: string): string {

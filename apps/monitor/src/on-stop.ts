@@ -29,6 +29,11 @@ export class OnStop {
       stop: { ...stop, afterMs: Math.max(0, Date.parse(refusedAt) - observedAt.getTime()) },
     });
   }
+
+  @On('stop.blocked')
+  blocked({ data: { alertId, code }, time }: Message<'stop.blocked'>, tx: Tx<'monitor'>): Promise<void> {
+    return this.alerts.blocked(tx, alertId, { code, at: time.toISOString() });
+  }
 }
 
 async function leakOf(db: Db, reportId: string | undefined): Promise<Leak | undefined> {

@@ -1,5 +1,7 @@
 import type { Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { Alerts } from './alert.store.js';
+import { Dismissals } from './dismissal.store.js';
 import { setRetired, setState } from './token.store.js';
 
 type Change = 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired';
@@ -8,6 +10,8 @@ const states = { 'token.suspended': 'suspended', 'token.resumed': 'active', 'tok
 /** Keeps what the monitor must know of tokens: whose they are, what they may, whether they live. */
 @MessageHandler()
 export class OnToken {
+  constructor(private readonly alerts: Alerts, private readonly dismissals: Dismissals) {}
+
   @On('token.issued')
   issued({ data }: Message<'token.issued'>, tx: Tx<'monitor'>): void {
     const { tokenId, owner, resource, environment, scopes, issuedAt, expiresAt } = data;
@@ -17,12 +21,15 @@ export class OnToken {
   @On('token.suspended', 'token.resumed', 'token.revoked', 'token.expired')
   async changed({ type, data, aggregateVersion }: Message<Change>, tx: Tx<'monitor'>): Promise<void> {
     await setState(tx.db, data.tokenId, states[type], aggregateVersion ?? 0);
+    if (type === 'token.resumed' && data.by.principal) await this.dismissals.resumed(tx, data.tokenId, data.by.principal, data.reason);
     // The baseline of what has ended stays: whoever goes on using the dead secret is judged by it until it fades.
   }
 
+  /** What is open about a token is for whoever has it now to answer. */
   @On('token.transferred')
-  transferred({ data }: Message<'token.transferred'>, tx: Tx<'monitor'>): void {
-    tx.db.update('token', { token_id: data.tokenId }, { owner_id: data.to.id, team: data.to.team });
+  async transferred({ data: { tokenId, from, to } }: Message<'token.transferred'>, tx: Tx<'monitor'>): Promise<void> {
+    tx.db.update('token', { token_id: tokenId }, { owner_id: to.id, team: to.team });
+    await this.alerts.transfer(tx, tokenId, from, to);
   }
 
   @On('token.retired')

@@ -140,10 +140,10 @@ export class OnUsage {
     const others = touched.length > 0 ? ` From there came also: ${touched.map(({ token_id }) => token_id).join(', ')}.` : ' No other token was used from there for the first time within a day.';
     const [verdict] = permitted([{ detector: 'honeytoken', action: 'notify', explanation: `Critical: a honeytoken was used ${where}.${others}` }], rules, limits, await tokenById(tx.db, tokenId));
     if (verdict) await this.alerts.raise(tx, { tokenId, verdict, evidence: { networks, agents, touched }, observedAt: at });
-    const stop: Finding = { detector: 'honeytoken-source', action: 'suspend', explanation: `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.` };
-    for (const { token_id } of touched) {
+    const explanation = `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.`;
+    for (const { token_id, by_stranger } of touched) {
       const token = await tokenById(tx.db, token_id);
-      const [other] = permitted([stop], rules, limits, token);
+      const [other] = permitted([{ detector: 'honeytoken-source', action: by_stranger ? 'suspend' : 'notify', explanation }], rules, limits, token);
       if (other) await this.alerts.raise(tx, { tokenId: token_id, token, verdict: other, evidence: { networks }, observedAt: at });
     }
   }

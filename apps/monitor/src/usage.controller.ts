@@ -34,7 +34,8 @@ export class UsageController {
       if (!token || !maySee(caller, token)) throw notFound('token');
       const rows = await seriesOf(db, tokenId, span as UsageSpan, since);
       const sources = await sourcesOf(db, tokenId);
-      const last = rows.reduce<Date | undefined>((newest, { last_at }) => (newest && newest > last_at ? newest : last_at), sources[0] && sources.map(({ last_at }) => last_at).sort((a, b) => b.getTime() - a.getTime())[0]);
+      // As lists have it: what was refused is no use. Sources are right within an hour, the series to the second.
+      const last = [...rows.filter(({ code }) => code === 'VALID'), ...sources].reduce<Date | undefined>((newest, { last_at }) => (newest && newest > last_at ? newest : last_at), undefined);
       return {
         tokenId: tokenId as TokenId, lastUsedAt: last?.toISOString(), span: span as UsageSpan, buckets: bucketsOf(rows),
         networks: of('network', sources), agents: of('agent', sources), gateways: of('gateway', sources), scopes: scopesOf(token.scopes, of('scope', sources)),

@@ -16,10 +16,10 @@ export async function appendMinutes(db: Db, rows: readonly MinuteUse[]): Promise
 /** Remembers where tokens were used from, by what and for which scopes. Sorted, so that replicas never wait in a circle. */
 export async function touchSources(db: Db, rows: readonly SourceUse[]): Promise<void> {
   if (rows.length === 0) return;
-  const sorted = rows.map(({ tokenId, kind, value, lastAt }) => ({ token_id: tokenId, kind, value, at: new Date(lastAt).toISOString(), order: `${tokenId} ${kind} ${value}` })).sort((a, b) => (a.order < b.order ? -1 : 1));
+  const sorted = rows.map(({ tokenId, kind, value, firstAt, lastAt }) => ({ token_id: tokenId, kind, value, first: new Date(firstAt).toISOString(), last: new Date(lastAt).toISOString(), order: `${tokenId} ${kind} ${value}` })).sort((a, b) => (a.order < b.order ? -1 : 1));
   await db.query(
     `INSERT INTO usage_source (token_id, kind, value, first_at, last_at)
-     SELECT token_id, kind, value, at, at FROM json_to_recordset($1::json) AS r(token_id text, kind text, value text, at timestamptz)
+     SELECT token_id, kind, value, first, last FROM json_to_recordset($1::json) AS r(token_id text, kind text, value text, first timestamptz, last timestamptz)
      ON CONFLICT (token_id, kind, value) DO UPDATE SET last_at = greatest(usage_source.last_at, excluded.last_at), first_at = least(usage_source.first_at, excluded.first_at)`,
     [toJson(sorted)],
   );
@@ -133,6 +133,10 @@ export function networksBefore(db: Db, tokenId: string, except: string, before: 
   );
 }
 
-export function sourcesOf(db: Db, tokenId: string): Promise<SourceRow[]> {
-  return db.query<SourceRow>('SELECT kind, value, first_at, last_at FROM usage_source WHERE token_id = $1 ORDER BY kind, last_at DESC LIMIT 500', [tokenId]);
+/** Where from, by what and with which scopes a token was used, the newest of each kind: none crowds out another. */
+export function sourcesOf(db: Db, tokenId: string, mostOfKind = 100): Promise<SourceRow[]> {
+  return db.query<SourceRow>(
+    `SELECT kind, value, first_at, last_at FROM (SELECT *, row_number() OVER (PARTITION BY kind ORDER BY last_at DESC) place FROM usage_source WHERE token_id = $1) s
+     WHERE place <= $2 ORDER BY kind, last_at DESC`, [tokenId, mostOfKind],
+  );
 }

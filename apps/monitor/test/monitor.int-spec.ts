@@ -5,10 +5,12 @@ import { digestOf, makeId, signStatement, verifyStatement, type AlertView, type 
 import { loadTrust, startService, type Service } from '@writ/service';
 import { backingUrls, TestBench, until, type Tap } from '@writ/testing';
 import { innerDigest, mint } from '@writ/token';
+import { Baselines } from '../src/baseline.store.js';
 import { MonitorConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { MonitorModule } from '../src/monitor.module.js';
 import { NarrowJob } from '../src/narrow.job.js';
+import { seedOf } from '../src/seed.js';
 
 const leakKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 let bench: TestBench;
@@ -117,6 +119,26 @@ describe('the monitor', () => {
     expect(tap.ofType('message.parked')).toEqual([]);
   });
 
+  it('judges uses again in full whose transaction came to nothing, and counts them once', async () => {
+    const { tokenId } = await established();
+    const at = Math.floor(Date.now() / 1_000);
+    const burst = [{ tokenId, at, observations: [{ tag: 'abcd', at, use: 'v' as const, calls: 900, network: theft.network, agent: theft.agent, gateway: 'gw-1', denied: [] }] }];
+    const baselines = service.app.get(Baselines);
+    const [first] = await baselines.observe(burst);
+    expect(first).toMatchObject({ rate: 900, networkCalls: 900 });
+    expect((await baselines.observe(burst))[0]).toMatchObject({ rate: 900, networkCalls: 900, calls: first?.calls });
+  });
+
+  it('starts a baseline whole, and never over another', async () => {
+    const tokenId = newToken();
+    const baselines = service.app.get(Baselines);
+    await Promise.all([1, 2, 3].map((first) => baselines.start([{ tokenId, fields: seedOf(undefined, { first, now: 9 }) }])));
+    const [features] = await baselines.observe([{ tokenId, at: 60, observations: [] }]);
+    expect([1, 2, 3]).toContain(features?.firstUsedAt);
+    await baselines.start([{ tokenId, fields: seedOf(undefined, { first: 7, now: 9 }) }]);
+    expect((await baselines.observe([{ tokenId, at: 60, observations: [] }]))[0]?.firstUsedAt).toBe(features?.firstUsedAt);
+  });
+
   it('raises no alarm when Redis has lost everything: what is known comes back from the series', async () => {
     const { tokenId } = await established();
     const before = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId).length;
@@ -148,6 +170,49 @@ describe('the monitor', () => {
     expect(alerts.body.items).toEqual([]);
   });
 
+  it('takes resuming for "it was us": the alert ends, trust returns, its level is usual, and the next theft is stopped all the same', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
+    const by = { kind: 'person', principal: { iss: 'https://id.example', sub: owner } };
+    await bench.bus.say('issuer', 'token.resumed', { tokenId, requestId: makeId('req', Date.now(), randomBytes(10)), seq: 3, by, code: 'resumed-by-person', reason: 'our export' }, { aggregateversion: 3 });
+    await tap.next('monitoring.changed', (d) => d.change === 'alert-dismissed' && d.alertId === data.alertId && d.reason === 'our export');
+    await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 0);
+    expect((await call<AlertView>('GET', `/v1/alerts/${String(data.alertId)}`, { sub: owner })).body).toMatchObject({ state: 'dismissed', closedBy: { sub: owner } });
+    expect((await sql<{ high_minute: number }>('SELECT high_minute FROM lesson WHERE token_id = $1', [tokenId]))[0]?.high_minute).toBeGreaterThanOrEqual(theft.count);
+    await say(tokenId, [{ network: '192.0.2.0/24', agent: 'wget', count: 90_000 }]);
+    await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend' && d.alertId !== data.alertId);
+  });
+
+  it('says that a stop was held, and asks again while the misuse goes on', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
+    const alert = async () => (await call<AlertView>('GET', `/v1/alerts/${String(data.alertId)}`, { sub: owner })).body;
+    await bench.bus.say('issuer', 'stop.blocked', { tokenId, alertId: data.alertId as never, code: 'owner-breaker' });
+    await until(async () => (await alert()).blocked?.code === 'owner-breaker', 'the alert to say so');
+    await sql(`UPDATE alert SET proposed_at = now() - interval '11 minutes' WHERE alert_id = $1`, [data.alertId]);
+    await say(tokenId, [theft]);
+    await until(() => tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.alertId === data.alertId).length === 2, 'the second proposal');
+    const at = new Date().toISOString();
+    await bench.bus.say('issuer', 'stop.confirmed', { tokenId, seq: 1, code: String(data.detector), cause: String(data.alertId), stoppedAt: at, refusedAt: at, acknowledged: 1, fenced: 0 });
+    await until(async () => (await alert()).stop?.acknowledged === 1, 'the receipts');
+    expect((await alert()).blocked).toBeUndefined();
+  });
+
+  it('hands what is open about a token to its next owner', async () => {
+    const { tokenId, owner } = await established();
+    await say(tokenId, [theft]);
+    await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 1);
+    const to = { id: `svc:${randomBytes(4).toString('hex')}`, team: 'billing' };
+    await bench.bus.say('issuer', 'token.transferred', {
+      tokenId, requestId: makeId('req', Date.now(), randomBytes(10)), from: { id: owner, team: 'orders' }, to, claimant: { iss: 'https://id.example', sub: to.id }, by: { kind: 'person' }, seq: 4,
+    }, { aggregateversion: 4 });
+    await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 0);
+    await tap.next('trust.changed', (d) => d.ownerId === to.id && d.openIncidents === 1);
+    expect((await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${tokenId}`, { sub: to.id })).body.items).toHaveLength(1);
+  });
+
   it('shows alerts and use to the owner, the team and auditors, and to nobody else (G10)', async () => {
     const { tokenId, owner } = await established();
     await say(tokenId, [theft]);
@@ -162,6 +227,12 @@ describe('the monitor', () => {
     expect(body.buckets.reduce((sum, { calls }) => sum + calls, 0)).toBe(60 * 20 + 2_000);
     expect(body.scopes).toMatchObject({ unused: ['orders:write'], words: 'uses 1 of 2 scopes' });
     expect(body.networks.map(({ value }) => value).sort()).toEqual(['198.51.100.0/24', '203.0.113.0/24']);
+    // What is refused is no use, and a roaming token's networks leave room for its scopes.
+    await say(tokenId, [{ code: 'REVOKED', at: Date.now() + 50_000 }]);
+    await sql(`INSERT INTO usage_source SELECT $1, 'network', '10.0.' || i || '.0/24', now() - interval '1 hour', now() - interval '1 hour' FROM generate_series(1, 600) i`, [tokenId]);
+    await counted(tokenId, 60 * 20 + 2_001);
+    const roaming = await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: owner });
+    expect(roaming.body).toMatchObject({ lastUsedAt: body.lastUsedAt, scopes: { words: 'uses 1 of 2 scopes' } });
     const listed = (who: { sub: string; team?: string }) => call<{ items: UsageSummary[] }>('GET', `/v1/usage?tokens=${tokenId},${newToken()}`, who);
     expect((await listed({ sub: owner })).body.items).toEqual([{ tokenId, lastUsedAt: expect.any(String), granted: 2, used: 1, unused: ['orders:write'], words: 'uses 1 of 2 scopes' }]);
     expect((await listed({ sub: 'stranger', team: 'billing' })).body.items).toEqual([]);
@@ -236,7 +307,7 @@ describe('the monitor', () => {
   });
 
   it('raises the alarm over any use of a honeytoken, leaves it alive, and stops what else came from there', async () => {
-    const [bait, honest, stolen] = [await issue(), await established(), await established()];
+    const [bait, honest, stolen, neighbour] = [await issue(), await established(), await established(), await established()];
     const admin = { sub: 'root', groups: ['admins'] };
     expect((await call('POST', '/v1/honeytokens', { sub: 'a', groups: ['auditors'] }, { tokenId: bait.tokenId })).status).toBe(403);
     expect((await call('POST', '/v1/honeytokens', admin, { tokenId: bait.tokenId })).status).toBe(204);
@@ -247,6 +318,8 @@ describe('the monitor', () => {
     // Remembered for a day on servers that other runs share.
     const thief = { network: `10.${randomBytes(2).join('.')}.0/24`, agent: 'python' };
     await say(stolen.tokenId, [thief]);
+    await say(neighbour.tokenId, [{ network: thief.network }]);
+    await tap.next('misuse.detected', (d) => d.tokenId === neighbour.tokenId);
     await say(honest.tokenId, [{}]);
     await tap.next('misuse.detected', (d) => d.tokenId === stolen.tokenId);
     await say(bait.tokenId, [{ ...thief, code: 'EXPIRED' }]);
@@ -254,6 +327,8 @@ describe('the monitor', () => {
     expect(data).toMatchObject({ detector: 'honeytoken', action: 'notify' });
     expect(data.explanation).toContain(stolen.tokenId);
     await tap.next('misuse.detected', (d) => d.tokenId === stolen.tokenId && d.detector === 'honeytoken-source' && d.action === 'suspend');
+    await tap.next('trust.changed', (d) => d.ownerId === stolen.owner && d.code === 'honeytoken-source');
+    await tap.next('misuse.detected', (d) => d.tokenId === neighbour.tokenId && d.detector === 'honeytoken-source' && d.action === 'notify');
     const later = await established();
     await say(later.tokenId, [thief]);
     await tap.next('misuse.detected', (d) => d.tokenId === later.tokenId && d.detector === 'honeytoken-source');

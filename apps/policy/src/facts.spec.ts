@@ -25,8 +25,8 @@ describe('the facts of a request', () => {
     [{ openIncidents: 0, code: 'incident-closed' }, 'normal'],
     [{ openIncidents: 1, code: 'incident-opened' }, 'watched'],
     [{ openIncidents: 1, code: 'something-new' }, 'watched'],
-    [{ openIncidents: 0, code: 'narrowing-refused' }, 'watched'],
-    [{ openIncidents: 1, code: 'honeytoken-used' }, 'distrusted'],
+    [{ openIncidents: 2, code: 'honeytoken-source' }, 'distrusted'],
+    [{ openIncidents: 0, code: 'honeytoken-source' }, 'normal'],
   ] as const)('trust of %j is %s', (trust, level) => expect(trustLevel(trust)).toBe(level));
 });
 

@@ -30,10 +30,8 @@ function ttlSecondsOf({ ttl, expiresAt }: AcceptedRequest, now: Date): number {
   return durationSeconds(ttl ?? '') ?? 0;
 }
 
-/** Codes that are not known here count as a reason to look while an incident is open. */
+/** Incidents that are open are a reason to look; one that shows a token of theirs where bait was taken is more than that, as long as it is open. */
 export function trustLevel(trust: OwnerTrust | undefined): TrustLevel {
-  if (!trust) return 'normal';
-  if (trust.code.startsWith('honeytoken')) return 'distrusted';
-  if (trust.code === 'narrowing-refused') return 'watched';
-  return trust.openIncidents > 0 ? 'watched' : 'normal';
+  if (!trust || trust.openIncidents === 0) return 'normal';
+  return trust.code === 'honeytoken-source' ? 'distrusted' : 'watched';
 }

@@ -1,5 +1,6 @@
 import type { Grant, ReviewAnswer, ReviewState } from '@writ/contracts';
 import { nearestOf } from './answer.js';
+import { trustLevel, type OwnerTrust } from './facts.js';
 import { grantOf } from './grant.js';
 import { mayVote, type Voter } from './may-vote.js';
 import type { Review, StoredVote } from './review.store.js';
@@ -9,14 +10,23 @@ const states: Record<Review['state'], ReviewState> = {
   waiting: 'open', held: 'open', approved: 'approved', denied: 'denied', cancelled: 'cancelled', lapsed: 'lapsed',
 };
 
+export interface Seen {
+  viewer: Voter;
+  /** Who own the requesting service, as the catalog says. */
+  owners: readonly string[];
+  /** What the monitor says of the requester by now, which may be more than it did when the request was held. */
+  trust: OwnerTrust | undefined;
+  now: Date;
+}
+
 /** Shows a review to somebody: what is asked and why it is held, who can still agree, and whether they themselves may. */
-export function reviewAnswer(review: Review, votes: readonly StoredVote[], viewer: Voter, owners: readonly string[], now: Date): ReviewAnswer {
+export function reviewAnswer(review: Review, votes: readonly StoredVote[], { viewer, owners, trust, now }: Seen): ReviewAnswer {
   const { request, decision, require } = review;
   const status = states[review.state];
   const may = whether(review, votes, viewer, owners);
   return {
     requestId: review.requestId, requestDigest: review.requestDigest, status,
-    requester: request.requester, submitter: request.submitter, claimant: request.claimant, source: request.source, reason: request.reason,
+    requester: request.requester, openIncidents: trust?.openIncidents ?? 0, trust: trustLevel(trust), submitter: request.submitter, claimant: request.claimant, source: request.source, reason: request.reason,
     resource: request.resource, scopes: request.scopes, environment: request.environment, ttl: request.ttl, expiresAt: request.expiresAt,
     delivery: request.delivery.mode, replaces: request.replaces,
     code: decision.code, message: decision.message, because: decision.because.map((rule) => ({ ...rule })), ...nearestOf(decision),

@@ -7,6 +7,7 @@ import { differences } from './alike.js';
 import { pageOf } from './page.js';
 import { reviewAnswer } from './review-answer.js';
 import { alikeTo, findReview, listReviews, votesOn, type Review, type StoredVote } from './review.store.js';
+import { trustOf } from './trust.store.js';
 import { Voting } from './voting.store.js';
 
 const open = ['held'] as const;
@@ -32,10 +33,10 @@ export class ReviewsController {
       const shown = reviews.slice(0, limit);
       const votes = Map.groupBy(await votesOn(db, shown.map(({ requestId }) => requestId)), ({ requestId }) => requestId);
       const alike = collapse ? await alikeTo(db, shown.flatMap(({ alikeKey }) => alikeKey ?? [])) : [];
-      const items = shown.map((review) => ({
-        ...this.answer(review, votes.get(review.requestId) ?? [], caller),
+      const items = await Promise.all(shown.map(async (review) => ({
+        ...(await this.answer(db, review, votes.get(review.requestId) ?? [], caller)),
         ...(collapse ? { alike: alikeOf(review, alike) } : {}),
-      }));
+      })));
       return { items, next: reviews.length > limit ? (shown.at(-1)?.requestId ?? null) : null };
     });
   }
@@ -47,7 +48,7 @@ export class ReviewsController {
     return this.transactions.read(async (db) => {
       const review = await findReview(db, requestId);
       if (!review || !maySee(caller, review)) throw notFound('review');
-      return this.answer(review, await votesOn(db, [requestId]), caller);
+      return this.answer(db, review, await votesOn(db, [requestId]), caller);
     });
   }
 
@@ -81,11 +82,11 @@ export class ReviewsController {
     await db.flush();
     const review = await findReview(db, requestId);
     if (!review) throw notFound('review');
-    return this.answer(review, await votesOn(db, [requestId]), caller);
+    return this.answer(db, review, await votesOn(db, [requestId]), caller);
   }
 
-  private answer(review: Review, votes: readonly StoredVote[], caller: Caller): ReviewAnswer {
-    return reviewAnswer(review, votes, caller, this.ownersOf(review), this.clock.now());
+  private async answer(db: Db, review: Review, votes: readonly StoredVote[], caller: Caller): Promise<ReviewAnswer> {
+    return reviewAnswer(review, votes, { viewer: caller, owners: this.ownersOf(review), trust: await trustOf(db, review.request.requester.id), now: this.clock.now() });
   }
 
   private ownersOf({ request }: Review): readonly string[] {

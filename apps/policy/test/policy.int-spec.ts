@@ -105,6 +105,7 @@ describe('a decision', () => {
     const request = await world.submit({ requester: 'svc:orders-suspect' });
     const { envelope: { data } } = await tap.next('request.held', of(request));
     expect((data.because as { id: string }[]).map(({ id }) => id)).toContain('open-incident');
+    expect((await world.call('reviewer', 'GET', `/v1/reviews/${request.requestId}`)).body).toMatchObject({ openIncidents: 1, trust: 'watched' });
   });
 
   it('is the same on every path: by HTTP or an upstream, sealed or claimed, new or replacing a token (G9)', async () => {

@@ -1,7 +1,7 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { startService, type Service } from '@writ/service';
 import { Tap, TestBench, until } from '@writ/testing';
-import { requestDigest, verifyStatement, type Digest, type RequestId, type RequestStatus, type TokenId } from '@writ/contracts';
+import { makeId, requestDigest, verifyStatement, type Digest, type RequestId, type RequestStatus, type TokenId } from '@writ/contracts';
 import { loadTrust } from '@writ/service';
 import { RequestConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
@@ -238,6 +238,22 @@ describe('a request', () => {
     const told = await outcomes.next('token.revoked', (data) => data.tokenId === tokenId);
     expect(told.envelope.data).toMatchObject({ requestId, code: 'by-owner' });
     expect(told.routingKey).toBe(`${upstream}.token.revoked`);
+  });
+
+  it('tells its upstream of misuse of its token, and nothing of notes, of bait, or of what the issuer is asked to do', async () => {
+    const { requestId } = await submitted();
+    const tokenId = newTokenId();
+    await steps[2]![1](requestId, tokenId);
+    const misuse = (detector: string, action: string) => bench.bus.say('monitor', 'misuse.detected', {
+      alertId: makeId('alr', Date.now(), randomBytes(10)), tokenId, detector, action, explanation: 'First use by curl.', observedAt: '2026-01-31T12:00:00Z', statement: 'a.b.c',
+    });
+    await misuse('new-network', 'note');
+    await misuse('honeytoken', 'notify');
+    await misuse('new-caller', 'notify');
+    const { envelope: { data } } = await outcomes.next('misuse.detected', (told) => told.tokenId === tokenId);
+    expect(data).toMatchObject({ requestId, detector: 'new-caller', action: 'notify', explanation: 'First use by curl.' });
+    expect(JSON.stringify(data)).not.toContain('a.b.c');
+    expect(outcomes.ofType('misuse.detected')).toHaveLength(1);
   });
 
   it('is withdrawn by its owner until the token exists, and nobody else sees it (G10)', async () => {

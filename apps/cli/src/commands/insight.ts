@@ -24,7 +24,7 @@ export function addInsightCommands(program: Command, context: () => Context): vo
     .option('--limit <n>', 'at the most', '50')
     .action((options: { token?: string; state?: string; limit: string }) => listAlerts(options, context()));
   alerts.command('dismiss <alertId>')
-    .description('Say that it was you; resuming a suspended token is an act of its own')
+    .description('Say that it was you; writ resume says so too, of a token that was stopped')
     .requiredOption('--reason <text>', 'why it is no misuse')
     .action(async (alertId: string, { reason }: { reason: string }) => {
       const { session, output } = context();
@@ -94,9 +94,10 @@ async function forecast({ hours, count, all }: { hours?: boolean; count: string;
 async function listAlerts({ limit, ...query }: { token?: string; state?: string; limit: string }, { session, output }: Context): Promise<void> {
   const rows = await firstOf(session.writ('requester').monitor.pages<AlertView>('/v1/alerts', query), wholeNumber(limit));
   if (output.json || rows.length === 0) return output.rows(rows, {}, 'Nothing was noticed.');
-  output.print(rows.map(({ alertId, tokenId, owner, detector, action, explanation, observedAt, state, stop }) => output.facts({
+  output.print(rows.map(({ alertId, tokenId, owner, detector, action, explanation, observedAt, state, stop, blocked }) => output.facts({
     alert: alertId, token: `${tokenId}${owner ? ` of ${owner.id}` : ''}`, noticed: `${relative(observedAt)}, by ${detector}`,
     did: painted(action === 'suspend' || action === 'revoke' ? 'bad' : 'mild', action), state, why: explanation,
+    'not stopped': blocked && painted('bad', `the token lives: ${blocked.code}, ${relative(blocked.at)}`),
     'refused everywhere': stop && `after ${(stop.afterMs / 1_000).toFixed(1)} s: ${stop.acknowledged} verifiers applied it, ${stop.fenced} ran out of their lease`,
   })).join('\n\n'));
 }

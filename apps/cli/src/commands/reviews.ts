@@ -57,6 +57,7 @@ function words(output: Output, answer: ReviewAnswer): string {
     request: answer.requestId,
     status: answer.status,
     who: `${answer.requester.id} of team ${answer.requester.team}`,
+    incidents: answer.openIncidents > 0 ? `${answer.openIncidents} open, ${answer.trust}: writ alerts list --state open` : undefined,
     what: `${answer.scopes.join(' ')} on ${answer.resource} in ${answer.environment}`,
     until: answer.ttl ?? answer.expiresAt,
     why: answer.reason,

@@ -6,7 +6,7 @@ import type { Principal } from '../parts.js';
 
 /** Bodies and answers of the monitor's routes. */
 
-/** "It was us": why an alert is no misuse. Retrains the token's baseline; resuming a suspended token is an act of its own. */
+/** "It was us": why an alert is no misuse. Retrains the token's baseline. Resuming a suspended token at the issuer says the same of what it was stopped for. */
 export class DismissAlert {
   @IsText(1000) reason!: string;
 }
@@ -34,6 +34,8 @@ export interface AlertView {
   observedAt: string;
   /** The stop that followed without a person: when it was decided, when the last verifier refused, and how each came to. */
   stop?: AlertStop;
+  /** Why the stop that was asked for did not come, and the token lives: `owner-breaker`, `fleet-breaker` or `never-used`. */
+  blocked?: { code: string; at: string };
   state: AlertState;
   closedAt?: string;
   closedBy?: Principal;

@@ -116,6 +116,9 @@ export interface ReviewAnswer {
   requestDigest: Digest;
   status: ReviewState;
   requester: Party;
+  /** What the monitor says of the requester by now: alerts that nobody answered, which `GET {MONITOR}/v1/alerts` lists to reviewers. */
+  openIncidents: number;
+  trust: 'normal' | 'watched' | 'distrusted';
   submitter: Principal;
   claimant: Principal;
   source: string;
