@@ -63,6 +63,7 @@ const judged: [what: string, features: Partial<Features>, around: Partial<Surrou
   ['many scopes tried', { denied: 12, deniedNew: 5 }, {}, 'denied-scopes notify'],
   ['many scopes tried by a new caller that also succeeds', { denied: 12, deniedNew: 5, ...newNetwork, ...newAgent }, {}, 'denied-scopes suspend'],
   ['many scopes tried by a new caller that never succeeds', { denied: 12, deniedNew: 5, ...newNetwork, ...newAgent, networkCalls: 0 }, {}, 'denied-scopes notify'],
+  ['scopes that are refused every day, hours after they were forgotten', { denied: 12, deniedNew: 5, learningUntil: now - 4 * 3_600 }, {}, 'denied-scopes note'],
   ['an old secret from a known network', { deadCalls: 3, deadKnownCalls: 3 }, { retired: true }, 'dead-secret note'],
   ['an old secret from elsewhere', { deadCalls: 3, deadKnownCalls: 0 }, { retired: true }, 'dead-secret notify'],
   ['anything while its owner vouches for it', { rate: 210, ...newNetwork, networkCalls: 200, ...newAgent, quietUntil: now + 60 }, {}, 'rate note'],

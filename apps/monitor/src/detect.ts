@@ -144,7 +144,9 @@ const deniedScopes: Judge = (f, { network }) => {
   const many = f.deniedNew >= 3;
   if (f.denied < 4 || f.deniedNew < 1 || !(many || f.denied >= 2 * f.highDenied)) return undefined;
   const fromNew = isNewNetwork(f) && !roams(f) && !isLearning(f);
-  const action = fromNew && many && f.networkCalls > 0 && isNewAgent(f) ? 'suspend' : fromNew || many ? 'notify' : 'note';
+  // Roll-ups do not remember which scopes are refused every day: for as long as they count as new after a loss, they say little.
+  const isRelearnt = f.learningUntil > 0 && f.now < f.learningUntil + 6 * hour;
+  const action = isRelearnt ? 'note' : fromNew && many && f.networkCalls > 0 && isNewAgent(f) ? 'suspend' : fromNew || many ? 'notify' : 'note';
   return finding('denied-scopes', action, `${Math.round(f.denied)} uses asked for scopes that it does not have, ${f.deniedNew} of them new${fromNew ? `, from ${network}, a network not seen before` : ''}.`);
 };
 

@@ -54,6 +54,8 @@ export interface UsageBatch {
   sources: Map<string, SourceUse>;
 }
 
+/** Stands among the scopes that a token was used for where the gateway named none, as in an introspection: it may have needed any. No token is granted it. */
+export const anyScope = '*';
 const classes: Record<string, UseClass> = { VALID: 'v', INSUFFICIENT_SCOPE: 'd', RATE_LIMITED: 'r', WRONG_NETWORK: 'r', EXPIRED: 'x', REVOKED: 'x', NOT_FOUND: 'x' };
 /** A record that covers more is taken for one of this length. */
 const longestMinutes = 60;
@@ -73,6 +75,7 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
     const lastAt = Math.min(Date.parse(record.lastAt), nowMs + skewMs);
     const last = Math.floor(lastAt / 60_000);
     countMinute(batch, tokenId, last, code, count, lastAt);
+    if (code === 'INTROSPECTED') addSource(batch, { tokenId, kind: 'scope', value: anyScope, firstAt: Math.min(Date.parse(record.firstAt), lastAt), lastAt });
     const use = classes[code];
     if (!use) continue;
     const { network = '', agent = '', gateway, scopes = [], denied = [], generation } = record;
@@ -86,7 +89,7 @@ export function addUsage(batch: UsageBatch, eventId: string, { records }: UsageR
     }
     if (use !== 'v') continue; // What a source was refused says nothing about whose it is.
     for (const [kind, value] of [['network', network], ['agent', agent], ['gateway', gateway]] as const) addSource(batch, { tokenId, kind, value, firstAt: Math.min(firstAt * 1000, lastAt), lastAt });
-    for (const scope of scopes) addSource(batch, { tokenId, kind: 'scope', value: scope, firstAt: Math.min(firstAt * 1000, lastAt), lastAt });
+    for (const scope of scopes.length > 0 ? scopes : [anyScope]) addSource(batch, { tokenId, kind: 'scope', value: scope, firstAt: Math.min(firstAt * 1000, lastAt), lastAt });
   }
 }
 

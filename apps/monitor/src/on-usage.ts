@@ -13,13 +13,15 @@ import { addUsage, emptyBatch, networkHash, shortHash, slicesOf, sourceKey, type
 import { permitted } from './respond.js';
 import { responseRules } from './response.store.js';
 import { seedOf } from './seed.js';
-import { tokenById, type KnownToken } from './token.store.js';
+import { tokenById, tokensUsedBy, type KnownToken } from './token.store.js';
 import { appendMinutes, networksBefore, pastOf, touchSources } from './usage.store.js';
 
 interface Candidate {
   observed: Observed;
   features: Features;
   token?: KnownToken;
+  /** How many tokens its team uses. */
+  ofTeam?: number;
   network: string;
   agent: string;
 }
@@ -99,15 +101,16 @@ export class OnUsage {
   private async judge(tx: Tx<'monitor'>, candidates: Candidate[], { rules, limits }: Bounds): Promise<void> {
     await Promise.all(candidates.map(async (candidate) => {
       candidate.token = await tokenById(tx.db, candidate.observed.tokenId);
+      if (candidate.token) candidate.ofTeam = await tokensUsedBy(tx.db, candidate.token.team);
     }));
     const isNew = (age: number) => age >= 0 && age < 3_600;
     const spreads = await this.baselines.spread(candidates.map(({ observed: { tokenId }, features, token, network, agent }) => ({
       tokenId, at: features.now, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
     })));
-    for (const [i, { observed, features, token, network, agent }] of candidates.entries()) {
+    for (const [i, { observed, features, token, ofTeam = 0, network, agent }] of candidates.entries()) {
       const alive = token === undefined || token.state === 'active';
       const around: Surroundings = {
-        tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: token?.team_tokens ?? 0, retired: alive,
+        tokensOfNetwork: 0, tokensOfCaller: 0, tokensOfAgent: 0, baited: false, ...spreads[i], network, agent, tokensOfTeam: ofTeam, retired: alive,
         unusedDays: token && isFirstUse(features) ? (features.now - token.issued_at.getTime() / 1000) / 86_400 : 0,
       };
       around.geo = isNew(features.networkAge) ? await this.geoFacts(tx, observed.tokenId, network, features) : undefined;

@@ -6,7 +6,7 @@ import type { KnownToken } from './token.store.js';
 
 const token: KnownToken = {
   token_id: 'tok_a', owner_id: 'svc:importer', team: 'orders', resource: 'orders', environment: 'prod', scopes: ['orders:read', 'orders:write'], issued_at: new Date(0), expires_at: new Date(0),
-  state: 'active', retired_generation: 0, team_tokens: 1,
+  state: 'active', retired_generation: 0,
 };
 const rule = (more: Partial<ResponseRule> = {}): ResponseRule => ({ id: 'r', reason: 'why', most: 'suspend', ...more });
 const burst: Finding = { detector: 'burst-from-new-network', action: 'suspend', explanation: 'Many calls.' };

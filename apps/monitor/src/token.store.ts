@@ -11,19 +11,29 @@ export interface KnownToken {
   expires_at: Date;
   state: string;
   retired_generation: number;
-  team_tokens: number;
 }
 
-/** Tokens with what changed since they were issued, and how many their team uses. */
+/** Tokens with what changed since they were issued. */
 const known = lookup<KnownToken>(
-  `SELECT t.*, coalesce(s.state, 'active') state, coalesce(s.retired_generation, 0) retired_generation,
-     (SELECT count(*)::int FROM token c LEFT JOIN token_state cs USING (token_id) WHERE c.team = t.team AND c.expires_at > now() AND coalesce(cs.state, 'active') = 'active') team_tokens
+  `SELECT t.*, coalesce(s.state, 'active') state, coalesce(s.retired_generation, 0) retired_generation
    FROM token t LEFT JOIN token_state s USING (token_id) WHERE t.token_id = ANY($1)`,
   (row) => row.token_id,
 );
 
 export function tokenById(db: Db, tokenId: string): Promise<KnownToken | undefined> {
   return db.one(known, tokenId);
+}
+
+/** Of each team once, however many of its tokens are judged. */
+const used = lookup<{ team: string; tokens: number }>(
+  `SELECT t.team, count(*)::int tokens FROM token t LEFT JOIN token_state s USING (token_id)
+   WHERE t.team = ANY($1) AND t.expires_at > now() AND coalesce(s.state, 'active') = 'active' AND EXISTS (SELECT 1 FROM usage_source u WHERE u.token_id = t.token_id AND u.kind = 'gateway') GROUP BY t.team`,
+  (row) => row.team,
+);
+
+/** How many living tokens a team uses: those that lie about say nothing of a deploy. */
+export async function tokensUsedBy(db: Db, team: string): Promise<number> {
+  return (await db.one(used, team))?.tokens ?? 0;
 }
 
 /** States of a batch's tokens, one statement for all: a key is a row as JSON. */

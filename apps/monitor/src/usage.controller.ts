@@ -3,6 +3,8 @@ import { idPattern, usageSpans, type TokenId, type UsageBucket, type UsageSource
 import { Transactions } from '@writ/messaging';
 import { Allow, CallerOf, Clock, notFound, type Caller } from '@writ/service';
 import { badQuery, seesAll } from './alerts.controller.js';
+import { MonitorConfig } from './config.js';
+import { wideAmong } from './narrowing.store.js';
 import { tokenById } from './token.store.js';
 import { scopesUsedBy, seriesOf, sourcesOf, type ScopesUsed, type SourceRow, type SpanRow } from './usage.store.js';
 
@@ -12,7 +14,7 @@ const spanMs: Record<UsageSpan, number> = { minute: 2 * 3_600_000, hour: 7 * 86_
 /** How a token is used: its series for a year, where from, and which of its scopes. */
 @Controller('v1/usage')
 export class UsageController {
-  constructor(private readonly transactions: Transactions<'monitor'>, private readonly clock: Clock) {}
+  constructor(private readonly transactions: Transactions<'monitor'>, private readonly config: MonitorConfig, private readonly clock: Clock) {}
 
   /** Several tokens at once, as lists of them show it: last use, and how many of its scopes each uses. Strangers' are left out. */
   @Get()
@@ -34,11 +36,13 @@ export class UsageController {
       if (!token || !maySee(caller, token)) throw notFound('token');
       const rows = await seriesOf(db, tokenId, span as UsageSpan, since);
       const sources = await sourcesOf(db, tokenId);
+      const [narrowing] = await wideAmong(db, [tokenId], this.config.unusedScopeDays);
       // As lists have it: what was refused is no use. Sources are right within an hour, the series to the second.
       const last = [...rows.filter(({ code }) => code === 'VALID'), ...sources].reduce<Date | undefined>((newest, { last_at }) => (newest && newest > last_at ? newest : last_at), undefined);
       return {
         tokenId: tokenId as TokenId, lastUsedAt: last?.toISOString(), span: span as UsageSpan, buckets: bucketsOf(rows),
         networks: of('network', sources), agents: of('agent', sources), gateways: of('gateway', sources), scopes: scopesOf(token.scopes, of('scope', sources)),
+        ...(narrowing ? { narrowing: { keep: narrowing.keep, drop: narrowing.drop } } : {}),
       };
     });
   }

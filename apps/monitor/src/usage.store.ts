@@ -13,15 +13,26 @@ export async function appendMinutes(db: Db, rows: readonly MinuteUse[]): Promise
   );
 }
 
+/** A token keeps so many networks, agents and gateways, and lets go of those not seen for longest: clients choose what they call themselves. */
+const mostSources = 256;
+
 /** Remembers where tokens were used from, by what and for which scopes. Sorted, so that replicas never wait in a circle. */
 export async function touchSources(db: Db, rows: readonly SourceUse[]): Promise<void> {
   if (rows.length === 0) return;
   const sorted = rows.map(({ tokenId, kind, value, firstAt, lastAt }) => ({ token_id: tokenId, kind, value, first: new Date(firstAt).toISOString(), last: new Date(lastAt).toISOString(), order: `${tokenId} ${kind} ${value}` })).sort((a, b) => (a.order < b.order ? -1 : 1));
-  await db.query(
-    `INSERT INTO usage_source (token_id, kind, value, first_at, last_at)
-     SELECT token_id, kind, value, first, last FROM json_to_recordset($1::json) AS r(token_id text, kind text, value text, first timestamptz, last timestamptz)
-     ON CONFLICT (token_id, kind, value) DO UPDATE SET last_at = greatest(usage_source.last_at, excluded.last_at), first_at = least(usage_source.first_at, excluded.first_at)`,
+  const fresh = await db.query<{ token_id: string; kind: string }>(
+    `WITH put AS (INSERT INTO usage_source (token_id, kind, value, first_at, last_at)
+       SELECT token_id, kind, value, first, last FROM json_to_recordset($1::json) AS r(token_id text, kind text, value text, first timestamptz, last timestamptz)
+       ON CONFLICT (token_id, kind, value) DO UPDATE SET last_at = greatest(usage_source.last_at, excluded.last_at), first_at = least(usage_source.first_at, excluded.first_at)
+       RETURNING token_id, kind, xmax = 0 is_new)
+     SELECT DISTINCT token_id, kind FROM put WHERE is_new`,
     [toJson(sorted)],
+  );
+  if (fresh.length === 0) return;
+  await db.query(
+    `DELETE FROM usage_source WHERE (token_id, kind, value) IN (
+       SELECT token_id, kind, value FROM json_to_recordset($1::json) AS f(token_id text, kind text), LATERAL (
+         SELECT value FROM usage_source s WHERE s.token_id = f.token_id AND s.kind = f.kind ORDER BY last_at DESC OFFSET $2) old)`, [toJson(fresh), mostSources],
   );
 }
 

@@ -272,6 +272,15 @@ describe('the monitor', () => {
     expect(await yearly()).toBeGreaterThan(before * 0.99); // Only the day at the far end may have gone.
   });
 
+  it('keeps a bounded memory of who used a token, however many names a client thinks of: the newest', async () => {
+    const { tokenId } = await established();
+    for (let i = 0; i < 3; i++) await say(tokenId, Array.from({ length: 100 }, (_, n) => ({ agent: `bot-${i}-${n}`, at: Date.now() - (3 - i) * 1_000 })));
+    await counted(tokenId, 60 * 20 + 300);
+    const agents = await sql<{ value: string }>(`SELECT value FROM usage_source WHERE token_id = $1 AND kind = 'agent'`, [tokenId]);
+    expect(agents).toHaveLength(256);
+    expect(agents.map(({ value }) => value)).toEqual(expect.arrayContaining(Array.from({ length: 100 }, (_, n) => `bot-2-${n}`)));
+  });
+
   it('passes on a signed leak report as an inner digest, once, and keeps the secret nowhere (G3)', async () => {
     const secret = mint('prod', randomBytes(32)).reveal();
     const body = JSON.stringify([{ token: secret, type: 'writ_token', url: `https://example.com/a?t=${secret}`, source: 'content' }, { token: 'writ_prod_junk', type: 'writ_token', url: '', source: 'commit' }]);
@@ -380,6 +389,19 @@ describe('the monitor', () => {
     await service.app.get(NarrowJob).propose();
     expect(await sql('SELECT 1 FROM narrowing WHERE token_id = $1', [tokenId])).toHaveLength(1);
     expect(tap.ofType('narrowing.proposed').filter(({ envelope: e }) => e.data.tokenId === tokenId)).toHaveLength(1);
+  });
+
+  it('proposes nothing where a gateway names no scopes, or another service introspects: nobody knows what those need', async () => {
+    for (const blind of [{ scopes: [] }, { code: 'INTROSPECTED', scopes: [] }]) {
+      const { tokenId, owner } = await established();
+      await sql(`UPDATE token SET issued_at = now() - interval '31 days' WHERE token_id = $1`, [tokenId]);
+      const proposal = async () => (await call<UsageView>('GET', `/v1/usage/${tokenId}`, { sub: owner })).body.narrowing;
+      expect(await proposal()).toEqual({ keep: ['orders:read'], drop: ['orders:write'] });
+      await say(tokenId, [blind]);
+      await until(async () => (await proposal()) === undefined, 'the proposal to be taken back');
+      await service.app.get(NarrowJob).propose();
+      expect(await sql('SELECT 1 FROM narrowing WHERE token_id = $1', [tokenId])).toEqual([]);
+    }
   });
 
   it('keeps what the log found wrong with itself, by kind', async () => {

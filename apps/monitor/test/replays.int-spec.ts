@@ -148,6 +148,14 @@ describe('a replayed trace', () => {
     for (const token of tokens) expect(await actionsOf(token)).toEqual([]);
   });
 
+  it('of a team that moves to another cluster and renews its client, while most of its tokens lie about: noted, not reported', async () => {
+    const tokens = await Promise.all(Array.from({ length: 14 }, () => issue('cluster')));
+    const used = tokens.slice(0, 6);
+    await replay(used.flatMap((token) => of(token, weeks(() => ({ agent: 'app-1' })))));
+    await replay(used.flatMap((token) => of(token, burst(today, 30, () => ({ agent: 'app-2', network: '172.20.0.0/24' })))));
+    for (const token of used) expect(await actionsOf(token)).toEqual(['note']);
+  });
+
   it('of a theft: stopped', async () => {
     const token = await issue('theft');
     await replay(of(token, [...weeks(() => ({})), ...burst(today, 5, () => ({ network: '203.0.113.0/24', agent: 'curl', count: 600 }))]));

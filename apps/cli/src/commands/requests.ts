@@ -79,11 +79,10 @@ async function request(options: RequestOptions, { session, output }: Context): P
 async function narrow(tokenId: string, options: { wait?: boolean; timeout: string }, context: Context): Promise<void> {
   const writ = context.session.writ('requester');
   const [token, usage] = [await writ.issuer.get<TokenView>(`/v1/tokens/${tokenId}`), await writ.monitor.get<UsageView>(`/v1/usage/${tokenId}`)];
-  const used = usage.scopes.used.map(({ value }) => value);
-  if (used.length === 0) throw new Ended(exitCodes.conflict, 'The token was never used, so nothing says which of its scopes it needs.', 'If nobody needs it: writ revoke.');
-  if (usage.scopes.unused.length === 0) throw new Ended(exitCodes.conflict, `The token ${usage.scopes.words}: there is nothing to take away.`);
+  if (usage.scopes.used.length === 0) throw new Ended(exitCodes.conflict, 'The token was never used, so nothing says which of its scopes it needs.', 'If nobody needs it: writ revoke.');
+  if (!usage.narrowing) throw new Ended(exitCodes.conflict, `The token ${usage.scopes.words}: nothing is known to be spare.`, 'A scope is once it was not used for a month, unless a gateway lets the token pass without naming scopes.');
   await submit({
-    requester: { id: token.owner.id }, reason: `narrowing: ${usage.scopes.words}`, resource: token.resource, scopes: used, environment: token.environment, expiresAt: token.expiresAt,
+    requester: { id: token.owner.id }, reason: `narrowing: ${usage.scopes.words}`, resource: token.resource, scopes: usage.narrowing.keep, environment: token.environment, expiresAt: token.expiresAt,
     delivery: { mode: 'claim' }, replaces: tokenId,
   }, options, context);
 }

@@ -21,7 +21,7 @@ const statements = [
     retired_at timestamptz,
     retired_code text
   )`,
-  // Appended on the hot way without an index to keep; a job turns minutes into hours and hours into days.
+  // Appended on the hot way without a key to look up; a job turns minutes into hours and hours into days.
   `CREATE TABLE usage_minute (
     token_id text NOT NULL,
     at timestamptz NOT NULL,

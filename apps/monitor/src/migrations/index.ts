@@ -2,3 +2,4 @@ export { Monitor1764000000000 } from './1764000000000-monitor.js';
 export { Response1764200000000 } from './1764200000000-response.js';
 export { Stops1764300000000 } from './1764300000000-stops.js';
 export { BlockedStops1764400000000 } from './1764400000000-blocked-stops.js';
+export { DueMinutes1764500000000 } from './1764500000000-due-minutes.js';

@@ -80,6 +80,8 @@ export interface UsageView {
     /** Such as "uses 3 of 11 scopes". */
     words: string;
   };
+  /** The smaller token that would do, as `narrowing.proposed` says it; absent where nothing is known to be spare. */
+  narrowing?: { keep: string[]; drop: string[] };
 }
 
 /** How a token is used, in a list of many. */
