@@ -112,9 +112,9 @@ async function scanPath(path: string, found: Scan, maxBytes: number, show: () =>
   else await found.read(path, createReadStream(path, { highWaterMark: 256 * 1024 }));
 }
 
-/** The index, not the files beside it: what is committed is what was added, however the file looks now. */
+/** The index, not the files beside it: what is committed is what was added, however the file looks now. A submodule is a commit's name there, no content. */
 async function scanStaged(found: Scan): Promise<void> {
-  for (const path of await gitList(['diff', '--cached', '--name-only', '--diff-filter=d', '-z'])) {
+  for (const path of await gitList(['diff', '--cached', '--name-only', '--diff-filter=d', '--ignore-submodules=all', '-z'])) {
     await found.read(path, git(['cat-file', '--filters', `:${path}`]));
   }
 }
