@@ -37,6 +37,6 @@ export class DetectorsController {
 
 function viewOf(detector: string, limits: readonly LimitRow[], rules: readonly ResponseRule[]): DetectorView {
   const row = limits.find((each) => each.detector === detector);
-  const limit = row ? { most: row.most, reason: row.reason, setBy: row.set_by, setAt: row.set_at.toISOString() } : { most: 'suspend' as const };
+  const limit = row ? { most: row.most, reason: row.reason, setBy: row.set_by, setAt: row.set_at.toISOString() } : { most: 'revoke' as const };
   return { detector, ...limit, otherwise: otherwise(detector), rules: rules.filter((rule) => rule.detectors?.includes(detector) ?? true) };
 }

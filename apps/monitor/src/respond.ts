@@ -48,5 +48,6 @@ export function permitted(findings: readonly Finding[], rules: readonly Response
 
 function hold(finding: Finding, wanted: MisuseAction, most: MisuseAction, why: string): Finding {
   if (weight[wanted] <= weight[most]) return wanted === finding.action ? finding : { ...finding, action: wanted };
-  return { ...finding, action: most, ...(weight[wanted] >= weight.suspend ? { explanation: `${finding.explanation} Not stopped: ${why}.` } : {}) };
+  if (weight[wanted] < weight.suspend) return { ...finding, action: most };
+  return { ...finding, action: most, explanation: `${finding.explanation} ${weight[most] < weight.suspend ? 'Not stopped' : 'Not ended for good'}: ${why}.` };
 }

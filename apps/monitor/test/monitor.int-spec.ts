@@ -356,7 +356,7 @@ describe('the monitor', () => {
     await tap.next('monitoring.changed', (d) => d.detector === 'burst-from-new-network' && d.most === 'off' && d.reason === 'a test');
     await say(tokenId, [{ ...theft, agent: 'billing' }]);
     await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.detector === 'rate');
-    await switchTo('suspend');
+    expect((await switchTo('revoke')).status).toBe(200);
     expect(tap.ofType('misuse.detected').filter(({ envelope: { data } }) => data.tokenId === tokenId && data.action === 'suspend')).toEqual([]);
   });
 
@@ -376,7 +376,7 @@ describe('the monitor', () => {
     await until(async () => (await sql('SELECT 1 FROM inbox_waiting WHERE message_id = $1', [id])).length === 1, 'the forged activation to be put aside');
     await sql('DELETE FROM inbox_waiting WHERE message_id = $1', [id]);
     const { body } = await call<{ items: DetectorView[] }>('GET', '/v1/detectors', { sub: 'anybody' });
-    expect(body.items.find(({ detector }) => detector === 'rate')).toMatchObject({ most: 'suspend', otherwise: 'notify', rules: [{ id: 'stop' }, { id: 'fragile' }, { id: 'for-good' }] });
+    expect(body.items.find(({ detector }) => detector === 'rate')).toMatchObject({ most: 'revoke', otherwise: 'notify', rules: [{ id: 'stop' }, { id: 'fragile' }, { id: 'for-good' }] });
     await letStop(5);
   });
 

@@ -119,10 +119,10 @@ export class MarkHoneytoken {
   @IsOptional() @IsBoolean() remove?: boolean;
 }
 
-export const detectorLimits = ['off', 'note', 'notify', 'suspend'] as const;
+export const detectorLimits = ['off', 'note', 'notify', 'suspend', 'revoke'] as const;
 export type DetectorLimit = (typeof detectorLimits)[number];
 
-/** `POST /v1/detectors/{detector}`: how far it may go from now on. */
+/** `POST /v1/detectors/{detector}`: how far it may go from now on; `revoke` is as far as the policy set lets it. */
 export class LimitDetector {
   @IsIn(detectorLimits) most!: DetectorLimit;
   @IsText(1000) reason!: string;
