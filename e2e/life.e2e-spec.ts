@@ -182,6 +182,11 @@ describe('an obvious burst from a network never seen', () => {
     await untilStatus(requestId, 'held');
     await requester.issuer.post(`/v1/tokens/${tokenId}/resume`, { body: { reason: 'it was us' } });
     await until('it to work again', async () => (await use('203.0.113.7')).code === 'VALID');
+    // Resuming is the owner's word: the incident ends with it, for those too who ask on the owner's behalf.
+    await until('trust to return', async () => (await as('reviewer').policy.get<ReviewAnswer>(`/v1/reviews/${requestId}`)).openIncidents === 0);
+    expect((await as('auditor').monitor.get<{ items: { state: string }[] }>(`/v1/alerts?token=${tokenId}&action=suspend`)).items.map(({ state }) => state)).toEqual(['dismissed']);
+    const next = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ requester: { id: 'svc:e2e-burst', team: 'orders' } }) });
+    await untilStatus(next.requestId, 'issued');
   });
 });
 
