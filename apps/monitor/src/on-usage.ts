@@ -3,7 +3,7 @@ import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Alerts } from './alert.store.js';
 import { Baselines } from './baseline.store.js';
-import { detect, isFirstUse, mayMatter, type Finding, type Limits, type Surroundings } from './detect.js';
+import { detect, isFirstUse, mayMatter, type Limits, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 import { geoFactsOf, type GeoFacts } from './geo.js';
 import { Places } from './geo.store.js';

@@ -174,7 +174,7 @@ describe('the monitor', () => {
     const { tokenId, owner } = await established();
     await say(tokenId, [theft]);
     const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend');
-    const by = { kind: 'person', principal: { iss: 'https://id.example', sub: owner } };
+    const by = { kind: 'person' as const, principal: { iss: 'https://id.example', sub: owner } };
     await bench.bus.say('issuer', 'token.resumed', { tokenId, requestId: makeId('req', Date.now(), randomBytes(10)), seq: 3, by, code: 'resumed-by-person', reason: 'our export' }, { aggregateversion: 3 });
     await tap.next('monitoring.changed', (d) => d.change === 'alert-dismissed' && d.alertId === data.alertId && d.reason === 'our export');
     await tap.next('trust.changed', (d) => d.ownerId === owner && d.openIncidents === 0);

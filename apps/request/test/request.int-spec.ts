@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { startService, type Service } from '@writ/service';
 import { Tap, TestBench, until } from '@writ/testing';
-import { makeId, requestDigest, verifyStatement, type Digest, type RequestId, type RequestStatus, type TokenId } from '@writ/contracts';
+import { makeId, requestDigest, verifyStatement, type Digest, type MisuseAction, type RequestId, type RequestStatus, type TokenId } from '@writ/contracts';
 import { loadTrust } from '@writ/service';
 import { RequestConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
@@ -244,7 +244,7 @@ describe('a request', () => {
     const { requestId } = await submitted();
     const tokenId = newTokenId();
     await steps[2]![1](requestId, tokenId);
-    const misuse = (detector: string, action: string) => bench.bus.say('monitor', 'misuse.detected', {
+    const misuse = (detector: string, action: MisuseAction) => bench.bus.say('monitor', 'misuse.detected', {
       alertId: makeId('alr', Date.now(), randomBytes(10)), tokenId, detector, action, explanation: 'First use by curl.', observedAt: '2026-01-31T12:00:00Z', statement: 'a.b.c',
     });
     await misuse('new-network', 'note');
