@@ -113,11 +113,11 @@ function envelopeFault(e: Record<string, unknown>): string | undefined {
   if (e.specversion !== '1.0') return 'specversion is not "1.0".';
   for (const name of ['id', 'source', 'type'] as const) {
     const text = e[name];
-    if (typeof text !== 'string' || text === '' || text.length > maxText) return `${name} is missing or no text.`;
+    if (typeof text !== 'string' || text === '' || !isPlain(text)) return `${name} is missing or no text.`;
   }
   for (const name of ['subject', 'traceparent', 'producer', 'producerseq'] as const) {
     const text = e[name];
-    if (text !== undefined && (typeof text !== 'string' || text.length > maxText)) return `${name} is no text.`;
+    if (text !== undefined && (typeof text !== 'string' || !isPlain(text))) return `${name} is no text.`;
   }
   if (e.time !== undefined && (typeof e.time !== 'string' || Number.isNaN(Date.parse(e.time)))) return 'time is no time.';
   if (e.datacontenttype !== undefined && e.datacontenttype !== 'application/json') {
@@ -126,6 +126,11 @@ function envelopeFault(e: Record<string, unknown>): string | undefined {
   if (e.aggregateversion !== undefined && !Number.isSafeInteger(e.aggregateversion)) return 'aggregateversion is no number.';
   if (typeof e.data !== 'object' || e.data === null) return 'data is missing.';
   return undefined;
+}
+
+/** PostgreSQL stores no NUL in a text, and no half of a character. */
+function isPlain(text: string): boolean {
+  return text.length <= maxText && !text.includes('\0') && text.isWellFormed();
 }
 
 export function isFault(parsed: Envelope | EnvelopeFault): parsed is EnvelopeFault {
