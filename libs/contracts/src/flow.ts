@@ -82,8 +82,9 @@ export type Says<S extends ServiceName> = FlowOf<S>['says'][number] | (typeof ev
 export type Hears<S extends ServiceName> = FlowOf<S>['hears'] extends '*' ? EventType
   : Extract<FlowOf<S>['hears'] extends readonly (infer T)[] ? T : never, EventType>;
 
+const says = new Map<ServiceName, readonly EventType[]>(services.map((service) => [service, [...flow[service].says, ...everyoneSays]]));
 export function saysOf(service: ServiceName): readonly EventType[] {
-  return [...flow[service].says, ...everyoneSays];
+  return says.get(service) ?? [];
 }
 
 /** What a service hears, spelled out. Nobody hears its own heartbeat twice: audit's `*` has every type once. */

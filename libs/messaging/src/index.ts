@@ -11,4 +11,4 @@ export {
   gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions,
   type Permission, type TopicPermission, type Topology,
 } from './topology.js';
-export { acts, receipts, Transactions, Tx, type ActOf, type EmitOptions } from './transaction.js';
+export { acts, receipts, traced, Transactions, Tx, type ActOf, type EmitOptions } from './transaction.js';

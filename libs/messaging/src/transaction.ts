@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DataSource, QueryRunner } from 'typeorm';
 import {
-  cloudEventType, exchanges, makeId, sourceOf, type Envelope, type EventData, type EventId, type EventType, type Says,
+  cloudEventType, exchanges, makeId, saysOf, sourceOf, type Envelope, type EventData, type EventId, type EventType, type Says,
   type ServiceName,
 } from '@writ/contracts';
 import { Db } from './database.js';
@@ -25,10 +25,12 @@ export class Tx<S extends ServiceName> {
   private readonly beforeCommits: (() => Promise<void>)[] = [];
   private readonly afterCommit: (() => void)[] = [];
 
-  constructor(readonly db: Db, private readonly service: S, private readonly nowMs: () => number, private readonly traceparent?: string) {}
+  constructor(readonly db: Db, private readonly service: S, private readonly nowMs: () => number) {}
 
   /** Says an event when this transaction commits. @returns the event's id, which is also its audit receipt */
   emit<T extends Says<S>>(type: T, data: EventData<T & EventType>, options: EmitOptions = {}): EventId {
+    // The types say so too, but a handler may be in the wrong service or name its transaction wrongly.
+    if (!saysOf(this.service).includes(type)) throw new Error(`${this.service} may not say ${type}; see flow.ts.`);
     return this.say(exchanges.events, type, type, data, options);
   }
 
@@ -87,6 +89,7 @@ export class Tx<S extends ServiceName> {
     const nowMs = this.nowMs();
     const id = makeId('evt', nowMs, tenRandomBytes());
     const subject = options.subject ?? subjectOf(data);
+    const traceparent = traces.getStore();
     const envelope: Envelope = {
       specversion: '1.0',
       id,
@@ -96,7 +99,7 @@ export class Tx<S extends ServiceName> {
       datacontenttype: 'application/json',
       subject,
       ...(options.version === undefined ? {} : { aggregateversion: options.version }),
-      ...(this.traceparent === undefined ? {} : { traceparent: this.traceparent }),
+      ...(traceparent === undefined ? {} : { traceparent }),
       data,
     };
     this.said.push({ id, exchange, routingKey, subject, body: JSON.stringify(envelope) });
@@ -111,6 +114,14 @@ function subjectOf(data: object): string {
   if (typeof fields.tokenId === 'string') return fields.tokenId;
   for (const field of subjectFields) if (typeof fields[field] === 'string') return fields[field];
   return 'none';
+}
+
+const traces = new AsyncLocalStorage<string>();
+const wellFormedTrace = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Does work whose events carry on a trace (W3C Trace Context); what is no `traceparent` is left out. */
+export function traced<Result>(traceparent: string | undefined, work: () => Result): Result {
+  return traceparent !== undefined && wellFormedTrace.test(traceparent) ? traces.run(traceparent, work) : work();
 }
 
 /** Collects the ids of the events that one piece of work emitted, for `X-Audit-Receipt`. */
@@ -146,11 +157,11 @@ export class Transactions<S extends ServiceName> {
   }
 
   /** Runs the work in one transaction. Whatever it throws rolls everything back, the events included. */
-  async run<Result>(work: (tx: Tx<S>) => Promise<Result>, traceparent?: string): Promise<Result> {
+  async run<Result>(work: (tx: Tx<S>) => Promise<Result>): Promise<Result> {
     const runner = this.source.createQueryRunner();
     try {
       await runner.startTransaction();
-      const tx = new Tx(new Db(runner), this.service, this.nowMs, traceparent);
+      const tx = new Tx(new Db(runner), this.service, this.nowMs);
       const result = await work(tx);
       const named = receipts.getStore();
       const graceSeconds = this.outlet?.graceSeconds ?? 0;

@@ -2,7 +2,7 @@ import type { INestApplication, Type } from '@nestjs/common';
 import { DiscoveryService, Reflector } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { EventData, EventId, ServiceName } from '@writ/contracts';
-import { acts, receipts } from '@writ/messaging';
+import { acts, receipts, traced } from '@writ/messaging';
 import { accessKey, changesNothingKey, principalOf, type AccessRule, type WithCaller } from './caller.js';
 
 const header = 'x-audit-receipt';
@@ -10,7 +10,7 @@ const mostNamed = 16;
 
 /**
  * Names the events of a state-changing answer, so that its caller can look them up in the log. What a person or machine
- * changed without an event of its own is said as theirs.
+ * changed without an event of its own is said as theirs. Their events carry the call's `traceparent`.
  */
 export function addReceipts(fastify: FastifyInstance, service: ServiceName): void {
   const said = new WeakMap<object, EventId[]>();
@@ -18,7 +18,8 @@ export function addReceipts(fastify: FastifyInstance, service: ServiceName): voi
     if (request.method === 'GET') return done();
     const ids: EventId[] = [];
     said.set(request, ids);
-    receipts.run(ids, () => acts.run(() => actOf(request, service), done));
+    const { traceparent } = request.headers;
+    traced(typeof traceparent === 'string' ? traceparent : undefined, () => receipts.run(ids, () => acts.run(() => actOf(request, service), done)));
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
     const ids = said.get(request);
