@@ -68,6 +68,14 @@ export class Idempotency implements NestInterceptor {
   }
 }
 
+/** Forgets answers that are no longer replayed: they may name people. @returns whether there is more to forget */
+export async function forgetAnswers(transactions: Transactions<ServiceName>, atOnce = 20_000): Promise<boolean> {
+  const gone = await transactions.read((db) => db.query(
+    `DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE created_at < now() - $1::interval LIMIT $2) RETURNING 1`, [keptFor, atOnce],
+  ));
+  return gone.length === atOnce;
+}
+
 /** The table of {@link Idempotency}; part of every service's migrations. */
 export class Idempotency1700000000001 implements MigrationInterface {
   readonly name = 'Idempotency1700000000001';

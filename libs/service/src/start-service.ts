@@ -13,7 +13,7 @@ import { Clock } from './clock.js';
 import { ConfigurationError, readConfig, ServiceConfig } from './config.js';
 import { Health } from './health.js';
 import { HealthController } from './health.controller.js';
-import { Idempotency } from './idempotency.js';
+import { forgetAnswers, Idempotency } from './idempotency.js';
 import { Jobs } from './jobs.js';
 import { createLog, nestLogger, withoutSecrets } from './log.js';
 import { openApiOf, routesOf } from './openapi.js';
@@ -45,6 +45,7 @@ const requestTimeoutMs = 15_000;
 const statementTimeoutMs = 30_000;
 const measureEveryMs = 1_000;
 const followEveryMs = 5_000;
+const forgetEveryMs = 600_000;
 const closeTimeoutMs = 40_000;
 
 @Module({})
@@ -133,6 +134,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
   const jobs = new Jobs(log);
   jobs.every(measureEveryMs, 'measure-backlog', () => health.measure());
   jobs.every(followEveryMs, 'follow-database-time', () => clock.follow(source));
+  jobs.every(forgetEveryMs, 'forget-answers', () => forgetAnswers(messaging.transactions));
   jobs.every(60_000, 'say-alive', async () => {
     await messaging.transactions.run(async (tx) => {
       tx.emit('service.alive', { service: options.name, at: clock.now().toISOString() }, { subject: options.name });
