@@ -1,8 +1,8 @@
 import { Inject, Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Logger } from 'pino';
 import { queues } from '@writ/contracts';
-import { Broker, guard } from '@writ/messaging';
+import { Broker, rpcTopology, StandingChannel } from '@writ/messaging';
 import { LOG } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Gateways } from './gateway.store.js';
@@ -25,7 +25,7 @@ interface Asked {
 @Injectable()
 export class OnRpc implements OnModuleInit, BeforeApplicationShutdown {
   private broker?: Broker;
-  private channel?: Channel;
+  private standing?: StandingChannel;
   private tag?: string;
 
   constructor(
@@ -35,16 +35,19 @@ export class OnRpc implements OnModuleInit, BeforeApplicationShutdown {
   async onModuleInit(): Promise<void> {
     if (!this.config.rpcBrokerUrl) return;
     this.broker = new Broker({ url: this.config.rpcBrokerUrl, name: 'writ issuer rpc', log: this.log });
-    this.broker.onConnect((model) => this.consume(model));
+    this.standing = new StandingChannel(this.broker, { name: queues.rpc, log: this.log, open: (model) => model.createChannel(), setUp: (channel) => this.consume(channel) });
     await this.broker.open();
   }
 
-  private async consume(model: ChannelModel): Promise<void> {
-    const channel = guard(await model.createChannel(), this.log);
-    this.channel = channel;
+  private async consume(channel: Channel): Promise<void> {
+    // Transient: the queue does not outlive its broker's process.
+    for (const { name, durable, auto_delete: autoDelete, arguments: settings } of rpcTopology().queues) {
+      await channel.assertQueue(name, { durable, autoDelete, arguments: settings });
+    }
     const { consumerTag } = await channel.consume(queues.rpc, (message) => {
-      if (message) void this.serve(channel, message);
-      else this.log.error({}, 'the RPC queue is gone; verification over AMQP stops until the next connection');
+      if (message) return void this.serve(channel, message);
+      this.log.error({}, 'the RPC queue is gone; it is declared again');
+      channel.close().catch(() => undefined);
     }, { noAck: true });
     this.tag = consumerTag;
   }
@@ -85,7 +88,7 @@ export class OnRpc implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Takes no more, and lets what was taken be answered. */
   async beforeApplicationShutdown(): Promise<void> {
-    if (this.channel && this.tag) await this.channel.cancel(this.tag).catch(() => undefined);
+    if (this.tag) await this.standing?.current?.cancel(this.tag).catch(() => undefined);
     if (this.broker) await new Promise((resolve) => setTimeout(resolve, drainMs));
     await this.broker?.close();
   }

@@ -1,9 +1,10 @@
 import { firstValueFrom } from 'rxjs';
 import { ClientProxyFactory, RmqRecordBuilder, Transport, type ClientProxy } from '@nestjs/microservices';
 import { connect } from 'amqplib';
-import { queues } from '@writ/contracts';
+import { queues, vhosts } from '@writ/contracts';
+import { servicePermissions } from '@writ/messaging';
 import type { Service } from '@writ/service';
-import { backingUrls } from '@writ/testing';
+import { backingUrls, until } from '@writ/testing';
 import { innerDigest } from '@writ/token';
 import { Issuing, type Body } from './issuing.js';
 
@@ -19,10 +20,6 @@ beforeAll(async () => {
   issuing = await Issuing.create();
   const url = issuing.bench.bus.adminUrl();
   user = new URL(backingUrls().amqp).username;
-  const broker = await connect(url);
-  const channel = await broker.createChannel();
-  await channel.assertQueue(queues.rpc, { durable: false, arguments: { 'x-queue-type': 'classic', 'x-message-ttl': 5_000 } });
-  await broker.close();
   issuer = await issuing.start({ WRIT_RPC_BROKER_URL: url });
   await issuing.post(issuer, '/v1/gateways', { name: 'amqp-api', audiences: ['orders'], brokerUser: user }, await issuing.bearer('root', ['admins']));
   client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { urls: [url], queue: queues.rpc, noAssert: true } });
@@ -38,6 +35,16 @@ describe('verification over AMQP', () => {
     expect(await ask('token.verify', { token: secret, scopes: ['orders:read'] })).toMatchObject({ valid: true, code: 'VALID', tokenId, asOf: expect.any(String), seq: expect.any(Number) });
     const batch = await ask('token.verify-batch', { tokens: [{ digest: innerDigest(secret).toString('base64url') }, { token: 'junk' }] });
     expect(batch.results.map(({ code }: { code: string }) => code)).toEqual(['VALID', 'MALFORMED']);
+  });
+
+  it('goes on when its queue is gone, as after a restart of the broker', async () => {
+    const broker = await connect(issuing.bench.bus.adminUrl());
+    const channel = await broker.createChannel();
+    await channel.deleteQueue(queues.rpc);
+    expect(servicePermissions().permissions).toContainEqual(expect.objectContaining({ user: 'writ-issuer', vhost: vhosts.rpc, configure: '^(writ\\.issuer\\.rpc)$' }));
+    await until(async () => (await broker.createChannel().then((each) => { each.on('error', () => undefined); return each.checkQueue(queues.rpc); }).catch(() => undefined))?.consumerCount === 1, 'the queue to be there again');
+    await broker.close();
+    expect(await ask('token.verify-batch', { tokens: [{ token: 'junk' }] })).toMatchObject({ results: [{ code: 'MALFORMED' }] });
   });
 
   it('refuses whoever does not carry a broker user that is a gateway’s, without an echo (G10)', async () => {

@@ -1,4 +1,5 @@
-import { connect, type Channel, type ChannelModel, type ConfirmChannel, type RecoveringChannelModel } from 'amqplib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, type ChannelModel, type RecoveringChannelModel } from 'amqplib';
 import type { Log } from './log.js';
 
 export interface BrokerOptions {
@@ -11,6 +12,8 @@ export interface BrokerOptions {
 }
 
 const heartbeatSeconds = 5;
+/** A broker that blocks a connection does not read from it, not even that it is to be closed. */
+const closeMs = 2_000;
 /** In the buffer fits a whole round of the relay, which so goes out in one system call. */
 const socketOptions = { timeout: 10_000, highWaterMark: 4 * 1024 * 1024 };
 
@@ -44,9 +47,7 @@ export class Broker {
         maxRetries: Infinity,
         initialMaxRetries: this.options.initialRetries ?? 20,
         waitForConnect: false,
-        setup: async (model: ChannelModel) => {
-          for (const setUp of this.setUps) await setUp(model);
-        },
+        setup: (model: ChannelModel) => this.setUp(model),
       },
     });
     this.connection.on('connect', () => {
@@ -78,13 +79,17 @@ export class Broker {
   }
 
   async close(): Promise<void> {
-    await this.connection?.close();
+    await Promise.race([this.connection?.close(), sleep(closeMs, undefined, { ref: false })]);
     this.up = false;
   }
-}
 
-/** An amqplib channel without an error listener ends the process; the close event carries on from here. */
-export function guard<C extends Channel | ConfirmChannel>(channel: C, log: Log): C {
-  channel.on('error', (error: Error) => log.warn({ err: error }, 'broker closed a channel'));
-  return channel;
+  /** amqplib listens to the model only after its set-up: until then an error would end the process, and a close be missed. */
+  private async setUp(model: ChannelModel): Promise<void> {
+    let closed = false;
+    model.on('error', () => undefined).once('close', () => {
+      closed = true;
+    });
+    for (const setUp of this.setUps) await setUp(model);
+    if (closed) throw new Error('the connection was lost while it was set up');
+  }
 }

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import { batchContentType, splitEnvelopes } from '@writ/contracts';
-import { guard, type Broker } from './broker.js';
+import type { Broker } from './broker.js';
 import type { Delivery } from './incoming.js';
 import type { Log } from './log.js';
+import { StandingChannel } from './standing-channel.js';
 
 export interface ConsumerOptions {
   queue: string;
@@ -18,85 +19,58 @@ export interface ConsumerOptions {
 const paceMs = 40;
 const firstPauseMs = 100;
 const longestPauseMs = 5_000;
-const reopenMs = 1_000;
 
 /**
  * Takes messages from one queue in batches, one batch at a time: whatever arrived while the last was handled.
  * A batch is acknowledged after it was handled and never given back: a failing database is waited for.
  */
 export class BatchConsumer {
-  private model?: ChannelModel;
-  private channel?: Channel;
+  private readonly standing: StandingChannel;
   private tag?: string;
   private waiting: { message: ConsumeMessage; deliveries: Delivery[] }[] = [];
   private pumping?: Promise<void>;
   private closing = false;
 
   constructor(broker: Broker, private readonly options: ConsumerOptions) {
-    broker.onConnect(async (model) => {
-      this.model = model;
-      await this.openOrRetry(model);
-    });
+    const { queue: name, log } = options;
+    this.standing = new StandingChannel(broker, { name, log, open: (model) => model.createChannel(), setUp: (channel) => this.consume(channel) });
   }
 
   get consuming(): boolean {
-    return this.tag !== undefined;
+    return this.channel !== undefined && this.tag !== undefined;
   }
 
   /** Takes no more, handles what the broker already sent, and acknowledges it: a restart redelivers nothing. */
   async close(timeoutMs = 25_000): Promise<void> {
     this.closing = true;
-    const { channel, tag } = this;
-    if (!channel) return;
-    if (tag) await channel.cancel(tag).catch(() => undefined);
-    const drained = this.pump().then(() => 'drained');
-    const result = await Promise.race([drained, sleep(timeoutMs, 'late', { ref: false })]);
+    const result = await Promise.race([this.drain(), sleep(timeoutMs, 'late', { ref: false })]);
     if (result === 'late') this.options.log.warn({ queue: this.options.queue, left: this.waiting.length }, 'stopping with messages unhandled; the broker keeps them');
-    await channel.close().catch(() => undefined);
+    await this.standing.close();
   }
 
-  private async openOrRetry(model: ChannelModel): Promise<void> {
-    const { queue, log } = this.options;
-    while (!this.closing && this.model === model) {
-      try {
-        await this.open(model);
-        return;
-      } catch (error) {
-        if (this.model !== model || (error as { code?: number }).code === undefined) throw error;
-        log.error({ err: error, queue }, 'the queue cannot be consumed; trying again');
-        await sleep(reopenMs);
-      }
-    }
+  private get channel(): Channel | undefined {
+    return this.standing.current;
   }
 
-  private async open(model: ChannelModel): Promise<void> {
+  private async drain(): Promise<void> {
+    if (this.tag) await this.channel?.cancel(this.tag).catch(() => undefined);
+    await this.pump();
+  }
+
+  private async consume(channel: Channel): Promise<void> {
     const { queue, batch, log } = this.options;
-    const channel = guard(await model.createChannel(), log);
+    if (this.closing) return;
+    this.tag = undefined;
     this.waiting = []; // The broker delivers again what an earlier channel had not acknowledged.
-    this.channel = channel;
-    channel.on('close', () => this.lost(channel));
     await channel.prefetch(batch * 2);
     const { consumerTag } = await channel.consume(queue, (message) => {
       if (this.channel !== channel) return;
-      if (message) this.arrived(message);
-      else void this.reopen(model, channel); // The queue was deleted: without this the consumer would be dead in silence.
+      if (message) return this.arrived(message);
+      log.error({ queue }, 'the broker cancelled the consumer'); // The queue was deleted: without a new channel the consumer would be dead in silence.
+      channel.close().catch(() => undefined);
     });
     this.tag = consumerTag;
     log.info({ queue }, 'consuming');
-  }
-
-  private lost(channel: Channel): void {
-    if (this.channel !== channel) return;
-    this.channel = undefined;
-    this.tag = undefined;
-    this.waiting = [];
-  }
-
-  private async reopen(model: ChannelModel, channel: Channel): Promise<void> {
-    this.options.log.error({ queue: this.options.queue }, 'the broker cancelled the consumer');
-    this.lost(channel);
-    await channel.close().catch(() => undefined);
-    await this.openOrRetry(model).catch((error: unknown) => this.options.log.warn({ err: error }, 'the consumer waits for the next connection'));
   }
 
   private arrived(message: ConsumeMessage): void {
@@ -120,7 +94,9 @@ export class BatchConsumer {
       const deliveries = batch.flatMap((each) => each.deliveries);
       const handled = await this.handle(channel, deliveries);
       const last = batch.at(-1);
-      if (handled && last && this.channel === channel) channel.ack(last.message, true);
+      // What follows a batch that was given up stays unhandled too: its acknowledgement would speak for that batch as well.
+      if (!handled && this.closing) this.waiting = [];
+      else if (handled && last && this.channel === channel) channel.ack(last.message, true);
       const rest = paceMs - (performance.now() - startedAt);
       if (rest > 0 && deliveries.length < this.options.batch && !this.closing) await sleep(rest);
     }
@@ -149,7 +125,15 @@ export class BatchConsumer {
 }
 
 /** What one message carries: itself, or each event of a batch. */
-export function deliveriesOf({ content, properties }: ConsumeMessage): Delivery[] {
+function deliveriesOf({ content, properties }: ConsumeMessage): Delivery[] {
   const userId = typeof properties.userId === 'string' ? properties.userId : undefined;
-  return (properties.contentType === batchContentType ? splitEnvelopes(content) : [content]).map((body) => ({ body, userId }));
+  const diedIn = diedInOf(properties.headers);
+  return (properties.contentType === batchContentType ? splitEnvelopes(content) : [content]).map((body) => ({ body, userId, diedIn }));
+}
+
+function diedInOf(headers: Record<string, unknown> | undefined): string | undefined {
+  const deaths = headers?.['x-death'];
+  const first: unknown = Array.isArray(deaths) ? deaths[0] : undefined;
+  const queue = typeof first === 'object' && first !== null ? (first as { queue?: unknown }).queue : undefined;
+  return typeof queue === 'string' ? queue : undefined;
 }

@@ -2,10 +2,10 @@ import { lastValueFrom, isObservable } from 'rxjs';
 import type { ServiceName } from '@writ/contracts';
 import { toJson, type Db } from './database.js';
 import {
-  isRejected, isUnavailable, maxAttempts, turnsOf, Unacceptable, waitMs, type Accepted, type Delivery, type Door, type Rejected,
+  isRejected, isUnavailable, maxAttempts, storable, turnsOf, Unacceptable, waitMs, type Accepted, type Delivery, type Door, type Rejected,
 } from './incoming.js';
 import type { Log } from './log.js';
-import type { Transactions, Tx } from './transaction.js';
+import { traced, type Transactions, type Tx } from './transaction.js';
 
 /** Calls the handler of a pattern with a payload and a transaction. */
 export type Dispatch = (pattern: string, payload: unknown, tx: unknown) => Promise<unknown>;
@@ -15,8 +15,14 @@ interface WaitingRow {
   door: Door['name'];
   body: Buffer;
   user_id: string | null;
+  /** With the one that begins. */
   attempts: number;
 }
+
+const idReused = 'A message with this id and another body was handled before.';
+const endsTheProcess = 'Handling this ends the process: it was begun often, and never answered.';
+/** Whoever takes a waiting message up has it for this time; a crash meanwhile costs as much. */
+const heldFor = '1 minute';
 
 /**
  * Handles deliveries exactly once as far as the database can tell: inbox row, the handler's changes and its events
@@ -49,10 +55,16 @@ export class Inbox<S extends ServiceName> {
     return done;
   }
 
-  /** What the broker gave up on after too many crashes. */
-  async takeDead(door: Door, deliveries: readonly Delivery[]): Promise<void> {
+  /**
+   * Takes what the broker gave up on after too many crashes. Each has one more try, by itself: most of it only came
+   * together with the one that ends the process, and some was handled all the same.
+   */
+  async takeDead(deliveries: readonly Delivery[]): Promise<void> {
     for (const delivery of deliveries) {
-      await this.park(door, door.read(delivery), 'delivery-limit', 'The broker delivered this too often without an answer: handling it ends the process.');
+      const door = this.doors.find(({ queue }) => queue === delivery.diedIn) ?? (this.doors[0] as Door);
+      const item = door.read(delivery);
+      if (isRejected(item)) await this.park(door, item, item.code, item.detail);
+      else await this.transactions.run((tx) => store(tx.db, door, item, maxAttempts - 1, 'delivery-limit', endsTheProcess));
     }
   }
 
@@ -73,15 +85,13 @@ export class Inbox<S extends ServiceName> {
       await this.handle(tx, fresh);
       return reused;
     });
-    for (const item of reused) {
-      await this.park(door, item, 'id-reused', 'A message with this id and another body was handled before.');
-    }
+    for (const item of reused) await this.park(door, item, 'id-reused', idReused);
   }
 
   private async handle(tx: Tx<S>, items: Accepted[]): Promise<void> {
     for (const turn of turnsOf(items)) {
-      await settled(turn.map(async ({ pattern, payload }) => {
-        const result = await this.dispatch(pattern, payload, tx);
+      await settled(turn.map(async ({ pattern, payload, traceparent }) => {
+        const result = await traced(traceparent, () => this.dispatch(pattern, payload, tx));
         if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
       }));
       await tx.flush();
@@ -106,45 +116,53 @@ export class Inbox<S extends ServiceName> {
   private announce(tx: Tx<S>, item: Accepted | Rejected, code: string, detail: string): void {
     if ('pattern' in item && item.pattern === 'message.parked') return; // Else parking would feed on itself.
     const { messageId, bodyDigest, delivery } = item;
-    tx.emit('message.parked', {
-      service: this.service, messageId: messageId.slice(0, 256), code, detail: detail.slice(0, 1024), bodyDigest, userId: delivery.userId,
-    }, { subject: messageId.slice(0, 256) });
+    tx.emit('message.parked', { service: this.service, messageId, code, detail: storable(detail, 1024), bodyDigest, userId: delivery.userId }, { subject: messageId });
   }
 
   private async retryOne(): Promise<boolean> {
-    let row: WaitingRow | undefined;
-    let item: Accepted | Rejected | undefined;
+    const row = await this.transactions.read(takeUp);
+    if (!row) return false;
+    const door = this.doorOf(row);
+    const item = door.read({ body: row.body, userId: row.user_id ?? undefined });
+    if (isRejected(item)) await this.parkWaiting(row, item, item.code, item.detail);
+    else if (row.attempts > maxAttempts) await this.parkWaiting(row, item, 'delivery-limit', endsTheProcess);
+    else await this.retry(row, item);
+    return true;
+  }
+
+  private async retry(row: WaitingRow, item: Accepted): Promise<void> {
     try {
-      return await this.transactions.run(async (tx) => {
-        [row] = await tx.db.query<WaitingRow>(
-          `SELECT id, door, body, user_id, attempts FROM inbox_waiting WHERE state = 'waiting' AND next_at <= now()
-           ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
-        );
-        if (!row) return false;
-        item = this.doorOf(row).read({ body: row.body, userId: row.user_id ?? undefined });
-        if (isRejected(item)) throw new Error(`${item.code}: ${item.detail}`);
-        const { fresh } = await admit(tx.db, [item]);
+      await this.transactions.run(async (tx) => {
+        const { fresh, reused } = await admit(tx.db, [item]);
+        if (reused.length > 0) throw new Unacceptable('id-reused', idReused);
         await this.handle(tx, fresh);
         await tx.db.query('DELETE FROM inbox_waiting WHERE id = $1', [row.id]);
-        return true;
       });
     } catch (error) {
-      if (!row || !item || isUnavailable(error)) throw error;
-      await this.failedAgain(row, item, error);
-      return true;
+      if (isUnavailable(error)) {
+        await this.giveBack(row);
+        throw error;
+      }
+      if (error instanceof Unacceptable) return this.parkWaiting(row, item, error.code, error.message);
+      if (row.attempts >= maxAttempts) return this.parkWaiting(row, item, 'handler-failed', textOf(error));
+      this.log.warn({ err: error, message: item.messageId, attempts: row.attempts }, 'a message failed again');
+      await this.transactions.read((db) => db.query(
+        `UPDATE inbox_waiting SET last_error = $2, next_at = now() + $3 * interval '1 millisecond' WHERE id = $1`,
+        [row.id, storable(textOf(error), 1024), waitMs(row.attempts, Math.random())],
+      ));
     }
   }
 
-  private async failedAgain(row: WaitingRow, item: Accepted | Rejected, error: unknown): Promise<void> {
-    const attempts = row.attempts + 1;
-    const parked = attempts >= maxAttempts;
-    this.log.warn({ err: error, message: item.messageId, attempts, parked }, 'a message failed again');
+  /** It was no try: what had to be there for it was not. Where even this cannot be written the try counts. */
+  private async giveBack(row: WaitingRow): Promise<void> {
+    await this.transactions.read((db) => db.query('UPDATE inbox_waiting SET attempts = attempts - 1, next_at = now() WHERE id = $1', [row.id])).catch(() => undefined);
+  }
+
+  private async parkWaiting(row: WaitingRow, item: Accepted | Rejected, code: string, detail: string): Promise<void> {
+    this.log.error({ message: item.messageId, code, detail, attempts: row.attempts }, 'a message was parked');
     await this.transactions.run(async (tx) => {
-      await tx.db.query(
-        `UPDATE inbox_waiting SET attempts = $2, state = $3, last_error = $4, next_at = now() + $5 * interval '1 millisecond' WHERE id = $1`,
-        [row.id, attempts, parked ? 'parked' : 'waiting', textOf(error), waitMs(attempts, Math.random())],
-      );
-      if (parked) this.announce(tx, item, 'handler-failed', textOf(error));
+      await tx.db.query(`UPDATE inbox_waiting SET state = 'parked', code = $2, last_error = $3 WHERE id = $1`, [row.id, code, storable(detail, 1024)]);
+      this.announce(tx, item, code, detail);
     });
   }
 
@@ -153,6 +171,17 @@ export class Inbox<S extends ServiceName> {
     if (!door) throw new Error(`This service has no door named ${row.door}.`);
     return door;
   }
+}
+
+/** Counts the try before it begins: one that ends the process must not be free. */
+async function takeUp(db: Db): Promise<WaitingRow | undefined> {
+  const [row] = await db.query<WaitingRow>(
+    `UPDATE inbox_waiting SET attempts = attempts + 1, next_at = now() + $1::interval
+     WHERE id = (SELECT id FROM inbox_waiting WHERE state = 'waiting' AND next_at <= now() ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING id, door, body, user_id, attempts`,
+    [heldFor],
+  );
+  return row;
 }
 
 /** All of them, also after one failed: none may go on using the transaction that is about to be rolled back. */
@@ -205,7 +234,7 @@ async function store(db: Db, door: Door, item: Accepted | Rejected, attempts: nu
      ON CONFLICT (message_id, body_digest) DO NOTHING RETURNING id`,
     [
       item.messageId, door.name, item.delivery.body, item.bodyDigest, item.delivery.userId ?? null, attempts,
-      parked ? 'parked' : 'waiting', code, error, waitMs(1, Math.random()),
+      parked ? 'parked' : 'waiting', code, storable(error, 1024), waitMs(1, Math.random()),
     ],
   );
   return rows.length > 0;
@@ -213,5 +242,5 @@ async function store(db: Db, door: Door, item: Accepted | Rejected, attempts: nu
 
 /** The driver's text only: parameters of a failed query may hold what must not be stored. */
 function textOf(error: unknown): string {
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error)).replaceAll('\u0000', '').toWellFormed().slice(0, 1024);
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -8,6 +8,8 @@ export interface Delivery {
   body: Buffer;
   /** Checked by the broker against who published; absent where the publisher set none. */
   userId?: string;
+  /** The queue that the broker took it out of, for a dead letter. */
+  diedIn?: string;
 }
 
 /** A submission as it arrived: the request service judges it, and answers what is wrong to its sender. */
@@ -29,6 +31,7 @@ export interface Accepted {
   /** Messages of one subject are handled one after the other, others of a batch side by side. */
   subject: string;
   payload: Message | Submitted;
+  traceparent?: string;
 }
 
 /** Can never be handled, however often it is tried. */
@@ -74,7 +77,7 @@ function readEvent(delivery: Delivery): Accepted | Rejected {
   const envelope = parseEnvelope(delivery.body);
   const reject = (code: string, detail: string, messageId: string = bodyDigest): Rejected => ({ delivery, messageId, bodyDigest, code, detail });
   if (isFault(envelope)) return reject(envelope.code, envelope.detail);
-  const messageId = envelope.id.slice(0, 256);
+  const messageId = storable(envelope.id, 256);
   if (!delivery.userId) return reject('user-id-missing', 'The message does not carry its publisher’s name.', messageId);
   const type = envelope.type.startsWith(typePrefix) ? envelope.type.slice(typePrefix.length) : '';
   if (!isEventType(type)) return reject('unknown-event', 'No contract has this event type.', messageId);
@@ -98,7 +101,7 @@ function readEvent(delivery: Delivery): Accepted | Rejected {
     userId: delivery.userId,
     data: checked.value,
   } as Message;
-  return { delivery, pattern: type, inboxId: envelope.id, messageId, bodyDigest, subject: message.subject, payload: message };
+  return { delivery, pattern: type, inboxId: envelope.id, messageId, bodyDigest, subject: message.subject, payload: message, traceparent: envelope.traceparent };
 }
 
 function maySay(userId: string, source: string, type: EventType): boolean {
@@ -117,8 +120,13 @@ function readSubmission(delivery: Delivery): Accepted | Rejected {
   const envelope = body.length >= maxSubmissionBytes
     ? { code: 'too-large' as const, detail: `The submission has ${body.length} bytes; below ${maxSubmissionBytes} is the limit.` }
     : parseEnvelope(body);
-  const subject = 'code' in envelope ? messageId : `${userId}/${envelope.id}`;
-  return { delivery, pattern: submissionPattern, messageId, bodyDigest, subject, payload: { body, userId, envelope } };
+  const { subject, traceparent } = 'code' in envelope ? { subject: messageId } : { subject: `${userId}/${envelope.id}`, traceparent: envelope.traceparent };
+  return { delivery, pattern: submissionPattern, messageId, bodyDigest, subject, payload: { body, userId, envelope }, traceparent };
+}
+
+/** The beginning of a text, as PostgreSQL and JSON take it: a cut may go through a character, and what is quoted may hold anything. */
+export function storable(text: string, length: number): string {
+  return text.slice(0, length).replaceAll('\u0000', '\ufffd').toWellFormed();
 }
 
 /** Splits a batch so that no two messages of one subject are in the same turn, and their order is kept. */

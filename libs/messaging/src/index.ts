@@ -1,4 +1,4 @@
-export { Broker, guard } from './broker.js';
+export { Broker } from './broker.js';
 export { ConcurrentChange, Db, lookup, toJson, type Lookup } from './database.js';
 export { MessageHandler, On, OnSubmission } from './handler.js';
 export { brokerUser, isUnavailable, maxSubmissionBytes, turnsOf, Unacceptable, Unavailable, type Submitted } from './incoming.js';
@@ -6,6 +6,7 @@ export type { Log } from './log.js';
 export { Messaging1700000000000 } from './migration.js';
 export { backlog, parkedMessages, replayParked, type Backlog, type ParkedMessage } from './parked.js';
 export { Publisher, type Publication, type PublishResult } from './publisher.js';
+export { StandingChannel } from './standing-channel.js';
 export { Messaging, type MessagingOptions } from './strategy.js';
 export {
   gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions,

@@ -1,22 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import { exchanges, type ServiceName } from '@writ/contracts';
-import type { Broker } from './broker.js';
 import { Db } from './database.js';
 import type { Log } from './log.js';
 import type { OutboxRow } from './outbox.js';
 import { pack, publicationOf, type Pack } from './pack.js';
+import { paceMs, Pause, roundSize } from './pause.js';
 import type { Publisher, PublishResult } from './publisher.js';
 
-const roundSize = 500;
-/** Rounds start this far apart at least, for the sake of more events in each. */
-const paceMs = 20;
 const busyMs = 25;
 const idleMs = 1_000;
 const troubleMs = 1_000;
-/** An event that no queue wanted this often waits for an operator: nobody is bound to hear it. */
-const maxAttempts = 12;
-/** An upstream that listens to none of its outcomes is given this long to bind a queue; then it has to ask again. */
+/** An event that no queue wants is kept: whoever binds one hears it after this time at the latest. */
+const longestUnroutable = '10 minutes';
+/** So long after an outcome first found no queue its upstream has to bind one, perhaps again; then it has to ask. */
 const unheardOutcomeKept = '5 seconds';
 
 /**
@@ -27,14 +24,13 @@ const unheardOutcomeKept = '5 seconds';
 export class OutboxReader {
   private hinted = false;
   private stopped = false;
-  private wake?: () => void;
+  private readonly pause = new Pause();
   private running?: Promise<void>;
 
   constructor(
     private readonly source: DataSource,
     private readonly service: ServiceName,
     private readonly publisher: Publisher,
-    private readonly broker: Broker,
     private readonly log: Log,
   ) {}
 
@@ -45,26 +41,26 @@ export class OutboxReader {
   /** There is something new: do not wait for the next poll. */
   hint(): void {
     this.hinted = true;
-    this.wake?.();
+    this.pause.end();
   }
 
   /** Publishes what is there, for at most the given time, and stops. */
   async stop(flushMs = 5_000): Promise<void> {
     this.stopped = true;
-    this.wake?.();
+    this.pause.end();
     await this.running;
     const until = Date.now() + flushMs;
-    while (Date.now() < until && !this.broker.trouble && (await this.round()) > 0);
+    while (Date.now() < until && !this.publisher.trouble && (await this.round()) > 0);
   }
 
   private async loop(): Promise<void> {
     let wait = busyMs;
     while (!this.stopped) {
-      if (!this.hinted) await this.sleep(wait);
+      if (!this.hinted) await this.pause.for(wait);
       this.hinted = false;
       const startedAt = performance.now();
       try {
-        const sent = this.broker.trouble ? -1 : await this.round();
+        const sent = this.publisher.trouble ? -1 : await this.round();
         wait = sent > 0 ? busyMs : sent < 0 ? troubleMs : Math.min(idleMs, wait * 2);
         if (sent === roundSize) this.hinted = true;
         else if (sent > 0 && !this.stopped) await sleep(Math.max(0, paceMs - (performance.now() - startedAt)));
@@ -75,17 +71,10 @@ export class OutboxReader {
     }
   }
 
-  private sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  /** One round: the rows stay locked while the broker confirms, which is what keeps other replicas off them. */
+  /**
+   * One round: the rows stay locked while the broker confirms, which is what keeps other replicas off them.
+   * @returns how many events it took up, or -1 when it came to know nothing of any of them
+   */
   private async round(): Promise<number> {
     const runner = this.source.createQueryRunner();
     try {
@@ -97,9 +86,10 @@ export class OutboxReader {
         [roundSize],
       );
       const packs = pack(rows);
-      if (packs.length > 0) await this.mark(db, packs, await this.publisher.publish(packs.map((each) => publicationOf(this.service, each))));
+      const results = packs.length > 0 ? await this.publisher.publish(packs.map((each) => publicationOf(this.service, each))) : [];
+      await this.mark(db, packs, results);
       await runner.commitTransaction();
-      return rows.length;
+      return rows.length > 0 && results.every((result) => result === 'unknown') ? -1 : rows.length;
     } catch (error) {
       if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
       throw error;
@@ -116,10 +106,8 @@ export class OutboxReader {
     const unheard = idsOf('unroutable', (exchange) => exchange === exchanges.outcomes);
     if (unheard.length > 0) {
       await db.query(
-        `WITH over AS (DELETE FROM outbox_unsent u USING outbox o
-                       WHERE u.id = ANY($1) AND o.id = u.id AND now() >= o.created_at + $2::interval)
-         UPDATE outbox_unsent u SET attempts = attempts + 1, last_error = 'unroutable', next_at = o.created_at + $2::interval
-         FROM outbox o WHERE u.id = ANY($1) AND o.id = u.id AND now() < o.created_at + $2::interval`,
+        `WITH over AS (DELETE FROM outbox_unsent WHERE id = ANY($1) AND attempts > 0)
+         UPDATE outbox_unsent SET attempts = 1, last_error = 'unroutable', next_at = now() + $2::interval WHERE id = ANY($1) AND attempts = 0`,
         [unheard, unheardOutcomeKept],
       );
     }
@@ -128,9 +116,9 @@ export class OutboxReader {
       this.log.warn({ events: unroutable.length }, 'no queue is bound for some events');
       await db.query(
         `UPDATE outbox_unsent SET attempts = attempts + 1, last_error = 'unroutable',
-           next_at = CASE WHEN attempts + 1 >= $2 THEN 'infinity' ELSE now() + least(600, power(2, attempts)) * interval '1 second' END
+           next_at = now() + least($2::interval, power(2, least(attempts, 20)) * interval '1 second')
          WHERE id = ANY($1)`,
-        [unroutable, maxAttempts],
+        [unroutable, longestUnroutable],
       );
     }
   }

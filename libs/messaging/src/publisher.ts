@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { ConfirmChannel } from 'amqplib';
-import { guard, type Broker } from './broker.js';
+import type { Broker } from './broker.js';
 import type { Log } from './log.js';
+import { StandingChannel } from './standing-channel.js';
 
 export interface Publication {
   exchange: string;
@@ -21,31 +22,25 @@ const confirmTimeoutMs = 10_000;
  * A confirm alone proves nothing about routing: the return of an unroutable message arrives before its confirm.
  */
 export class Publisher {
-  private channel?: ConfirmChannel;
+  private readonly standing: StandingChannel<ConfirmChannel>;
   private gatherWrites?: () => void;
   private readonly returned = new Set<string>();
 
   constructor(private readonly broker: Broker, private readonly userId: string, private readonly log: Log) {
-    broker.onConnect(async (model) => {
-      const channel = guard(await model.createConfirmChannel(), log);
-      channel.on('return', (message) => this.returned.add(String(message.properties.messageId)));
-      channel.on('close', () => {
-        if (this.channel === channel) this.channel = undefined;
-      });
-      this.channel = channel;
-      const { stream } = (model as unknown as { connection: { stream?: Socket } }).connection;
-      this.gatherWrites = stream && (() => {
-        // amqplib hands its frames to the socket a turn later, one system call each; corked they leave together.
-        stream.cork();
-        setImmediate(() => setImmediate(() => stream.uncork()));
-      });
+    this.standing = new StandingChannel(broker, {
+      name: 'publications', log, open: (model) => model.createConfirmChannel(), setUp: (channel) => this.use(channel),
     });
+  }
+
+  /** Why nothing can be published just now, or undefined. */
+  get trouble(): string | undefined {
+    return this.broker.trouble ?? (this.standing.current ? undefined : 'the broker closed the channel that events leave by');
   }
 
   /** @returns one result per publication, in order; never throws. */
   async publish(publications: Publication[]): Promise<PublishResult[]> {
-    const channel = this.channel;
-    if (!channel || this.broker.trouble) return publications.map(() => 'unknown');
+    const channel = this.standing.current;
+    if (!channel || this.trouble) return publications.map(() => 'unknown');
     this.gatherWrites?.();
     const confirms = publications.map((publication) => this.publishOne(channel, publication));
     let timer: NodeJS.Timeout | undefined;
@@ -56,6 +51,17 @@ export class Publisher {
     clearTimeout(timer);
     if (results.includes('late')) this.log.warn({ publications: results.length }, 'the broker confirmed too late; publishing again');
     return results.map((result) => (result === 'late' ? 'unknown' : result));
+  }
+
+  private use(channel: ConfirmChannel): void {
+    this.returned.clear();
+    channel.on('return', (message) => this.returned.add(String(message.properties.messageId)));
+    const { stream } = (channel as unknown as { connection: { stream?: Socket } }).connection;
+    this.gatherWrites = stream && (() => {
+      // amqplib hands its frames to the socket a turn later, one system call each; corked they leave together.
+      stream.cork();
+      setImmediate(() => setImmediate(() => stream.uncork()));
+    });
   }
 
   private publishOne(channel: ConfirmChannel, { exchange, routingKey, messageId, contentType, body }: Publication): Promise<PublishResult> {

@@ -1,20 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource } from 'typeorm';
 import type { ServiceName } from '@writ/contracts';
-import type { Broker } from './broker.js';
 import type { Log } from './log.js';
 import type { OutboxReader } from './outbox-reader.js';
 import type { OutboxRow } from './outbox.js';
 import { pack, publicationOf } from './pack.js';
+import { paceMs, Pause, roundSize } from './pause.js';
 import type { Publisher } from './publisher.js';
 import type { Outlet } from './transaction.js';
 
 /** What is not published by then, because this process died or the broker is slow, others publish. */
 const graceSeconds = 5;
 const mostWaiting = 2_000;
-const roundSize = 500;
-/** Rounds start this far apart at least, for the sake of more events in each. */
-const paceMs = 20;
 /** Published events are struck off together: one small transaction a time instead of one a round. */
 const strikeEveryMs = 250;
 const mostSent = 2_000;
@@ -30,26 +27,25 @@ export class Relay implements Outlet {
   private struckAt = 0;
   private striking?: Promise<void>;
   private stopped = false;
-  private wake?: () => void;
+  private readonly pause = new Pause();
   private running?: Promise<void>;
 
   constructor(
     private readonly source: DataSource,
     private readonly service: ServiceName,
     private readonly publisher: Publisher,
-    private readonly broker: Broker,
     private readonly reader: OutboxReader,
     private readonly log: Log,
   ) {}
 
   get graceSeconds(): number {
-    return this.stopped || this.broker.trouble || this.waiting.length >= mostWaiting ? 0 : graceSeconds;
+    return this.stopped || this.publisher.trouble || this.waiting.length >= mostWaiting ? 0 : graceSeconds;
   }
 
   take(rows: OutboxRow[], grace: number): void {
     if (grace === 0) return this.reader.hint();
     for (const row of rows) this.waiting.push(row);
-    this.wake?.();
+    this.pause.end();
   }
 
   start(): void {
@@ -59,7 +55,7 @@ export class Relay implements Outlet {
   /** Publishes what waits, or leaves it to others, and stops. */
   async stop(): Promise<void> {
     this.stopped = true;
-    this.wake?.();
+    this.pause.end();
     await this.running;
     while (this.waiting.length > 0) await this.round();
     await this.striking;
@@ -68,23 +64,13 @@ export class Relay implements Outlet {
 
   private async loop(): Promise<void> {
     while (!this.stopped) {
-      if (this.waiting.length === 0) await this.pause(this.sent.length > 0 ? strikeEveryMs : undefined);
+      if (this.waiting.length === 0) await this.pause.for(this.sent.length > 0 ? strikeEveryMs : undefined);
       const startedAt = performance.now();
       await this.round();
       if (this.sent.length >= mostSent || startedAt - this.struckAt >= strikeEveryMs) void this.strike();
       const rest = paceMs - (performance.now() - startedAt);
       if (rest > 0 && !this.stopped) await sleep(rest);
     }
-  }
-
-  private pause(ms?: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   private async round(): Promise<void> {

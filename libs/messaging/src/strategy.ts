@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
-import type { ChannelModel } from 'amqplib';
 import type { DataSource } from 'typeorm';
 import { eventTypes, hearsOf, queues, type ServiceName } from '@writ/contracts';
-import { Broker, guard } from './broker.js';
-import { BatchConsumer, deliveriesOf } from './consumer.js';
-import { eventDoor, isUnavailable, submissionDoor, submissionPattern, type Door } from './incoming.js';
+import { Broker } from './broker.js';
+import { BatchConsumer } from './consumer.js';
+import { eventDoor, isUnavailable, submissionDoor, submissionPattern, type Delivery, type Door } from './incoming.js';
 import { Inbox } from './inbox.js';
 import type { Log } from './log.js';
 import { OutboxReader } from './outbox-reader.js';
 import { Publisher } from './publisher.js';
 import { Relay } from './relay.js';
+import { tidy } from './tidy.js';
 import { Transactions } from './transaction.js';
 
 export interface MessagingOptions<S extends ServiceName> {
@@ -26,10 +26,6 @@ export interface MessagingOptions<S extends ServiceName> {
 
 const retryEveryMs = 250;
 const tidyEveryMs = 60_000;
-/** Sent events stay this long: a broker that lost confirmed messages can be given them again. */
-const outboxKept = '1 day';
-/** Repetitions are recognised this long. */
-const inboxKept = '7 days';
 
 /**
  * Nest's door to the bus: outbox and relay out, inbox and batches in, for one service.
@@ -37,7 +33,10 @@ const inboxKept = '7 days';
  */
 export class Messaging<S extends ServiceName> extends Server implements CustomTransportStrategy {
   readonly transactions: Transactions<S>;
-  private readonly broker: Broker;
+  /** Two connections, because a broker that blocks one for what it publishes reads no acknowledgements from it either. */
+  private readonly incoming: Broker;
+  private readonly outgoing: Broker;
+  private readonly publisher: Publisher;
   private readonly relay: Relay;
   private readonly reader: OutboxReader;
   private readonly inbox: Inbox<S>;
@@ -51,11 +50,12 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     super();
     const { service, brokerUrl, source, log } = options;
     this.transactions = new Transactions(source, service, options.nowMs);
-    this.broker = new Broker({ url: brokerUrl, name: `writ ${service}`, log });
+    this.incoming = new Broker({ url: brokerUrl, name: `writ ${service} in`, log });
+    this.outgoing = new Broker({ url: brokerUrl, name: `writ ${service} out`, log });
     const userId = decodeURIComponent(new URL(brokerUrl).username);
-    const publisher = new Publisher(this.broker, userId, log);
-    this.reader = new OutboxReader(source, service, publisher, this.broker, log);
-    this.relay = new Relay(source, service, publisher, this.broker, this.reader, log);
+    this.publisher = new Publisher(this.outgoing, userId, log);
+    this.reader = new OutboxReader(source, service, this.publisher, log);
+    this.relay = new Relay(source, service, this.publisher, this.reader, log);
     this.transactions.leadTo(this.relay);
     this.firstDoor = eventDoor(service);
     this.doors = service === 'request' ? [this.firstDoor, submissionDoor] : [this.firstDoor];
@@ -64,7 +64,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
 
   /** Why messages do not flow just now, or undefined. */
   get trouble(): string | undefined {
-    return this.broker.trouble ?? (this.consumers.every((consumer) => consumer.consuming) ? undefined : 'a queue cannot be consumed');
+    return this.publisher.trouble ?? this.incoming.trouble ?? (this.consumers.every((consumer) => consumer.consuming) ? undefined : 'a queue cannot be consumed');
   }
 
   listen(callback: (error?: unknown) => void): void {
@@ -78,7 +78,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     await this.retrying;
     await this.relay.stop();
     await this.reader.stop();
-    await this.broker.close();
+    await Promise.all([this.incoming.close(), this.outgoing.close()]);
   }
 
   on(): never {
@@ -86,17 +86,18 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
   }
 
   unwrap<T>(): T {
-    return this.broker as T;
+    return this.incoming as T;
   }
 
   private async begin(): Promise<void> {
     this.checkHandlers();
     const { service, log, batch = 200 } = this.options;
-    for (const door of this.doors) {
-      this.consumers.push(new BatchConsumer(this.broker, { queue: door.queue, batch, log, handle: (deliveries) => this.inbox.take(door, deliveries) }));
-    }
-    this.broker.onConnect((model) => this.consumeDead(model, queues.parking(service)));
-    await this.broker.open();
+    const consume = (queue: string, size: number, handle: (deliveries: Delivery[]) => Promise<void>) =>
+      this.consumers.push(new BatchConsumer(this.incoming, { queue, batch: size, log, handle }));
+    for (const door of this.doors) consume(door.queue, batch, (deliveries) => this.inbox.take(door, deliveries));
+    // What the broker dead-lettered joins the waiting messages in SQL, where operators see it.
+    consume(queues.parking(service), 1, (deliveries) => this.inbox.takeDead(deliveries));
+    await Promise.all([this.incoming.open(), this.outgoing.open()]);
     this.relay.start();
     this.reader.start();
     this.retrying = this.retryLoop();
@@ -118,19 +119,6 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
     return handler(payload, tx);
   }
 
-  /** What the broker dead-lettered joins the parked messages in SQL, where operators see it. */
-  private async consumeDead(model: ChannelModel, queue: string): Promise<void> {
-    const channel = guard(await model.createChannel(), this.options.log);
-    await channel.prefetch(1);
-    await channel.consume(queue, (message) => {
-      if (!message) return;
-      const origin = this.doors.find((door) => door.queue === deadLetteredFrom(message.properties.headers)) ?? this.firstDoor;
-      this.inbox.takeDead(origin, deliveriesOf(message))
-        .then(() => channel.ack(message))
-        .catch((error: unknown) => this.options.log.error({ err: error }, 'a dead letter could not be stored; the broker keeps it'));
-    });
-  }
-
   private async retryLoop(): Promise<void> {
     let tidyAt = Date.now() + tidyEveryMs;
     while (!this.stopping.signal.aborted) {
@@ -140,7 +128,7 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
         await this.inbox.retryDue();
         if (Date.now() >= tidyAt) {
           tidyAt = Date.now() + tidyEveryMs;
-          await this.tidy();
+          await this.transactions.read((db) => tidy(db, this.stopping.signal));
         }
       } catch (error) {
         this.options.log.warn({ err: error }, 'waiting messages cannot be read just now');
@@ -148,21 +136,4 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
       }
     }
   }
-
-  /** Bounded deletes, so that tidying never holds many locks. */
-  private async tidy(): Promise<void> {
-    await this.transactions.read(async (db) => {
-      await db.query(
-        `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox o WHERE created_at < now() - $1::interval
-           AND NOT EXISTS (SELECT FROM outbox_unsent u WHERE u.id = o.id) ORDER BY id LIMIT 20000)`, [outboxKept]);
-      await db.query(`DELETE FROM inbox WHERE message_id IN (SELECT message_id FROM inbox WHERE received_at < now() - $1::interval LIMIT 20000)`, [inboxKept]);
-    });
-  }
-}
-
-function deadLetteredFrom(headers: Record<string, unknown> | undefined): string | undefined {
-  const deaths = headers?.['x-death'];
-  const first: unknown = Array.isArray(deaths) ? deaths[0] : undefined;
-  const queue = typeof first === 'object' && first !== null ? (first as { queue?: unknown }).queue : undefined;
-  return typeof queue === 'string' ? queue : undefined;
 }

@@ -106,7 +106,7 @@ export function servicePermissions(): { permissions: Permission[]; topics: Topic
   ]);
   const issuer = brokerUser('issuer');
   return {
-    permissions: [...permissions, { user: issuer, vhost: vhosts.rpc, configure: '^$', write: '^amq\\.default$', read: anyOf(queues.rpc) }],
+    permissions: [...permissions, { user: issuer, vhost: vhosts.rpc, configure: anyOf(queues.rpc), write: '^amq\\.default$', read: anyOf(queues.rpc) }],
     topics,
   };
 }

@@ -1,0 +1,69 @@
+import { Controller, Module, Post, type Type } from '@nestjs/common';
+import { MessageHandler, On, Transactions } from '@writ/messaging';
+import { Public, ServiceConfig, startService } from '@writ/service';
+import { TestBench, until } from '@writ/testing';
+import { forgetAnswers } from '../src/idempotency.js';
+
+@MessageHandler()
+class OnEverything {
+  @On('request.submitted', 'request.cancelled', 'trust.changed')
+  ignore(): void {}
+}
+
+@Controller()
+class Ruled {
+  constructor(private readonly transactions: Transactions<'policy'>) {}
+
+  @Public()
+  @Post('say')
+  say(): Promise<string> {
+    return this.transactions.run(async (tx) => tx.emit('service.alive', { service: 'policy', at: '2026-01-01T00:00:00Z' }, { subject: 'asked' }));
+  }
+}
+
+@Controller()
+class Unruled {
+  @Post('forgotten')
+  forgotten(): void {}
+}
+
+@Module({ controllers: [OnEverything, Ruled] })
+class Careful {}
+
+@Module({ controllers: [OnEverything, Ruled, Unruled] })
+class Careless {}
+
+let bench: TestBench;
+const start = async (module: Type) => startService({ name: 'policy', module, config: ServiceConfig, env: await bench.env('policy', []) });
+
+beforeAll(async () => {
+  bench = await TestBench.create();
+});
+afterAll(() => bench.drop());
+
+describe('a service', () => {
+  it('does not start with a route that does not say who may call it (G10)', async () => {
+    await expect(start(Careless)).rejects.toThrow('These routes do not say who may call them: Unruled.forgotten.');
+  });
+
+  it('says with the trace of a call what the call changed', async () => {
+    const service = await start(Careful);
+    const tap = await bench.bus.tap();
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await fetch(`${service.url}/say`, { method: 'POST', headers: { traceparent } });
+    const { envelope } = await until(() => tap.ofType('service.alive').find(({ envelope: { subject } }) => subject === 'asked'), 'the event');
+    expect(envelope.traceparent).toBe(traceparent);
+    await service.close();
+  });
+
+  it('forgets stored answers after a day, however many there are', async () => {
+    const service = await start(Careful);
+    const database = bench.database('policy');
+    await database.query(`INSERT INTO idempotency (id, body_digest, status, answer, created_at)
+      SELECT 'answer-' || hours, '', 200, '{"owner":"alice"}', now() - hours * interval '1 hour' FROM unnest('{1,23,25,26,27}'::int[]) hours`);
+    const transactions = service.app.get(Transactions);
+    while (await forgetAnswers(transactions, 2));
+    expect(await database.query('SELECT id FROM idempotency ORDER BY id')).toEqual([{ id: 'answer-1' }, { id: 'answer-23' }]);
+    await service.close();
+  });
+});
