@@ -8,7 +8,7 @@ const everyMs = 1_000;
 const tidyEveryMs = 600_000;
 const atOnce = 200;
 
-type Early = Addressee & { type: EventType; data: object; token_id: string };
+type Early = Omit<Addressee, 'accepted_at'> & { type: EventType; data: object; token_id: string };
 
 /** Tells the token events that came before it was known whose token it is, and forgets what nobody will ask for. */
 @Injectable()

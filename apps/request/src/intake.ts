@@ -5,7 +5,7 @@ import {
 } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { RequestConfig } from './config.js';
-import { currentOutcome } from './outcome.js';
+import { currentOutcome, outcomeId } from './outcome.js';
 import { endFault, readBody } from './read-submission.js';
 import { isRefusal, refuse, type Refusal } from './refusal.js';
 import {
@@ -75,7 +75,7 @@ export class Intake {
     if (before.body_digest !== bodyDigest) return refuse('id-reused', 'This id was used before, for another body.', [{ pointer: '', message: 'Use a new id for a new request.' }]);
     if (before.upstream !== null) {
       const { type, data } = currentOutcome(before);
-      tx.tell(before.upstream, type, data, before.request_id);
+      tx.tell(before.upstream, type, data, before.request_id, outcomeId(before, type));
     }
     return { requestId: before.request_id, status: before.status };
   }

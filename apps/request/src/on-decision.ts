@@ -1,6 +1,6 @@
 import type { EventType, Message, RequestId } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
-import { approval, denial, hold } from './outcome.js';
+import { approval, denial, hold, outcomeId } from './outcome.js';
 import { addresseeByRequest } from './request.store.js';
 
 /**
@@ -63,5 +63,6 @@ export class OnDecision {
 async function tell(tx: Tx<'request'>, requestId: RequestId, type: EventType, facts: object, subject: string = requestId): Promise<void> {
   const addressee = await tx.db.one(addresseeByRequest, requestId);
   if (!addressee) throw new Error(`There is no request ${requestId}.`);
-  if (addressee.upstream !== null) tx.tell(addressee.upstream, type, { requestId, submissionId: addressee.submission_id, ...facts }, subject);
+  if (addressee.upstream === null) return;
+  tx.tell(addressee.upstream, type, { requestId, submissionId: addressee.submission_id, ...facts }, subject, outcomeId(addressee, type));
 }

@@ -1,8 +1,8 @@
 import {
-  durationText, type DecisionAnswer, type EventType, type Grant, type RequestAnswer, type RequestApproved, type RequestDenied,
+  deriveId, durationText, type DecisionAnswer, type EventId, type EventType, type Grant, type RequestAnswer, type RequestApproved, type RequestDenied,
   type RequestDetails, type RequestHeld,
 } from '@writ/contracts';
-import type { RequestRow } from './request.store.js';
+import type { Addressee, RequestRow } from './request.store.js';
 
 export interface Outcome {
   type: EventType;
@@ -37,6 +37,14 @@ export function detailsOf(row: RequestRow): RequestDetails {
     ...answerOf(row), source: row.source, submissionId: row.submission_id, requester, claimant, reason, resource, scopes, environment, ttl, expiresAt,
     submittedAt: row.accepted_at.toISOString(),
   };
+}
+
+/** What a request comes to at most once. */
+const oncePerRequest: ReadonlySet<EventType> = new Set(['request.approved', 'request.denied', 'request.lapsed', 'request.cancelled', 'token.issued']);
+
+/** The id that such an outcome is told under: the same whenever it is told again, so that its upstream hears one event. */
+export function outcomeId({ request_id, accepted_at }: Pick<Addressee, 'request_id' | 'accepted_at'>, type: EventType): EventId | undefined {
+  return oncePerRequest.has(type) ? deriveId('evt', accepted_at.getTime(), request_id, type) : undefined;
 }
 
 /** What an upstream is told when it submits the same request again. */

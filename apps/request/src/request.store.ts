@@ -30,6 +30,7 @@ export interface Addressee {
   token_id: TokenId | null;
   submission_id: string;
   upstream: string | null;
+  accepted_at: Date;
 }
 
 /** A sender's registration, and the database's time, by which everything that ends is judged. */
@@ -54,10 +55,10 @@ export const speakerBySubject = speakers('subject');
 
 export const requestBySubmission = lookup<RequestRow>('SELECT * FROM request WHERE submission_key = ANY($1)', (row) => row.submission_key);
 export const addresseeByRequest = lookup<Addressee>(
-  'SELECT request_id, token_id, submission_id, upstream FROM request WHERE request_id = ANY($1)', (row) => row.request_id,
+  'SELECT request_id, token_id, submission_id, upstream, accepted_at FROM request WHERE request_id = ANY($1)', (row) => row.request_id,
 );
 export const addresseeByToken = lookup<Addressee>(
-  'SELECT request_id, token_id, submission_id, upstream FROM request WHERE token_id = ANY($1)', (row) => row.token_id ?? '',
+  'SELECT request_id, token_id, submission_id, upstream, accepted_at FROM request WHERE token_id = ANY($1)', (row) => row.token_id ?? '',
 );
 /** A token that a request may name as the one to replace. */
 export interface Replaced {

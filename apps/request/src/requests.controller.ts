@@ -6,7 +6,7 @@ import { digestOf, digestOfText, idPattern, requestStatuses, type RequestAnswer,
 import { maxSubmissionBytes, Transactions } from '@writ/messaging';
 import { Allow, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { Intake, type Ask, type Taken } from './intake.js';
-import { answerOf, detailsOf } from './outcome.js';
+import { answerOf, detailsOf, outcomeId } from './outcome.js';
 import { isRefusal, type Refusal } from './refusal.js';
 import { listRequests, requestById, type RequestRow } from './request.store.js';
 import { readBytes, Unreadable } from './unreadable.js';
@@ -87,7 +87,7 @@ export class RequestsController implements OnModuleInit {
       const by = principalOf(caller);
       tx.db.update('request', { request_id: row.request_id }, { cancelled: by });
       tx.emit('request.cancelled', { requestId: row.request_id, requestDigest: row.request_digest, by });
-      if (row.upstream !== null) tx.tell(row.upstream, 'request.cancelled', { requestId: row.request_id, submissionId: row.submission_id, status: 'cancelled' }, row.request_id);
+      if (row.upstream !== null) tx.tell(row.upstream, 'request.cancelled', { requestId: row.request_id, submissionId: row.submission_id, status: 'cancelled' }, row.request_id, outcomeId(row, 'request.cancelled'));
       return answerOf({ ...row, status: 'cancelled' });
     });
   }

@@ -34,9 +34,12 @@ export class Tx<S extends ServiceName> {
     return this.say(exchanges.events, type, type, data, options);
   }
 
-  /** Tells one upstream the outcome of its request. Only the request service may. */
-  tell<T extends EventType>(this: Tx<'request'>, upstream: string, type: T, data: object, subject: string): EventId {
-    return this.say(exchanges.outcomes, `${upstream}.${type}`, type, data, { subject });
+  /**
+   * Tells one upstream the outcome of its request. Only the request service may.
+   * @param id where the same outcome may be told again: the same each time, so that the upstream can tell
+   */
+  tell<T extends EventType>(this: Tx<'request'>, upstream: string, type: T, data: object, subject: string, id?: EventId): EventId {
+    return this.say(exchanges.outcomes, `${upstream}.${type}`, type, data, { subject }, id);
   }
 
   /**
@@ -85,9 +88,9 @@ export class Tx<S extends ServiceName> {
     for (const effect of this.afterCommit) effect();
   }
 
-  private say(exchange: string, routingKey: string, type: EventType, data: object, options: EmitOptions): EventId {
+  private say(exchange: string, routingKey: string, type: EventType, data: object, options: EmitOptions, givenId?: EventId): EventId {
     const nowMs = this.nowMs();
-    const id = makeId('evt', nowMs, tenRandomBytes());
+    const id = givenId ?? makeId('evt', nowMs, tenRandomBytes());
     const subject = options.subject ?? subjectOf(data);
     const traceparent = traces.getStore();
     const envelope: Envelope = {
