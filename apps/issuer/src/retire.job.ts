@@ -1,21 +1,30 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Gauge } from 'prom-client';
 import { Transactions } from '@writ/messaging';
-import { Jobs } from '@writ/service';
+import { Health, Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Rotations } from './rotation.store.js';
 
 const everyMs = 500;
 const slice = 200;
+const mostCounted = 10_001;
+/** Not the first secret that nobody claimed: with it its token ends. */
+const isDue = `state <> 'retired' AND (rotation_id IS NOT NULL OR retires_at IS NOT NULL) AND LEAST(retires_at, claim_before) <= now()`;
 
 /** Ends secrets whose time is over while their tokens live on. */
 @Injectable()
 export class RetireJob implements OnModuleInit {
   constructor(
     private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly rotations: Rotations, private readonly config: IssuerConfig,
+    private readonly health: Health,
   ) {}
 
   onModuleInit(): void {
     this.jobs.every(everyMs, 'retire', () => this.round());
+    const gauge: Gauge = new Gauge({
+      name: 'writ_retirements_due', help: 'Secrets whose end has come and is not said yet (counted up to 10,001)', registers: [this.health.registry],
+      collect: async () => gauge.set(await this.due()),
+    });
   }
 
   /** Locks tokens, not secrets: whoever changes a token's secrets holds its row. */
@@ -28,10 +37,9 @@ export class RetireJob implements OnModuleInit {
       const began = proven?.began as Date;
       const due = await tx.db.query<{ token_id: string }>(
         `SELECT token_id FROM token WHERE state IN ('active', 'suspended') AND token_id IN (
-           (SELECT token_id FROM generation WHERE state <> 'retired' AND LEAST(retires_at, claim_before) <= now() ORDER BY LEAST(retires_at, claim_before) LIMIT ${slice})
+           (SELECT token_id FROM generation WHERE ${isDue} ORDER BY LEAST(retires_at, claim_before) LIMIT ${slice})
            UNION
-           (SELECT g.token_id FROM generation g JOIN generation s ON s.token_id = g.token_id AND s.generation > g.generation AND s.state = 'used'
-            WHERE g.retires_at IS NOT NULL AND g.state <> 'retired' AND greatest(s.used_at, g.last_used_at) < $1 LIMIT ${slice})
+           (SELECT token_id FROM generation WHERE state <> 'retired' AND retires_at IS NOT NULL AND last_used_at < $1 ORDER BY last_used_at LIMIT ${slice})
          ) ORDER BY token_id FOR UPDATE SKIP LOCKED`, [began],
       );
       await Promise.all(due.map(async ({ token_id }) => {
@@ -39,6 +47,13 @@ export class RetireJob implements OnModuleInit {
         if (held) await this.rotations.settle(tx, held, began);
       }));
       return due.length >= slice;
+    });
+  }
+
+  private due(): Promise<number> {
+    return this.transactions.read(async (db) => {
+      const [row] = await db.query<{ n: string }>(`SELECT count(*) AS n FROM (SELECT 1 FROM generation WHERE ${isDue} LIMIT ${mostCounted}) due`);
+      return Number(row?.n);
     });
   }
 }

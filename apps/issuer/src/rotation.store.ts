@@ -3,6 +3,7 @@ import type { RotationDue, RotationId } from '@writ/contracts';
 import { lookup, type Tx } from '@writ/messaging';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
+import { endlessAgain, settle } from './settle.js';
 import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import type { GenerationRow, TokenRow } from './token.row.js';
@@ -57,11 +58,14 @@ export class Rotations {
     }
     const deadline = new Date(Math.min(Date.parse(due.deadlineAt), token.expires_at.getTime()));
     const claimBefore = new Date(Math.min(Date.parse(due.claimBefore), (isEmergency ? token.expires_at : deadline).getTime()));
-    if (!isEmergency) endBy(tx, living, deadline);
+    const freed = endlessAgain(living);
+    if (freed) freed.retires_at = null;
+    endBy(tx, living, deadline);
     token.generation += 1;
     const { token_id: tokenId, generation } = token;
     const said = { tokenId, rotationId: due.rotationId, generation, deadlineAt: (isEmergency ? now : deadline).toISOString() };
-    const sealed = token.delivery.mode === 'sealed' ? await this.sealed(tx, token) : undefined;
+    const isLate = !isEmergency && claimBefore <= now; // Such an order lapses: it may not end what its owner still lives on.
+    const sealed = token.delivery.mode === 'sealed' && !isLate ? await this.sealed(tx, token) : undefined;
     this.stops.say(tx, token, 'token.rotated', sealed === undefined ? { ...said, stage: 'claimable' } : { ...said, stage: 'delivered', sealed });
     tx.db.insert('generation', {
       token_id: tokenId, generation, rotation_id: due.rotationId, cause: due.cause, claims: 0,
@@ -84,8 +88,8 @@ export class Rotations {
     if (row.rotation_id === null) return;
     const graceEnd = new Date(now.getTime() + (token.grace_seconds ?? defaultGraceSeconds) * 1000);
     const older = living.filter((each) => each.generation < generation);
-    endBy(tx, older, graceEnd);
-    const ends = older.map(({ retires_at }) => Math.min(retires_at?.getTime() ?? Infinity, graceEnd.getTime()));
+    endBy(tx, older, graceEnd, { last_used_at: now }); // From here on it counts whether anybody shows them.
+    const ends = older.map(({ retires_at }) => (retires_at as Date).getTime());
     this.stops.say(tx, token, 'token.rotated', {
       tokenId: token.token_id, rotationId: row.rotation_id, stage: 'used', generation, deadlineAt: new Date(Math.max(now.getTime(), ...ends)).toISOString(),
     });
@@ -97,18 +101,17 @@ export class Rotations {
    * @param provenUntil every verifier has said all its uses up to the end of a window that began then
    */
   async settle(tx: Tx<'issuer'>, { token, living, now }: Held, provenUntil: Date): Promise<void> {
-    for (const row of living) {
-      if (row.state === 'claimable' && row.rotation_id !== null && row.claim_before && row.claim_before <= now) await this.abandon(tx, token, living, row, 'unclaimed');
-      else if (row.state !== 'claimable' && row.retires_at && row.retires_at <= now) await this.retire(tx, token, row, 'deadline', successorOf(row, living));
-      else if (row.state !== 'claimable' && isForgotten(row, living, provenUntil)) await this.retire(tx, token, row, 'no-traffic', successorOf(row, living));
-    }
+    for (const { row, code } of settle(living, now, provenUntil)) await this.retire(tx, token, row, code, code === 'unclaimed' ? row : successorOf(row, living));
+    free(tx, living);
     save(tx, token);
   }
 
+  /** The successor dies and the old secret lives on as if nothing had begun. */
   async stop(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
     const row = living.find(({ rotation_id }) => rotation_id === rotationId);
     if (!row || row.state === 'used') return; // Its consumer has moved on to it: there is nothing to go back to.
-    await this.abandon(tx, token, living, row, 'stopped');
+    await this.retire(tx, token, row, 'stopped');
+    free(tx, living);
     save(tx, token);
   }
 
@@ -117,14 +120,6 @@ export class Rotations {
     if (!row) return;
     for (const old of living) if (old.generation < row.generation) await this.retire(tx, token, old, 'forced', row);
     save(tx, token);
-  }
-
-  /** The successor dies and the old secret lives on as if nothing had begun. */
-  private async abandon(tx: Tx<'issuer'>, token: HeldToken, living: readonly GenerationRow[], row: GenerationRow, code: string): Promise<void> {
-    await this.retire(tx, token, row, code);
-    for (const { token_id, generation, state } of living) {
-      if (generation < row.generation && state !== 'retired') tx.db.update('generation', { token_id, generation }, { retires_at: null });
-    }
   }
 
   private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
@@ -137,10 +132,18 @@ export class Rotations {
 }
 
 /** These secrets end no later than this; an earlier end that was fixed before stays. */
-function endBy(tx: Tx<'issuer'>, rows: readonly GenerationRow[], at: Date): void {
-  for (const { token_id, generation, state, retires_at } of rows) {
-    if (state !== 'retired' && (retires_at === null || retires_at > at)) tx.db.update('generation', { token_id, generation }, { retires_at: at });
+function endBy(tx: Tx<'issuer'>, rows: readonly GenerationRow[], at: Date, more: { last_used_at?: Date } = {}): void {
+  for (const row of rows) {
+    if (row.state === 'retired') continue;
+    if (row.retires_at === null || row.retires_at > at) row.retires_at = at;
+    tx.db.update('generation', { token_id: row.token_id, generation: row.generation }, { retires_at: row.retires_at, ...more });
   }
+}
+
+/** The successor that the newest secret was to end for is no more. */
+function free(tx: Tx<'issuer'>, living: readonly GenerationRow[]): void {
+  const row = endlessAgain(living);
+  if (row) tx.db.update('generation', { token_id: row.token_id, generation: row.generation }, { retires_at: null });
 }
 
 /** @throws ConcurrentChange at the flush, where another message of the batch changed the token too */
@@ -148,13 +151,6 @@ function save(tx: Tx<'issuer'>, token: HeldToken): void {
   const { token_id, version, generation, saved_version } = token;
   if (version !== saved_version) tx.db.update('token', { token_id, version: saved_version }, { version, generation });
   token.saved_version = version;
-}
-
-/** Its successor was in use, and it was not, since before the window. */
-function isForgotten(row: GenerationRow, living: readonly GenerationRow[], windowBegan: Date): boolean {
-  const successor = successorOf(row, living);
-  if (row.retires_at === null || successor?.state !== 'used' || !successor.used_at) return false;
-  return successor.used_at < windowBegan && (row.last_used_at === null || row.last_used_at < windowBegan);
 }
 
 function successorOf(row: GenerationRow, living: readonly GenerationRow[]): GenerationRow | undefined {

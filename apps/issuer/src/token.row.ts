@@ -54,6 +54,7 @@ export interface GenerationRow {
   claims: number;
   claimed_at: Date | null;
   used_at: Date | null;
+  /** Kept once a successor is in use: from then on, or when it was last shown after. */
   last_used_at: Date | null;
   /** The secret ends then, while its token may live on. */
   retires_at: Date | null;

@@ -96,7 +96,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
       await tx.db.query(
         `UPDATE generation g SET last_used_at = u.at FROM (
            SELECT token_id, generation, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, generation int, at timestamptz) GROUP BY 1, 2 ORDER BY 1, 2
-         ) u WHERE g.token_id = u.token_id AND g.generation = u.generation AND g.retires_at IS NOT NULL AND coalesce(g.last_used_at, '-infinity') < u.at`,
+         ) u WHERE g.token_id = u.token_id AND g.generation = u.generation AND g.last_used_at < u.at`,
         [toJson(valid.map(({ tokenId, generation, lastAt }) => ({ token_id: tokenId, generation, at: lastAt })))],
       );
       await this.firstUses(tx, valid.filter(({ code, generation }) => code === 'VALID' && generation !== undefined));

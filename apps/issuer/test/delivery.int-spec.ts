@@ -63,6 +63,14 @@ describe('a sealed delivery', () => {
     expect(tap.ofType('token.rotated').filter(({ envelope: { data } }) => data.rotationId === rotationId).map(({ envelope: { data } }) => data.stage)).toEqual(['delivered']);
   });
 
+  it('seals no successor whose order comes after its last date: the old secret would end at once (G7)', async () => {
+    const { tokenId } = await issuing.issued({ ...sealedAsk, key });
+    const rotationId = makeId('rot', Date.now(), randomBytes(10));
+    const at = new Date(Date.now() - 1_000).toISOString();
+    await issuing.due({ tokenId, rotationId, cause: 'scheduled', deadlineAt: at, claimBefore: at });
+    expect((await tap.next('token.retired', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ generation: 2, code: 'unclaimed' });
+  });
+
   it('goes to no key but the one that the request is bound to (G10)', async () => {
     const thief = (await exportJWK((await generateKeyPair('ECDH-ES', { crv: 'P-256', extractable: true })).publicKey)) as Record<string, unknown>;
     for (const other of [{ ...key, jwk: thief }, { ...key, thumbprint: 'x'.repeat(43) }, { ...key, jwk: { ...key.jwk, d: 'AA' } }]) {

@@ -26,6 +26,10 @@ const codeOf = async (token: string) => (await issuing.post(issuer, '/v1/tokens/
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
 const claim = async (tokenId: string, body: object) => issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, body, await issuing.bearer('alice'));
 
+const endsOf = (tokenId: string) => issuing.bench.database('issuer').query<{ generation: number; retires_at: Date | null }>(
+  `SELECT generation, retires_at FROM generation WHERE token_id = $1 AND state <> 'retired' ORDER BY generation`, [tokenId],
+);
+
 async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'; deadlineMs?: number; claimMs?: number } = {}): Promise<string> {
   const rotationId = makeId('rot', Date.now(), randomBytes(10));
   const { cause = 'scheduled', deadlineMs = 60_000, claimMs = 60_000 } = more;
@@ -76,6 +80,22 @@ describe('a rotation', () => {
     expect((await claim(tokenId, { rotationId })).body.code).toBe('secret-retired');
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(await codeOf(secret)).toBe('VALID');
+  });
+
+  it('whose order comes after its last date leaves its owner the old secret (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const rotationId = await rotate(tokenId, { claimMs: -2_000, deadlineMs: -1_000 });
+    expect((await tap.next('token.retired', (data) => data.rotationId === rotationId)).envelope.data).toMatchObject({ generation: 2, code: 'unclaimed' });
+    expect(await endsOf(tokenId)).toEqual([{ generation: 1, retires_at: null }]);
+    expect(await codeOf(secret)).toBe('VALID');
+  });
+
+  it('that follows an unclaimed one has a deadline of its own (G7)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    await rotate(tokenId, { deadlineMs: 30_000 });
+    await rotate(tokenId, { deadlineMs: 90_000 });
+    const [old] = await endsOf(tokenId);
+    expect(old!.retires_at!.getTime()).toBeGreaterThan(Date.now() + 60_000);
   });
 
   it('in an emergency ends the old secret at once', async () => {
@@ -147,6 +167,7 @@ describe('a rotation', () => {
     await issuing.steer({ tokenId: stopped.tokenId, rotationId: first, command: 'stop', by, reason: 'x' });
     expect((await tap.next('token.retired', (data) => data.rotationId === first)).envelope.data).toMatchObject({ generation: 2, code: 'stopped' });
     expect(await codeOf(stopped.secret)).toBe('VALID');
+    expect(await endsOf(stopped.tokenId)).toEqual([{ generation: 1, retires_at: null }]);
     const forced = await issuing.claimed(issuer);
     const second = await rotate(forced.tokenId);
     const { body } = await claim(forced.tokenId, { rotationId: second });
@@ -154,6 +175,36 @@ describe('a rotation', () => {
     expect((await tap.next('token.retired', (data) => data.rotationId === second)).envelope.data).toMatchObject({ generation: 1, code: 'forced' });
     await until(async () => (await codeOf(forced.secret)) === 'REVOKED', 'the end of the old secret', 1_000);
     expect(await codeOf(body.secret)).toBe('VALID');
+  });
+});
+
+describe('a secret in its grace', () => {
+  it('keeps its end when a further rotation is stopped (G7)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const first = await rotate(tokenId);
+    await codeOf((await claim(tokenId, { rotationId: first })).body.secret);
+    await tap.next('token.rotated', (data) => data.rotationId === first && data.stage === 'used');
+    await issuing.bench.database('issuer').query(`UPDATE generation SET last_used_at = 'infinity' WHERE token_id = $1 AND generation = 1`, [tokenId]);
+    const second = await rotate(tokenId);
+    await issuing.steer({ tokenId, rotationId: second, command: 'stop', by: issuing.person('root'), reason: 'x' });
+    await tap.next('token.retired', (data) => data.rotationId === second);
+    expect(await endsOf(tokenId)).toEqual([{ generation: 1, retires_at: expect.any(Date) }, { generation: 2, retires_at: null }]);
+  });
+
+  it('ends in time beside any number of first secrets that nobody claimed (G7)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const sql = issuing.bench.database('issuer');
+    await sql.query(`CREATE TABLE unclaimed AS SELECT 'tok_' || lpad(n::text, 26, '0') AS token_id FROM generate_series(1, 300) n`);
+    await sql.query(`INSERT INTO token SELECT (json_populate_record(t, json_build_object('token_id', u.token_id, 'request_id', u.token_id, 'state', 'issued', 'ends_at', now() + interval '1 day'))).* FROM token t, unclaimed u WHERE t.token_id = $1`, [tokenId]);
+    await sql.query(`INSERT INTO generation (token_id, generation, state, claim_before) SELECT token_id, 1, 'claimable', now() - interval '1 hour' FROM unclaimed`);
+    const rotationId = await rotate(tokenId, { deadlineMs: 1_000 });
+    await claim(tokenId, { rotationId });
+    expect((await tap.next('token.retired', (data) => data.rotationId === rotationId)).envelope.data).toMatchObject({ generation: 1, code: 'deadline' });
+    await until(async () => (await codeOf(secret)) === 'REVOKED', 'the end of the old secret', 1_000);
+    expect(await (await fetch(`${issuer.url}/metrics`)).text()).toMatch(/writ_retirements_due\{[^}]*\} 0/);
+    await sql.query('DELETE FROM generation g USING unclaimed u WHERE g.token_id = u.token_id');
+    await sql.query('DELETE FROM token t USING unclaimed u WHERE t.token_id = u.token_id');
+    await sql.query('DROP TABLE unclaimed');
   });
 });
 

@@ -6,3 +6,4 @@ export { Departures1764400000000 } from './1764400000000-departures.js';
 export { Confirmations1764500000000 } from './1764500000000-confirmations.js';
 export { OneRegisterOfKeys1764600000000 } from './1764600000000-one-register-of-keys.js';
 export { GatewaySecrets1764700000000 } from './1764700000000-gateway-secrets.js';
+export { LooksAtSecrets1764800000000 } from './1764800000000-looks-at-secrets.js';
