@@ -57,8 +57,8 @@ export class Http {
   }
 
   /** The body as text, for what is no JSON: checkpoints, proofs. */
-  async text(path: string, call: Call = {}): Promise<string> {
-    return (await this.fetch('GET', path, call)).text();
+  text(path: string, call: Call = {}): Promise<string> {
+    return this.fetch('GET', path, call);
   }
 
   /** All items of a paged list, page by page. */
@@ -72,12 +72,12 @@ export class Http {
   }
 
   private async send<Answer>(method: string, path: string, call: Call): Promise<Answer> {
-    const response = await this.fetch(method, path, call);
-    const text = await response.text();
+    const text = await this.fetch(method, path, call);
     return (text === '' ? undefined : JSON.parse(text)) as Answer;
   }
 
-  private async fetch(method: string, path: string, call: Call): Promise<Response> {
+  /** An answer counts once it is here as a whole: a connection that ends half-way is one that did not answer. */
+  private async fetch(method: string, path: string, call: Call): Promise<string> {
     const url = new URL(path.replace(/^\//, ''), this.base.endsWith('/') ? this.base : `${this.base}/`);
     for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
     const authorization = typeof this.authorization === 'function' ? await this.authorization() : this.authorization;
@@ -91,8 +91,9 @@ export class Http {
     for (let attempt = 1; ; attempt++) {
       try {
         const response = await fetch(url, { method, headers, body, redirect: 'error', signal: AbortSignal.timeout(call.timeoutMs ?? usualTimeoutMs) });
-        if (response.ok) return response;
-        throw await problemOf(response);
+        const text = await response.text();
+        if (response.ok) return text;
+        throw problemOf(response, text);
       } catch (error) {
         if (error instanceof ProblemError) throw error;
         if (attempt === tries) throw new UnreachableError(url.href, error);
@@ -102,8 +103,7 @@ export class Http {
   }
 }
 
-async function problemOf(response: Response): Promise<ProblemError> {
-  const text = await response.text();
+function problemOf(response: Response, text: string): ProblemError {
   let document: Partial<ProblemError> = {};
   try {
     document = JSON.parse(text) as Partial<ProblemError>;

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { callbackStore, environmentStore, fileStore, keepFresh, writAs, type SecretStore } from './index.js';
+import { callbackStore, environmentStore, fileStore, keepFresh, writAs, type Authorization, type SecretStore } from './index.js';
 
 type State = 'claimable' | 'delivered' | 'used' | 'retired';
 
@@ -16,6 +16,9 @@ class OneTokenIssuer {
   served = 0;
   /** Answers to claims that get lost on their way. */
   losing = 0;
+  /** Answers that end in the middle of their body. */
+  cutting = 0;
+  suspended = false;
   minted = 0;
   private server!: Server;
 
@@ -25,6 +28,11 @@ class OneTokenIssuer {
       request.on('data', (part) => { body += part; }).on('end', () => {
         const [status, answer] = this.answer(request.url!, body, request.headers);
         if (status === 0) return response.destroy();
+        if (this.cutting > 0) {
+          this.cutting -= 1;
+          response.writeHead(status, { 'content-type': 'application/json' }).write('{"sta');
+          return setTimeout(() => response.destroy(), 5);
+        }
         response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
       });
     });
@@ -50,7 +58,9 @@ class OneTokenIssuer {
     if (url === '/api') return this.use(String(headers.authorization));
     if (url.endsWith('/claim')) return this.claim((JSON.parse(body) as { rotationId?: string }).rotationId, String(headers['idempotency-key']));
     if (url.endsWith('/stop')) {
-      this.generations.find(({ rotationId }) => url.includes(rotationId ?? 'none'))!.state = 'retired';
+      const stopped = this.generations.find(({ rotationId }) => url.includes(rotationId ?? 'none'))!;
+      if (stopped.state === 'used') return [409, { code: 'successor-in-use', detail: 'The new secret is in use.' }];
+      stopped.state = 'retired';
       return [200, {}];
     }
     const first = this.generations[0]!;
@@ -59,6 +69,7 @@ class OneTokenIssuer {
 
   private claim(rotationId: string | undefined, key: string): [number, unknown] {
     const generation = this.generations.find((each) => each.rotationId === rotationId)!;
+    if (this.suspended) return [409, { code: 'token-suspended', detail: 'This token is suspended.' }];
     if (generation.key !== undefined && generation.key !== key) {
       this.killed = true;
       return [409, { code: 'claimed-twice', detail: 'Claimed by another session.' }];
@@ -94,9 +105,18 @@ describe('keeping a secret fresh', () => {
   let watching: AbortController;
   let watched: ReturnType<typeof keepFresh> | undefined;
   const file = () => join(folder, 'secret');
-  const watch = (store: SecretStore, onFresh?: () => void) => {
+  const troubles: string[] = [];
+  const watch = (store: SecretStore, authorization: Authorization = 'Bearer me') => {
     const urls = { request: url, policy: url, issuer: url, rotation: url, audit: url, monitor: url };
-    return (watched = keepFresh({ tokenId: 'tok_1', store, writ: writAs(urls, 'Bearer me'), pollMs: 15, signal: watching.signal, onFresh }));
+    return (watched = keepFresh({ tokenId: 'tok_1', store, writ: writAs(urls, authorization), pollMs: 15, signal: watching.signal, onTrouble: ({ message }) => troubles.push(message) }));
+  };
+  /** A client that crashed after it had stored the successor and before it had noted that. */
+  const crashed = (state: State) => {
+    issuer.generations[0] = { state: 'used', secret: 'writ_old', key: 'first' };
+    issuer.generations.push({ rotationId: 'rot_1', state, secret: 'writ_new', key: 'written-down', isTooLate: true });
+    writeFileSync(file(), 'writ_new\n');
+    writeFileSync(`${file()}.previous`, 'writ_old\n');
+    writeFileSync(`${file()}.claim`, JSON.stringify({ tokenId: 'tok_1', rotationId: 'rot_1', key: 'written-down' }));
   };
   const until = async (met: () => boolean) => { for (let i = 0; i < 400 && !met(); i++) await pause(10); expect(met()).toBe(true); };
 
@@ -108,6 +128,7 @@ describe('keeping a secret fresh', () => {
   });
   afterEach(async () => {
     watching.abort();
+    troubles.length = 0;
     await watched; // Its last look ends before the folder goes.
     await issuer.stop();
     rmSync(folder, { recursive: true });
@@ -182,6 +203,52 @@ describe('keeping a secret fresh', () => {
     await until(() => issuer.generations[1]!.state === 'retired' && readdirSync(folder).join() === 'secret');
     expect(readFileSync(file(), 'utf8')).toBe('writ_old\n');
     expect(issuer.killed).toBe(false);
+  });
+
+  it('G7: has a secret that works after a crash between storing and noting it, unused or in use', async () => {
+    crashed('delivered');
+    void watch(fileStore(file()));
+    await until(() => issuer.generations[1]!.state === 'retired' && readdirSync(folder).join() === 'secret');
+    expect(readFileSync(file(), 'utf8')).toBe('writ_old\n');
+    watching.abort();
+    await watched;
+    watching = new AbortController();
+    issuer.generations.pop();
+    crashed('used');
+    void watch(fileStore(file()));
+    await until(() => readdirSync(folder).join() === 'secret');
+    expect(readFileSync(file(), 'utf8')).toBe('writ_new\n');
+    issuer.rotate();
+    await until(() => readFileSync(file(), 'utf8').startsWith('writ_secret_'));
+    expect(issuer.killed).toBe(false);
+  });
+
+  it('G7: keeps the key of a claim that was refused for now', async () => {
+    issuer.generations[0] = { state: 'delivered', secret: 'writ_lost', key: 'written-down' };
+    writeFileSync(`${file()}.claim`, JSON.stringify({ tokenId: 'tok_1', key: 'written-down' }));
+    issuer.suspended = true;
+    void watch(fileStore(file()));
+    await until(() => troubles.includes('This token is suspended.'));
+    issuer.suspended = false;
+    await until(() => readdirSync(folder).join() === 'secret');
+    expect(issuer.killed).toBe(false);
+  });
+
+  it('G7: goes on when answers end half-way, and when the bearer cannot be renewed for a while', async () => {
+    let calls = 0;
+    issuer.cutting = 2;
+    void watch(callbackStore(() => undefined), () => {
+      calls += 1;
+      if (calls > 1 && calls < 4) throw new Error('The provider is away.');
+      return 'Bearer me';
+    });
+    await until(() => issuer.minted === 1);
+    expect([issuer.cutting, troubles]).toEqual([0, ['The provider is away.', 'The provider is away.']]);
+  });
+
+  it('says at once that it cannot prove who calls', async () => {
+    await expect(watch(callbackStore(() => undefined), () => { throw new Error('You are not signed in.'); })).rejects.toThrow('not signed in');
+    watched = undefined;
   });
 
   it('ends when the token ends', async () => {

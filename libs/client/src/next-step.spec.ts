@@ -16,6 +16,9 @@ describe('what a consumer does next', () => {
     ['forgets the old secret once the new one has been used', { token: token('active', [0, 'used'], [1, 'used']), hasSecret: true, claim: claim(1, true) }, { do: 'settle' }],
     ['goes back to the old secret when the rotation was stopped', { token: token('active', [0, 'used']), hasSecret: true, claim: claim(1, true) }, { do: 'revert' }],
     ['waits while the token is suspended', { token: token('suspended', [0, 'used'], [1, 'claimable']), hasSecret: true, claim: undefined }, { do: 'wait', why: 'suspended' }],
+    ['forgets old secrets that have ended, so that it never goes back to one', { token: token('active', [0, 'retired'], [1, 'delivered']), hasSecret: true, claim: claim(1, true) }, { do: 'settle' }],
+    ['forgets the old secret before it claims the next one', { token: token('active', [0, 'used'], [1, 'used'], [2, 'claimable']), hasSecret: true, claim: claim(1, true) }, { do: 'settle' }],
+    ['waits with a claim that was cut off while the token is suspended', { token: token('suspended', [0, 'used'], [1, 'delivered']), hasSecret: true, claim: claim(1, false) }, { do: 'wait', why: 'suspended' }],
     ['ends with the token', { token: token('revoked'), hasSecret: true, claim: claim(1, false) }, { do: 'end', why: 'revoked' }],
     ['says that nobody gave it the secret', { token: token('active', [0, 'used']), hasSecret: false, claim: undefined }, { do: 'wait', why: 'no-secret' }],
   ])('%s', (_name, seen, step) => {
