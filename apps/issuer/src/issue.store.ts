@@ -3,6 +3,7 @@ import DataLoader from 'dataloader';
 import { deriveId, type TokenId } from '@writ/contracts';
 import { toJson, type Db, type Tx } from '@writ/messaging';
 import type { KeyProvider } from '@writ/token';
+import { hasLeftSince } from './departure.store.js';
 import { KEYS } from './keys.store.js';
 import type { Approval, Refusal, Right, SignedRequest } from './may-issue.js';
 import { Sealing } from './sealing.store.js';
@@ -58,6 +59,9 @@ export class Issues {
     const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
+    if (await hasLeftSince(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
+      return this.refuse(tx, row, { code: 'owner-deactivated', detail: 'The owner left after this was asked for.' });
+    }
     const key = this.sealing.keyOf(request);
     if (delivery.mode === 'sealed' && !key) {
       return this.refuse(tx, row, { code: 'sealing-key-unknown', detail: 'The request does not carry the key that it is bound to.' });

@@ -94,4 +94,37 @@ describe('a token whose owner left', () => {
     expect(await transfer(tokenId, await issuing.bearer('root', ['admins']), { to: 'carol', reason: 'x' })).toMatchObject({ status: 200 });
     await until(async () => (await verify(secret)).owner === 'carol', 'verifiers to know the new owner');
   });
+
+  it('that somebody edited is given to nobody and holds up no other departure (G1, G6)', async () => {
+    const [edited, genuine] = [await issuing.claimed(issuer, { requester: 'leaver-6' }), await issuing.claimed(issuer, { requester: 'leaver-6' })];
+    const next = await issuing.claimed(issuer, { requester: 'leaver-7' });
+    await rows(`UPDATE token SET scopes = '{orders:admin}' WHERE token_id = $1`, [edited.tokenId]);
+    await left('leaver-6', { transferTo: { id: 'carol', team: 'orders' } });
+    await left('leaver-7', { transferTo: { id: 'carol', team: 'orders' } });
+    for (const { tokenId } of [genuine, next]) await tap.next('token.transferred', (data) => data.tokenId === tokenId);
+    await tap.next('token.revoked', (data) => data.tokenId === edited.tokenId && data.code === 'owner-deactivated');
+    expect(tap.ofType('token.orphaned').filter(({ envelope: { data } }) => data.tokenId === edited.tokenId)).toHaveLength(1);
+  });
+
+  it('does not go to somebody who leaves too, nor, of who leaves a second time, to whom the first time named (G6)', async () => {
+    const { tokenId } = await issuing.claimed(issuer, { requester: 'leaver-8' });
+    await left('leaver-9');
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-9'`)).length === 1, 'the first departure');
+    await left('leaver-8', { transferTo: { id: 'leaver-9', team: 'orders' } });
+    await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
+    await rows(`INSERT INTO departure VALUES ('leaver-10', now() - interval '1 year', now() - interval '1 year', '{"id": "carol", "team": "orders"}', 'ended')`);
+    const again = await issuing.claimed(issuer, { requester: 'leaver-10' });
+    await left('leaver-10');
+    await tap.next('token.orphaned', (data) => data.tokenId === again.tokenId);
+  });
+
+  it('is not issued after that, but who comes back asks anew (G6)', async () => {
+    const request = issuing.submission({ requester: 'leaver-11' });
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await rows(`INSERT INTO departure VALUES ('leaver-11', now() + interval '1 second', now(), NULL, 'ended')`);
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    expect((await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code).toBe('owner-deactivated');
+    await rows(`UPDATE departure SET deactivated_at = now() - interval '1 hour' WHERE owner_id = 'leaver-11'`);
+    expect(await verify((await issuing.claimed(issuer, { requester: 'leaver-11' })).secret)).toMatchObject({ code: 'VALID' });
+  });
 });
