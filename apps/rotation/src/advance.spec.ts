@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { rotationStates, type Straggler } from '@writ/contracts';
-import { firstLookAt, isOpen, nameFrom, nameOf, nextStep, stillThere, type Progress } from './advance.js';
+import { firstLookAt, isOpen, lookAt, nameFrom, nameOf, nextStep, stillThere, type Progress } from './advance.js';
 
 const t0 = new Date('2026-01-01T00:00:00Z');
 const minutes = (n: number) => new Date(t0.getTime() + n * 60_000);
@@ -16,6 +16,7 @@ describe('a rotation that is looked at', () => {
     ['names again when somebody joins', progress({ named: nameOf([straggler('a')]) }), [straggler('a'), straggler('b')], minutes(200), { do: 'name' }],
     ['has nothing to say without stragglers', progress(), [], minutes(200), { do: 'wait', lookAgainAt: minutes(1_001) }],
     ['reminds the issuer of a retirement that is overdue', progress(), [], minutes(1_001), { do: 'nudge', lookAgainAt: minutes(1_002) }],
+    ['reminds the issuer of an order that it has not begun, within minutes', progress({ state: 'due', usedAt: undefined }), [], minutes(1), { do: 'nudge', lookAgainAt: minutes(2) }],
     ['reminds the issuer of a claim that never came', progress({ state: 'claimable', usedAt: undefined }), [], minutes(601), { do: 'nudge' }],
     ['reminds ever more rarely', progress({ nudges: 4 }), [], minutes(1_001), { do: 'nudge', lookAgainAt: minutes(1_017) }],
     ['is left alone when it ended', progress({ state: 'completed' }), [straggler('a')], minutes(2_000), { do: 'nothing' }],
@@ -36,8 +37,9 @@ describe('a rotation that is looked at', () => {
   });
 });
 
-it('a first look in an emergency comes when the issuer would be overdue', () => {
-  expect(firstLookAt({ startedAt: t0, deadlineAt: t0, claimBefore: minutes(60) })).toEqual(minutes(61));
+it('a first look comes when the issuer should have begun; the next, in an emergency, when a claim would be overdue', () => {
+  expect(firstLookAt(t0)).toEqual(minutes(1));
+  expect(lookAt(progress({ state: 'due', deadlineAt: t0, claimBefore: minutes(60), usedAt: undefined }), minutes(1))).toEqual(minutes(61));
 });
 
 it('whoever switched is no straggler any more', () => {

@@ -40,10 +40,15 @@ export function nameFrom({ startedAt, deadlineAt, usedAt }: Pick<Progress, 'star
   return new Date(usedAt ? Math.min(halfWay, usedAt.getTime() + Math.min(longestSettleMs, spanMs / 10)) : halfWay);
 }
 
-/** The first look at a rotation: when stragglers would be named. In an emergency the old secret is dead already. */
-export function firstLookAt(progress: Pick<Progress, 'startedAt' | 'deadlineAt' | 'claimBefore'>): Date {
+/** The first look at a rotation: when the issuer should have answered. */
+export function firstLookAt(startedAt: Date): Date {
+  return new Date(startedAt.getTime() + overdueMs);
+}
+
+/** The next look once it has: when stragglers would be named, or the issuer would have said the end. */
+export function lookAt(progress: Progress, now: Date): Date {
   const from = nameFrom(progress);
-  return from > progress.startedAt ? from : overdueAt({ ...progress, state: 'due' });
+  return now < from ? from : overdueAt({ ...progress, state: progress.state === 'due' ? 'claimable' : progress.state });
 }
 
 /**
@@ -52,16 +57,14 @@ export function firstLookAt(progress: Pick<Progress, 'startedAt' | 'deadlineAt' 
  */
 export function nextStep(progress: Progress, stragglers: readonly Straggler[], now: Date): Step {
   if (!isOpen(progress.state)) return { do: 'nothing' };
-  const overdue = overdueAt(progress);
-  if (now >= overdue) {
+  if (now >= overdueAt(progress)) {
     const pauseMs = Math.min(longestNudgePauseMs, overdueMs * 2 ** Math.min(progress.nudges, 10));
     return { do: 'nudge', lookAgainAt: new Date(now.getTime() + pauseMs) };
   }
-  const from = nameFrom(progress);
-  if (now < from) return { do: 'wait', lookAgainAt: from };
+  const lookAgainAt = progress.state === 'due' ? overdueAt(progress) : lookAt(progress, now);
   const named = nameOf(stragglers);
-  if (stragglers.length === 0 || named === progress.named) return { do: 'wait', lookAgainAt: overdue };
-  return { do: 'name', named, lookAgainAt: overdue };
+  if (now < nameFrom(progress) || stragglers.length === 0 || named === progress.named) return { do: 'wait', lookAgainAt };
+  return { do: 'name', named, lookAgainAt };
 }
 
 /** Who was seen lately: whoever switched is no straggler any more. */
@@ -75,8 +78,8 @@ export function nameOf(stragglers: readonly Straggler[]): string {
   return JSON.stringify(stragglers.map(({ gateway, network, agent }) => [gateway, network ?? '', agent ?? '']).sort());
 }
 
-/** The issuer would have spoken by then: an unclaimed successor lapses, an old secret retires. */
-function overdueAt({ state, deadlineAt, claimBefore }: Pick<Progress, 'state' | 'deadlineAt' | 'claimBefore'>): Date {
-  const unclaimed = state === 'due' || state === 'claimable';
-  return new Date((unclaimed ? claimBefore : deadlineAt).getTime() + overdueMs);
+/** The issuer would have spoken by then: it begins at once, an unclaimed successor lapses, an old secret retires. */
+function overdueAt({ state, startedAt, deadlineAt, claimBefore }: Pick<Progress, 'state' | 'startedAt' | 'deadlineAt' | 'claimBefore'>): Date {
+  if (state === 'due') return firstLookAt(startedAt);
+  return new Date((state === 'claimable' ? claimBefore : deadlineAt).getTime() + overdueMs);
 }

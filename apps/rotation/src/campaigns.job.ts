@@ -40,14 +40,7 @@ export class CampaignsJob {
   private async begin(tx: Tx<'rotation'>, { campaign_id: campaignId, cause, reason, requested_by: by }: CampaignRow, tokens: readonly TokenRow[]): Promise<number> {
     const all = await Promise.all(tokens.map(async (token) => ({ token, open: await tx.db.one(openRotation, token.token_id) })));
     const chosen = all.filter(({ open }) => !open || (cause === 'emergency' && open.cause !== 'emergency'));
-    for (const { token, open } of chosen) {
-      if (open) this.life.stopped(tx, token, open.rotation_id);
-    }
-    await tx.flush(); // The earlier rotation is over before another of the token is open.
-    for (const { token } of chosen) {
-      if (token.rotate_at) tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
-      this.life.start(tx, token, cause, { by, reason, campaignId });
-    }
+    await this.life.startInstead(tx, chosen, cause, { by, reason, campaignId });
     return chosen.length;
   }
 }

@@ -1,8 +1,8 @@
 import { ArrayUnique, IsArray, IsIn } from 'class-validator';
-import type { EventData, Straggler } from '@writ/contracts';
+import type { EventData, Party, RotationId, Straggler, TokenId } from '@writ/contracts';
 import { slackText, WebhookTarget } from '@writ/service';
 
-export const noticeKinds = ['token.expiring', 'rotation.blocked', 'token.orphaned'] as const;
+export const noticeKinds = ['token.expiring', 'rotation.blocked', 'rotation.lapsed', 'token.orphaned'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
 /** Somewhere that wants to hear what will soon stop working. */
@@ -10,8 +10,19 @@ export class NoticeTarget extends WebhookTarget {
   @IsArray() @ArrayUnique() @IsIn(noticeKinds, { each: true }) hears: NoticeKind[] = [...noticeKinds];
 }
 
-/** What a notice says: the event, under its name. */
-export type NoticeFacts = { [K in NoticeKind]: { kind: K; data: EventData<K> } }[NoticeKind];
+/** Nobody claimed a successor in time: the old secret lives on, and unless `againAt` says otherwise nothing follows. */
+export interface RotationLapsed {
+  tokenId: TokenId;
+  rotationId: RotationId;
+  owner: Party;
+  lapsedAt: string;
+  againAt?: string;
+}
+
+/** What a notice says: mostly an event, under its name. */
+export type NoticeFacts =
+  | { kind: 'rotation.lapsed'; data: RotationLapsed }
+  | { [K in Exclude<NoticeKind, 'rotation.lapsed'>]: { kind: K; data: EventData<K> } }[Exclude<NoticeKind, 'rotation.lapsed'>];
 
 export function wants({ hears, teams }: NoticeTarget, kind: NoticeKind, team: string): boolean {
   return hears.includes(kind) && (teams?.includes(team) ?? true);
@@ -31,6 +42,11 @@ function wordsOf(facts: NoticeFacts): string {
   if (facts.kind === 'token.orphaned') {
     const { tokenId, owner, endsAt } = facts.data;
     return `The owner of token ${tokenId}, ${slackText(owner.id)}, has left. It ends ${endsAt} unless somebody of team ${slackText(owner.team)} takes it over: writ transfer ${tokenId}`;
+  }
+  if (facts.kind === 'rotation.lapsed') {
+    const { tokenId, owner, lapsedAt, againAt } = facts.data;
+    const next = againAt === undefined ? `It is not tried again: writ rotate ${tokenId}` : `The next one comes ${againAt}.`;
+    return `Nobody claimed the new secret of token ${tokenId} of ${slackText(owner.id)} by ${lapsedAt}. The old one, if there is one, lives on. ${next}`;
   }
   const { tokenId, deadlineAt, stragglers } = facts.data;
   return [`The old secret of token ${tokenId} ends ${deadlineAt}, and these still use it:`, ...stragglers.slice(0, 10).map(lineOf)].join('\n');

@@ -1,4 +1,4 @@
-import type { Principal, RotationAnswer, RotationCause, RotationId, RotationState, Straggler, TokenId } from '@writ/contracts';
+import type { Principal, RotationAnswer, RotationCause, RotationId, RotationState, RotationSteered, Straggler, TokenId } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
 import { stillThere, type Progress } from './advance.js';
 
@@ -21,9 +21,13 @@ export interface RotationRow {
   watch_at: Date | null;
   nudges: number;
   named: string | null;
+  steered: Steered | null;
   state: RotationState;
   now: Date;
 }
+
+/** What a person told the rotation to do, and why. */
+export type Steered = Pick<RotationSteered, 'command' | 'by' | 'reason'>;
 
 interface StragglerRow {
   rotation_id: string;
@@ -82,7 +86,8 @@ export interface Sighting {
 }
 
 /**
- * Adds up who still shows an old secret. Somebody new has the rotation looked at; more of the same has not.
+ * Adds up who still shows an old secret. Somebody new has the rotation looked at, and everybody while nobody was named:
+ * who calls rarely may be away at each look. More of the same has not.
  * Sorted, so that replicas take the rows' locks in one order.
  */
 export async function recordSightings(db: Db, sightings: readonly Sighting[]): Promise<void> {
@@ -98,9 +103,8 @@ export async function recordSightings(db: Db, sightings: readonly Sighting[]): P
        DO UPDATE SET last_seen_at = greatest(straggler.last_seen_at, excluded.last_seen_at), count = straggler.count + excluded.count
        RETURNING rotation_id, xmax = 0 AS fresh)
      UPDATE rotation r SET watch_at = least(r.watch_at, n.look_at)
-     FROM (SELECT s."rotationId" AS id, min(s."lookAt") AS look_at FROM seen s
-           WHERE s."rotationId" IN (SELECT rotation_id FROM kept WHERE fresh) GROUP BY 1) n
-     WHERE r.rotation_id = n.id`,
+     FROM (SELECT k.rotation_id AS id, bool_or(k.fresh) AS fresh, min(s."lookAt") AS look_at FROM kept k JOIN seen s ON s."rotationId" = k.rotation_id GROUP BY 1) n
+     WHERE r.rotation_id = n.id AND (n.fresh OR r.named IS NULL) AND (r.watch_at IS NULL OR r.watch_at > n.look_at)`,
     [JSON.stringify(sorted)],
   );
 }

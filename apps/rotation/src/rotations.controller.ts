@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { digestOf, idPattern, RotateToken, SteerRotation, type Forecast, type RotationAnswer } from '@writ/contracts';
+import { digestOf, idPattern, RotateToken, SteerRotation, type Forecast, type RotationAnswer, type RotationId } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { isOpen } from './advance.js';
@@ -37,11 +37,7 @@ export class RotationsController {
       const open = await tx.db.one(openRotation, id);
       if (open && (cause !== 'emergency' || open.cause === 'emergency')) return answerOf(tx.db, open);
       // An emergency does not wait for what is under way: its successor dies with the old secret.
-      if (open) this.life.stopped(tx, token, open.rotation_id);
-      await tx.flush();
-      tx.db.update('token', { token_id: id }, { rotate_at: null });
-      await tx.flush();
-      const rotationId = this.life.start(tx, token, cause, { by, reason, requestKey });
+      const [rotationId] = (await this.life.startInstead(tx, [{ token, open }], cause, { by, reason, requestKey })) as [RotationId];
       await tx.flush();
       return answerOf(tx.db, (await tx.db.one(rotationById, rotationId)) as RotationRow);
     }));

@@ -26,7 +26,7 @@ export function startRotation(tx: Tx<'rotation'>, orders: Orders, token: DueToke
     rotation_id: rotationId, token_id: token.token_id, cause, started_at: startedAt, deadline_at: deadlineAt, claim_before: claimBefore,
     requested_by: asked?.by ?? null, reason: asked?.reason ?? null, request_key: asked?.requestKey ?? null,
     campaign_id: asked?.campaignId ?? null,
-    watch_at: firstLookAt({ startedAt, deadlineAt, claimBefore }), nudges: 0,
+    watch_at: firstLookAt(startedAt), nudges: 0,
   });
   orders.due(tx, {
     tokenId: token.token_id, rotationId, cause, deadlineAt: deadlineAt.toISOString(), claimBefore: claimBefore.toISOString(), by: asked?.by,

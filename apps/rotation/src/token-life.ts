@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { durationSeconds, type EventData, type RotationCause, type RotationId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
-import { isOpen } from './advance.js';
+import { isOpen, lookAt } from './advance.js';
 import { RotationConfig } from './config.js';
+import { Notices } from './notice.store.js';
 import { Orders } from './orders.store.js';
 import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
-import { openRotation, rotationById, type RotationRow } from './rotation.store.js';
+import { openRotation, progressOf, rotationById, type RotationRow, type Steered } from './rotation.store.js';
 import { startRotation, type Asked } from './start-rotation.js';
 import { endTokens, lifeOf, tokenById, type DueToken, type TokenRow } from './token.store.js';
 
@@ -25,7 +26,7 @@ export class TokenLife {
   readonly terms: Terms;
   readonly leads: readonly number[];
 
-  constructor(config: RotationConfig, private readonly orders: Orders) {
+  constructor(config: RotationConfig, private readonly orders: Orders, private readonly notices: Notices) {
     const seconds = (text: string) => durationSeconds(text) as number;
     this.terms = { claimWindowSeconds: seconds(config.claimWindow), defaultGraceSeconds: seconds(config.defaultGrace) };
     this.leads = config.expiryNotices.map(seconds);
@@ -66,7 +67,8 @@ export class TokenLife {
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
     if (!token) return false;
     if (rotation && rotation.generation === null) return false; // Whose delivery this is shows once the successor has its number.
-    if (rotation?.generation === generation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: token.now });
+    if (rotation && rotation.generation !== generation) return true; // Of a secret that is being replaced.
+    if (rotation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: token.now });
     if (!token.ended_at) this.replan(tx, token, token.now);
     return true;
   }
@@ -74,16 +76,13 @@ export class TokenLife {
   private async rotated(tx: RotationTx, data: EventData<'token.rotated'>): Promise<boolean> {
     const { tokenId, rotationId, stage, generation, deadlineAt } = data;
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(rotationById, rotationId)]);
-    if (!token) return false;
+    if (!token || !rotation) return false;
     // A successor that was sealed to its owner is delivered as soon as it is there: nobody says that it could be claimed.
     const isNew = stage === 'claimable' || (stage === 'delivered' && data.sealed !== undefined);
-    if (!rotation) {
-      if (isNew) this.adopt(tx, token, data);
-      return isNew;
-    }
     const at = token.now;
+    if (isNew && rotation.stopped_at && rotation.steered) this.stopAgain(tx, rotation);
     // In an emergency the old secret is dead before there is a new one.
-    const there = isNew ? { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}) } : { generation };
+    const there = isNew ? { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}), ...(rotation.state === 'due' ? { watch_at: lookAt(progressOf(rotation), at) } : {}) } : { generation };
     const change = {
       claimable: there,
       delivered: { ...there, delivered_at: at },
@@ -95,22 +94,17 @@ export class TokenLife {
     return true;
   }
 
-  /** A rotation that the issuer started by itself, because the secret leaked. */
-  private adopt(tx: RotationTx, token: TokenRow, { rotationId, generation, deadlineAt, stage }: EventData<'token.rotated'>): void {
-    tx.db.insert('rotation', {
-      rotation_id: rotationId, token_id: token.token_id, cause: 'leak', started_at: token.now, deadline_at: deadlineAt, claim_before: token.expires_at,
-      generation, claimable_at: token.now, delivered_at: stage === 'delivered' ? token.now : null, retired_at: token.now, nudges: 0,
-    });
-    if (stage === 'delivered') this.replan(tx, token, token.now);
-    else tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
+  /** The order to begin was slower than the one to stop, which found nothing. */
+  private stopAgain(tx: RotationTx, { token_id: tokenId, rotation_id: rotationId, steered }: RotationRow): void {
+    this.orders.steered(tx, { tokenId, rotationId, ...(steered as Steered) });
   }
 
-  private async retired(tx: RotationTx, { tokenId, rotationId, generation }: EventData<'token.retired'>): Promise<boolean> {
+  private async retired(tx: RotationTx, { tokenId, rotationId, generation, code }: EventData<'token.retired'>): Promise<boolean> {
     if (rotationId === undefined) return true;
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(rotationById, rotationId)]);
     if (!token || !rotation || rotation.generation === null) return false;
     if (generation < rotation.generation) this.complete(tx, token, rotation);
-    else if (generation === rotation.generation) this.lapse(tx, token, rotation);
+    else if (generation === rotation.generation) this.lapse(tx, token, rotation, code);
     return true;
   }
 
@@ -120,19 +114,33 @@ export class TokenLife {
     if (!token.ended_at) this.replan(tx, token, rotation.delivered_at ?? token.now);
   }
 
-  private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow): void {
-    tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { lapsed_at: token.now, watch_at: null });
+  private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow, code: string): void {
+    const { rotation_id: rotationId, token_id: tokenId } = rotation;
+    tx.db.update('rotation', { rotation_id: rotationId }, { lapsed_at: token.now, watch_at: null });
     if (!isOpen(rotation.state) || token.ended_at) return;
-    const wanted = token.rotate_seconds !== null || isUrgent(rotation.cause);
-    const again = wanted ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
-    tx.db.update('token', { token_id: token.token_id }, { attempts: token.attempts + 1, rotate_at: token.suspended ? null : (again ?? null) });
+    const isWanted = mustBeReplaced(token) || isUrgent(rotation.cause);
+    const again = isWanted && !token.suspended ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
+    tx.db.update('token', { token_id: tokenId }, { attempts: token.attempts + 1, rotate_at: again ?? null });
+    if (code !== 'unclaimed') return;
+    const data = { tokenId, rotationId, owner: token.owner, lapsedAt: token.now.toISOString(), againAt: again?.toISOString() };
+    this.notices.write(tx.db, rotationId, token.owner.team, { kind: 'rotation.lapsed', data }, token.now);
   }
 
   /** A stop holds for a while; then policy has its way again. */
   stopped(tx: RotationTx, token: TokenRow, rotationId: RotationId): void {
-    const again = token.rotate_seconds === null ? undefined : retryAt(lifeOf(token), attemptsAfterStop, token.now, this.terms);
+    const again = mustBeReplaced(token) ? retryAt(lifeOf(token), attemptsAfterStop, token.now, this.terms) : undefined;
     tx.db.update('rotation', { rotation_id: rotationId }, { stopped_at: token.now, watch_at: null });
     tx.db.update('token', { token_id: token.token_id }, { rotate_at: again ?? null });
+  }
+
+  /** Starts rotations, each in the place of the one that is open, if any; the caller holds the tokens' locks. */
+  async startInstead(tx: RotationTx, tokens: readonly { token: TokenRow; open?: RotationRow }[], cause: RotationCause, asked: Asked): Promise<RotationId[]> {
+    for (const { token, open } of tokens) {
+      if (open) tx.db.update('rotation', { rotation_id: open.rotation_id }, { stopped_at: token.now, watch_at: null });
+      if (token.rotate_at) tx.db.update('token', { token_id: token.token_id }, { rotate_at: null });
+    }
+    await tx.flush(); // The earlier rotation is over before another of the token is open.
+    return tokens.map(({ token }) => this.start(tx, token, cause, asked));
   }
 
   /**
@@ -141,19 +149,18 @@ export class TokenLife {
    */
   private replan(tx: RotationTx, token: TokenRow, since: Date): void {
     const at = token.suspended ? undefined : rotateAt(lifeOf(token), since, this.terms);
-    tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, rotate_at: at ?? null });
+    tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, owed: false, rotate_at: at ?? null });
   }
 
-  /** Who had the token before knows its secret: it is replaced, at once where nobody can be using it. */
+  /** Who had the token before knows its secret: it is replaced, at once where nobody can be using it, and tried until it is. */
   private async transferred(tx: RotationTx, { tokenId, to, claimant, by, reason }: EventData<'token.transferred'>): Promise<boolean> {
     const [token, open] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
     if (!token) return false;
-    tx.db.update('token', { token_id: tokenId }, { owner: to, claimant });
-    if (token.ended_at || !token.secret_since) return true;
-    if (open) this.stopped(tx, token, open.rotation_id);
-    await tx.flush(); // The earlier rotation is over before another of the token is open.
-    tx.db.update('token', { token_id: tokenId }, { rotate_at: null });
-    this.start(tx, token, token.suspended ? 'emergency' : 'requested', { by: by.principal ?? claimant, reason });
+    const isKnown = token.secret_since !== null && !token.ended_at;
+    tx.db.update('token', { token_id: tokenId }, { owner: to, claimant, owed: isKnown });
+    if (!isKnown) return true;
+    await tx.flush();
+    await this.startInstead(tx, [{ token, open }], token.suspended ? 'emergency' : 'requested', { by: by.principal ?? claimant, reason });
     return true;
   }
 
@@ -162,11 +169,17 @@ export class TokenLife {
     const token = await tx.db.one(tokenById, tokenId);
     if (!token) return false;
     const open = await tx.db.one(openRotation, tokenId);
-    const due = suspended || open || token.ended_at || !token.secret_since ? undefined : rotateAt(lifeOf(token), token.secret_since, this.terms);
+    const isIdle = suspended || open || token.ended_at || !token.secret_since;
+    const due = isIdle ? undefined : token.owed ? token.now : rotateAt(lifeOf(token), token.secret_since as Date, this.terms);
     await tx.db.query(
       'UPDATE token SET suspended = $2, state_seq = $3, rotate_at = CASE WHEN $2 THEN rotate_at ELSE coalesce($4, rotate_at) END WHERE token_id = $1 AND state_seq < $3',
       [tokenId, suspended, seq, due ?? null],
     );
     return true;
   }
+}
+
+/** By policy, or because somebody who had the token before knows its secret. */
+function mustBeReplaced({ rotate_seconds, owed }: TokenRow): boolean {
+  return rotate_seconds !== null || owed;
 }

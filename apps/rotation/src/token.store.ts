@@ -21,6 +21,8 @@ export interface TokenRow extends DueToken {
   secret_since: Date | null;
   rotate_at: Date | null;
   attempts: number;
+  /** Its secret is known to who had the token before, so it is replaced whatever policy says. */
+  owed: boolean;
 }
 
 export const tokenById = lookup<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id = ANY($1)', (row) => row.token_id);

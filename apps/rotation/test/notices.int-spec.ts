@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import type { TokenId } from '@writ/contracts';
+import type { RotationId, TokenId } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
 import { RotationConfig } from '../src/config.js';
@@ -66,4 +66,14 @@ it('what will soon stop working is told by signed webhooks, once each, also afte
   expect(JSON.parse((await about('/chat', tokenId)).body)).toEqual({ text: expect.stringContaining('writ transfer') });
   await until(async () => (await rows(`SELECT 1 FROM notice WHERE endpoint <> 'inside'`)).length === 0, 'all to be carried out');
   expect(received.map(({ path }) => path).sort()).toEqual(['/chat', '/ops', '/ops']);
+});
+
+it('an owner whose next secret nobody claimed is told, and whether it comes again', async () => {
+  const rotationId = 'rot_00000000000000000000000001' as RotationId;
+  await rows(`INSERT INTO rotation (rotation_id, token_id, cause, started_at, deadline_at, claim_before, generation, claimable_at) VALUES ($1, $2, 'requested', now(), now(), now(), 2, now())`, [rotationId, tokenId]);
+  await bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation: 2, code: 'unclaimed', seq: 3 });
+  const { body, headers } = await about('/ops', 'rotation.lapsed');
+  const said = new Webhook(secret).verify(body, headers as Record<string, string>) as { data: object };
+  expect(said).toMatchObject({ type: 'rotation.lapsed', data: { tokenId, rotationId, owner } });
+  expect(said.data).not.toHaveProperty('againAt');
 });

@@ -201,6 +201,17 @@ describe('a rotation', () => {
     await expect(rows(`INSERT INTO rotation (rotation_id, token_id, cause, started_at, deadline_at, claim_before) VALUES ('x', $1, 'requested', now(), now(), now())`, [tokenId])).rejects.toThrow(/rotation_open/);
   });
 
+  it('that a person stopped is stopped again when its order was the slower one (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await call('POST', `/v1/rotations/${rotationId}/stop`, 'owner', { reason: 'freeze' });
+    const stops = () => tap.ofType('rotation.steered').filter(({ envelope: { data } }) => data.rotationId === rotationId);
+    await until(() => stops().length === 1, 'the first stop');
+    await rotated(tokenId, rotationId, 'claimable');
+    await until(() => stops().length === 2, 'the second stop');
+    expect(stops()[1]!.envelope.data).toMatchObject({ tokenId, command: 'stop', reason: 'freeze', by: { sub: 'svc:a' } });
+    expect(await stateOf(rotationId)).toBe('stopped');
+  });
+
   it('follows when the token gets another owner, who alone steers it from then on (G7, G10)', async () => {
     const { tokenId, rotationId } = await due();
     const to = { id: 'svc:new', team: 'orders' };
@@ -210,6 +221,24 @@ describe('a rotation', () => {
     expect(await stateOf(rotationId)).toBe('stopped');
     const next = envelope.data.rotationId as string;
     expect([(await call('GET', `/v1/rotations/${next}`, 'owner')).status, (await call('GET', `/v1/rotations/${next}`, 'stranger')).status]).toEqual([404, 200]);
+  });
+
+  it('after another owner is tried until it is claimed, also where policy wants none: who left knows the secret (G7)', async () => {
+    const tokenId = await issued({ rotateSeconds: undefined });
+    await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: 'svc:new', team: 'orders' }, claimant: { iss: bench.identity.issuer, sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
+    const orders = () => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.tokenId === tokenId).map(({ envelope: { data } }) => data.rotationId as RotationId);
+    await until(() => orders().length === 1, 'the first try');
+    await rotated(tokenId, orders()[0]!, 'claimable');
+    await retired(tokenId, orders()[0]!, 2, 'unclaimed');
+    await inState(orders()[0]!, 'lapsed');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).toHaveLength(1);
+    await makeDue(tokenId);
+    await until(() => orders().length === 2, 'the second try');
+    await rotated(tokenId, orders()[1]!, 'claimable', 3);
+    await deliver(tokenId, 3);
+    await retired(tokenId, orders()[1]!, 1);
+    await inState(orders()[1]!, 'completed');
+    expect(await rows('SELECT owed, rotate_at FROM token WHERE token_id = $1', [tokenId])).toEqual([{ owed: false, rotate_at: null }]);
   });
 
   it('ends with its token, and nothing of it is due any more (G6)', async () => {
@@ -248,9 +277,26 @@ describe('a rotation', () => {
     expect((await call('GET', `/v1/rotations/${rotationId}`, 'owner')).body).toMatchObject({ state: 'completed', stragglers: [] });
   });
 
+  it('names who calls rarely too, though nobody was there when it looked (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await rotated(tokenId, rotationId, 'claimable');
+    await rotated(tokenId, rotationId, 'delivered');
+    await inState(rotationId, 'delivered');
+    const use = () => bench.bus.say('issuer', 'usage.recorded', {
+      verifierId: 'v1', watermark: inSeconds(0), records: [{ tokenId, generation: 1, code: 'VALID', gateway: 'gw-weekly', count: 1, firstAt: inSeconds(0), lastAt: inSeconds(1) }],
+    });
+    await use();
+    await until(async () => (await rows('SELECT 1 FROM straggler WHERE rotation_id = $1', [rotationId])).length === 1, 'the straggler');
+    await rows(`UPDATE straggler SET last_seen_at = now() - interval '3 days' WHERE rotation_id = $1`, [rotationId]);
+    await rows(`UPDATE rotation SET started_at = started_at - interval '9 days', watch_at = now() - interval '1 hour' WHERE rotation_id = $1`, [rotationId]);
+    await until(async () => (await rows('SELECT 1 FROM rotation WHERE rotation_id = $1 AND watch_at > deadline_at', [rotationId])).length === 1, 'a look that finds nobody');
+    await use();
+    expect((await tap.next('rotation.blocked', (data) => data.rotationId === rotationId)).envelope.data.stragglers).toMatchObject([{ gateway: 'gw-weekly', count: 2 }]);
+  });
+
   it('that the issuer does not answer is said again, under the same id (G2)', async () => {
     const { rotationId } = await due();
-    await rows(`UPDATE rotation SET claim_before = now() - interval '2 minutes', watch_at = now() WHERE rotation_id = $1`, [rotationId]);
+    await rows(`UPDATE rotation SET started_at = now() - interval '2 minutes', watch_at = watch_at - interval '2 minutes' WHERE rotation_id = $1`, [rotationId]);
     await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.rotationId === rotationId).length === 2, 'the reminder');
   });
 
