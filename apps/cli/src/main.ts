@@ -7,6 +7,7 @@ import { addPolicyCommands } from './commands/policy.js';
 import { addRequestCommands } from './commands/requests.js';
 import { addReviewCommands } from './commands/reviews.js';
 import { addRotateAllCommand } from './commands/rotate-all.js';
+import { addRotationCommands } from './commands/rotations.js';
 import { addScanCommand } from './commands/scan.js';
 import { addSignInCommands } from './commands/sign-in.js';
 import { addTokenCommands } from './commands/tokens.js';
@@ -33,6 +34,7 @@ const context = (): Context => {
 addRequestCommands(program, context);
 addReviewCommands(program, context);
 addTokenCommands(program, context);
+addRotationCommands(program, context);
 addRotateAllCommand(program, context);
 addPolicyCommands(program, context);
 addAuditCommands(program, context);

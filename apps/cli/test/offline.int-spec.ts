@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mint } from '@writ/token';
@@ -151,5 +153,41 @@ describe('the command line without a platform', () => {
     const ran = await writ(args, { cwd: folder });
     expect(ran).toMatchObject({ code, stdout: '' });
     expect(ran.stderr).toMatch(words);
+  });
+
+  describe('asked to rotate and wait', () => {
+    const rotationId = 'rot_00000000000000000000000001';
+    /** A platform whose new secret is in this state, and which loses the answers to claims. */
+    const rotating = async (state: string, mode: string, args: string[]) => {
+      const server = createServer((request, response) => {
+        if (request.url!.endsWith('/claim')) return response.destroy();
+        response.setHeader('content-type', 'application/json');
+        const rotation = { rotationId, state, cause: 'requested', startedAt: new Date(), deadlineAt: new Date(), claimBefore: new Date(), blocked: false, stragglers: [{ gateway: 'orders-api', agent: 'curl', lastSeenAt: new Date(), count: 1 }] };
+        return response.end(JSON.stringify(request.url!.endsWith('/rotations') ? { items: [rotation] } : { ...rotation, delivery: { mode } }));
+      });
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const urls = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, url]));
+      const ran = await writ(args, { cwd: folder, env: { ...urls, WRIT_TOKEN: 'x' } });
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+      return ran;
+    };
+
+    it('is content with a new secret that is sealed, and not with one that somebody else claimed', async () => {
+      expect(await rotating('delivered', 'sealed', ['rotate', 'tok_1', '--wait'])).toMatchObject({ code: 0, stdout: expect.stringContaining(rotationId) });
+      expect(await rotating('delivered', 'claim', ['rotate', 'tok_1', '--wait'])).toMatchObject({ code: 6, stderr: expect.stringContaining('writ rotations tok_1') });
+    });
+
+    it('says how to ask again for a secret whose answer was lost, with the same key', async () => {
+      const { code, stderr } = await rotating('claimable', 'claim', ['rotate', 'tok_1', '--wait']);
+      expect(code).toBe(8);
+      expect(stderr).toMatch(new RegExp(`writ claim tok_1 --rotation ${rotationId} --key [0-9a-f-]{36}`));
+    });
+
+    it('shows afterwards who still shows the old secret', async () => {
+      const { stdout } = await rotating('delivered', 'claim', ['rotations', 'tok_1']);
+      expect(stdout).toMatch(/still shown +curl from an unknown network at orders-api/);
+    });
   });
 });

@@ -1,15 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { basic } from '@writ/client';
-import type { ClaimedSecret, RotationAnswer, StopAnswer, TimelineEntry, TokenView, UsageSummary, Verification } from '@writ/contracts';
+import { basic, UnreachableError } from '@writ/client';
+import type { ClaimedSecret, StopAnswer, TimelineEntry, TokenView, UsageSummary, Verification } from '@writ/contracts';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { firstOf, painted, relative } from '../output.js';
-import { seconds, waitFor } from '../wait.js';
 
 const mostListed = 1_000;
 const usesAtOnce = 100;
 
-/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer|rotate`. */
+/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer`. */
 export function addTokenCommands(program: Command, context: () => Context): void {
   program.command('claim <tokenId>')
     .description('Fetch the secret; it is shown once, on stdout')
@@ -39,18 +39,15 @@ export function addTokenCommands(program: Command, context: () => Context): void
     .option('--to <subject>', 'the new owner, instead of you')
     .requiredOption('--reason <text>', 'why; it goes into the audit log')
     .action((tokenId: string, options: { to?: string; reason: string }) => transfer(tokenId, options, context()));
-  program.command('rotate <tokenId>')
-    .description('Replace a token’s secret; the old one lives on until the new one is in use')
-    .option('--emergency', 'the old secret dies at once')
-    .option('--reason <text>', 'why')
-    .option('--wait', 'wait until the new secret can be claimed, and claim it')
-    .option('--timeout <seconds>', 'how long --wait waits', '120')
-    .action((tokenId: string, options: RotateOptions) => rotate(tokenId, options, context()));
 }
 
-async function claim(tokenId: string, { rotation, key }: { rotation?: string; key?: string }, { session, output }: Context): Promise<void> {
+/** A claim whose answer is lost can be made again with the same key, which the error names. */
+export async function claim(tokenId: string, { rotation, key = randomUUID() }: { rotation?: string; key?: string }, { session, output }: Context): Promise<void> {
   const body = rotation ? { rotationId: rotation } : {};
-  const claimed = await session.writ('requester').issuer.post<ClaimedSecret>(`/v1/tokens/${tokenId}/claim`, { body, ...(key ? { idempotencyKey: key } : {}) });
+  const claimed = await session.writ('requester').issuer.post<ClaimedSecret>(`/v1/tokens/${tokenId}/claim`, { body, idempotencyKey: key }).catch((error: unknown) => {
+    if (!(error instanceof UnreachableError)) throw error;
+    throw new Ended(exitCodes.tryAgain, `${error.message} The secret may be made and its answer lost.`, `Within a minute: writ claim ${tokenId}${rotation ? ` --rotation ${rotation}` : ''} --key ${key}`);
+  });
   if (!output.json) output.say(`${tokenId}, valid until ${claimed.expiresAt}. This is the only time you see it:`);
   output.answer(claimed, () => claimed.secret);
 }
@@ -128,18 +125,4 @@ async function stop(act: 'revoke' | 'suspend' | 'resume', tokenId: string, { rea
 async function transfer(tokenId: string, { to, reason }: { to?: string; reason: string }, { session, output }: Context): Promise<void> {
   const answer = await session.writ('requester').issuer.post<StopAnswer>(`/v1/tokens/${tokenId}/transfer`, { body: { reason, ...(to ? { to } : {}) } });
   output.answer(answer, () => output.facts({ token: tokenId, state: answer.state, entry: String(answer.seq) }));
-}
-
-interface RotateOptions { emergency?: boolean; reason?: string; wait?: boolean; timeout: string }
-
-async function rotate(tokenId: string, { emergency, reason, wait, timeout }: RotateOptions, context: Context): Promise<void> {
-  const { session, output } = context;
-  const { rotation } = session.writ('requester');
-  const body = { cause: emergency ? 'emergency' : 'requested', ...(reason ? { reason } : {}) };
-  const started = await rotation.post<RotationAnswer>(`/v1/tokens/${tokenId}/rotate`, { body });
-  if (!wait) return output.answer(started, () => `${started.rotationId}  ${started.state}`);
-  const ask = () => rotation.get<RotationAnswer>(`/v1/rotations/${started.rotationId}`);
-  const ready = await waitFor(output, ask, ({ state }) => state !== 'due', { timeoutSeconds: seconds(timeout), words: ({ state }) => `${started.rotationId} is ${state}` });
-  if (ready.state !== 'claimable') throw new Ended(exitCodes.conflict, `The rotation is ${ready.state}.`);
-  await claim(tokenId, { rotation: started.rotationId }, context);
 }
