@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { UsageRecord } from '@writ/contracts';
 import { toJson, type Db, type Tx } from '@writ/messaging';
 import type { KnownCaller } from './tripwire.js';
+import { usesKnownUntil } from './watermark.store.js';
 
 /** A token that was seen from so many networks is used from anywhere: no more of them are kept. */
 const mostPerToken = 64;
@@ -68,7 +69,7 @@ export function takeRetiredUses(db: Db, limit: number): Promise<PendingUse[]> {
   return db.query<PendingUse>(
     `WITH due AS (
        SELECT * FROM retired_use WHERE noted_at < now() - interval '1 minute'
-         OR used_at < (SELECT min(coalesce(watermark, registered_at)) FROM verifier WHERE retired_at IS NULL)
+         OR used_at < ${usesKnownUntil}
        ORDER BY token_id LIMIT $1 FOR UPDATE SKIP LOCKED),
      taken AS (DELETE FROM retired_use r USING due WHERE (r.token_id, r.generation, r.network) = (due.token_id, due.generation, due.network))
      SELECT due.*, now(), l.reason_code AS retired_code, l.at AS retired_at FROM due, LATERAL (

@@ -4,6 +4,7 @@ import { Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Stops } from './stop.store.js';
 import type { TokenRow } from './token.row.js';
+import { usesKnownUntil } from './watermark.store.js';
 
 const everyMs = 10_000;
 const slice = 200;
@@ -27,7 +28,7 @@ export class ReplaceJob implements OnModuleInit {
     const { zeroTrafficSeconds, graceSeconds } = this.config;
     return this.transactions.run(async (tx) => {
       const over = await tx.db.query<TokenRow>(
-        `WITH proven AS (SELECT coalesce(min(coalesce(watermark, registered_at)), now()) - $1 * interval '1 second' AS began FROM verifier WHERE retired_at IS NULL)
+        `WITH proven AS (SELECT ${usesKnownUntil} - $1 * interval '1 second' AS began)
          SELECT o.* FROM token o, proven WHERE o.state IN ('issued', 'active', 'suspended') AND EXISTS (
            SELECT 1 FROM token n JOIN generation g ON g.token_id = n.token_id
            WHERE n.replaces = o.token_id AND n.owner_id = o.owner_id AND n.resource = o.resource AND n.environment = o.environment AND n.state = 'active'

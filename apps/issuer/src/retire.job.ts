@@ -4,6 +4,7 @@ import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Rotations } from './rotation.store.js';
+import { usesKnownUntil } from './watermark.store.js';
 
 const everyMs = 500;
 const slice = 200;
@@ -30,10 +31,8 @@ export class RetireJob implements OnModuleInit {
   /** Locks tokens, not secrets: whoever changes a token's secrets holds its row. */
   private round(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
-      // All uses up to here are known; a window that ends here has been seen whole.
-      const [proven] = await tx.db.query<{ began: Date }>(
-        `SELECT coalesce(min(coalesce(watermark, registered_at)), now()) - $1 * interval '1 second' AS began FROM verifier WHERE retired_at IS NULL`, [this.config.zeroTrafficSeconds],
-      );
+      // A window that ends where all uses are known has been seen whole.
+      const [proven] = await tx.db.query<{ began: Date }>(`SELECT ${usesKnownUntil} - $1 * interval '1 second' AS began`, [this.config.zeroTrafficSeconds]);
       const began = proven?.began as Date;
       const due = await tx.db.query<{ token_id: string }>(
         `SELECT token_id FROM token WHERE state IN ('active', 'suspended') AND token_id IN (
