@@ -7,12 +7,12 @@ const mostRead = 1_000_000;
 interface Row { n: number; rotations: string; expiries: string; claims: string }
 
 /** Counts what will be due from the calendar's indices alone: the cost is that of the dates within the horizon. */
-export async function forecast(db: Db, bucket: string, seconds: number, count: number): Promise<Forecast> {
+export async function forecast(db: Pick<Db, 'query'>, bucket: string, seconds: number, count: number, most = mostRead): Promise<Forecast> {
   const [time] = await db.query<{ now: Date }>('SELECT now() AS now');
   const from = time?.now as Date;
   const source = (column: string, where: string) =>
     `(SELECT floor(extract(epoch FROM greatest(${column}, $1) - $1) / $2)::int AS n FROM (
-        SELECT ${column} FROM token WHERE ${where} AND ${column} < $1::timestamptz + make_interval(secs => $2::float8 * $3::float8) ORDER BY ${column} LIMIT ${mostRead}) due)`;
+        SELECT ${column} FROM token WHERE ${where} AND ${column} < $1::timestamptz + make_interval(secs => $2::float8 * $3::float8) ORDER BY ${column} LIMIT ${most}) due)`;
   const rows = await db.query<Row>(
     `SELECT n, sum(r) AS rotations, sum(e) AS expiries, sum(c) AS claims FROM (
        SELECT n, 1 AS r, 0 AS e, 1 AS c FROM ${source('rotate_at', 'rotate_at IS NOT NULL')} a
@@ -22,8 +22,10 @@ export async function forecast(db: Db, bucket: string, seconds: number, count: n
     [from, seconds, count],
   );
   const byBucket = new Map(rows.map((row) => [row.n, row]));
+  const sum = (of: (row: Row) => number) => rows.reduce((all, row) => all + of(row), 0);
+  const read = [sum(({ rotations }) => Number(rotations)), sum(({ expiries }) => Number(expiries)), sum(({ claims, rotations }) => Number(claims) - Number(rotations))];
   return {
-    asOf: from.toISOString(), bucket,
+    asOf: from.toISOString(), bucket, ...(Math.max(...read) >= most ? { truncated: true } : {}),
     buckets: Array.from({ length: count }, (_, n) => ({
       from: new Date(from.getTime() + n * seconds * 1_000).toISOString(),
       rotations: Number(byBucket.get(n)?.rotations ?? 0), expiries: Number(byBucket.get(n)?.expiries ?? 0), claims: Number(byBucket.get(n)?.claims ?? 0),

@@ -3,6 +3,7 @@ import { startService, type Service } from '@writ/service';
 import { Tap, TestBench, until } from '@writ/testing';
 import type { RotationId, TokenId } from '@writ/contracts';
 import { RotationConfig } from '../src/config.js';
+import { forecast } from '../src/forecast.store.js';
 import * as migrations from '../src/migrations/index.js';
 import { RotationModule } from '../src/rotation.module.js';
 
@@ -129,6 +130,8 @@ describe('the calendar', () => {
     await rows(`UPDATE token SET rotate_at = now() + interval '2 hours 30 minutes', expires_at = now() + interval '5 hours 30 minutes' WHERE token_id = $1`, [tokenId]);
     const { body } = await call('GET', '/v1/forecast?bucket=PT1H&count=6', 'stranger');
     expect(body.buckets).toHaveLength(6);
+    expect(body).not.toHaveProperty('truncated');
+    expect(await forecast({ query: rows as never }, 'PT1H', 3_600, 6, 1)).toMatchObject({ truncated: true });
     expect(body.buckets[2]).toMatchObject({ rotations: 1, claims: 1 });
     expect(body.buckets[5]).toMatchObject({ expiries: 1 });
     expect((await call('GET', '/v1/forecast?bucket=P1Y', 'stranger')).body.code).toBe('invalid-query');

@@ -89,6 +89,7 @@ async function forecast({ hours, count, all }: { hours?: boolean; count: string;
     from: ({ from }) => (hours ? from.slice(0, 16).replace('T', ' ') : from.slice(0, 10)),
     rotations: (row) => number(row.rotations), ' expiries': (row) => number(row.expiries), '   claims': (row) => number(row.claims),
   }, `Nothing is due within ${count} ${hours ? 'hours' : 'days'}.`);
+  if (answer.truncated) output.say('More is due than was counted: what lies farthest ahead is missing.');
 }
 
 async function listAlerts({ limit, ...query }: { token?: string; state?: string; limit: string }, { session, output }: Context): Promise<void> {

@@ -79,5 +79,7 @@ export interface Forecast {
   asOf: string;
   /** `PT1H` or `P1D`. */
   bucket: string;
+  /** More is due than was counted: what lies farthest ahead is missing. */
+  truncated?: boolean;
   buckets: ForecastBucket[];
 }
