@@ -35,8 +35,8 @@ function stepOf({ generations }: TokenView): Step {
 
 /** Begins a rotation, so that its short first steps are met too. @returns the steps that clients are in just now, as far as known */
 async function begin(client: RotatingClient, target: 'due' | 'claimable'): Promise<Step[]> {
-  const steps: Step[] = target === 'due' ? await Promise.all(clients.map(async (each) => stepOf(await viewOf(each)))) : [];
   await until('the rotation before to end', async () => stepOf(await viewOf(client)) === 'between');
+  const steps: Step[] = target === 'due' ? await Promise.all(clients.filter((each) => each !== client).map(async (each) => stepOf(await viewOf(each)))) : [];
   const asked = requester.rotation.post(`/v1/tokens/${client.tokenId}/rotate`, { body: {} }).catch(() => undefined);
   if (target === 'due') await sleep(Math.random() * 30);
   else await asked;
