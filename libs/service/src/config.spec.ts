@@ -1,4 +1,5 @@
-import { ConfigurationError, readConfig, ServiceConfig } from './config.js';
+import { ConfigurationError, readConfig } from '@writ/process';
+import { ServiceConfig } from './config.js';
 
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {

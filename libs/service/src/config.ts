@@ -1,34 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { plainToInstance, Transform, Type, type ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, IsIn, IsInt, IsObject, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
+import { FromJson, IsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
-/** Reads a JSON variable; what is no JSON stays text, and fails the field's own rule. */
-export function FromJson(): PropertyDecorator {
-  return Transform(({ value }: { value: unknown }) => {
-    if (typeof value !== 'string') return value;
-    try {
-      return JSON.parse(value) as unknown;
-    } catch {
-      return value;
-    }
-  });
-}
-
-/** An address with one of the given schemes; hosts without dots are fine, as containers have them. */
-export function IsAddress(...protocols: string[]): PropertyDecorator {
-  return IsUrl({ protocols, require_protocol: true, require_tld: false, require_valid_protocol: true });
-}
-
-/** What every service is told by its environment. The variable of `httpPort` is `WRIT_HTTP_PORT`, and so on. */
-export class ServiceConfig {
-  @IsString() httpHost: string = '127.0.0.1';
-  @IsInt() @Min(0) @Max(65_535) @Type(() => Number) httpPort!: number;
-  /** Certificate chain and key in PEM; with both the service answers over TLS alone. Best in files: `WRIT_TLS_CERT_FILE`, `WRIT_TLS_KEY_FILE`. */
-  @IsOptional() @Matches(/^-----BEGIN CERTIFICATE-----/) tlsCert?: string;
-  @IsOptional() @Matches(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/) tlsKey?: string;
+/** What every service is told by its environment, beside what every process is. */
+export class ServiceConfig extends ProcessConfig {
   @IsAddress('postgres', 'postgresql') databaseUrl!: string;
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;
@@ -50,54 +28,6 @@ export class ServiceConfig {
   @IsInt() @Min(1) @Type(() => Number) stepUpSeconds: number = 300;
   /** The authentication context that counts as a step-up, where the provider states one. */
   @IsOptional() @IsString() stepUpAcr?: string;
-  @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) logLevel: string = 'info';
   /** Writers are told "later" while more events than this wait to be published. */
   @IsInt() @Min(1) @Max(10_000) @Type(() => Number) outboxLimit: number = 10_000;
-}
-
-/** The environment lacks something or has it wrong; every problem at once. */
-export class ConfigurationError extends Error {
-  constructor(readonly problems: readonly string[]) {
-    super(`The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`);
-    this.name = 'ConfigurationError';
-  }
-}
-
-/**
- * Reads a configuration from environment variables. `WRIT_X_FILE` may name a file that holds the value of `WRIT_X`.
- * @throws ConfigurationError that lists everything wrong, without the values
- */
-export function readConfig<C extends object>(type: ClassConstructor<C>, env: NodeJS.ProcessEnv): C {
-  const metadata = getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
-  const fields = [...new Set(metadata.map((field) => field.propertyName))];
-  const problems: string[] = [];
-  const plain: Record<string, string> = {};
-  for (const field of fields) {
-    const value = valueOf(variableOf(field), env, problems);
-    if (value !== undefined && value !== '') plain[field] = value;
-  }
-  const config = plainToInstance(type, plain, { exposeDefaultValues: true });
-  for (const { property, constraints } of validateSync(config)) {
-    const variable = variableOf(property);
-    const missing = plain[property] === undefined;
-    const rules = Object.values(constraints ?? {}).map((text) => text.replace(property, '').trim());
-    problems.push(missing ? `${variable} is not set; it ${rules[0] ?? 'is needed'}` : `${variable} ${rules.join(', ')}`);
-  }
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  return config;
-}
-
-export function variableOf(field: string): string {
-  return `WRIT_${field.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-}
-
-function valueOf(variable: string, env: NodeJS.ProcessEnv, problems: string[]): string | undefined {
-  const file = env[`${variable}_FILE`];
-  if (env[variable] !== undefined || file === undefined) return env[variable];
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    problems.push(`${variable}_FILE names a file that cannot be read (${(error as NodeJS.ErrnoException).code})`);
-    return undefined;
-  }
 }

@@ -1,15 +1,15 @@
+export { ConfigurationError, createLog, FromJson, IsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
 export { AccessGuard, Bearers, GatewayRegister } from './access.js';
 export {
   Allow, AllowAfterStepUp, AllowGateway, CallerOf, ChangesNothing, principalOf, Public, type AccessRule, type Caller, type WithCaller,
 } from './caller.js';
 export { Clock } from './clock.js';
-export { ConfigurationError, FromJson, IsAddress, readConfig, roles, ServiceConfig, variableOf, type Role } from './config.js';
+export { roles, ServiceConfig, type Role } from './config.js';
 export { Courtesy } from './courtesy.js';
 export { Health, type Check } from './health.js';
 export { NoReplay } from './idempotency.js';
 export { Jobs } from './jobs.js';
 export { loadSecretKeys, loadSigningKey, loadTrust } from './keys.js';
-export { createLog, withoutSecrets } from './log.js';
 export { migrate } from './migrate.js';
 export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type ProblemFacts } from './problems.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';

@@ -7,15 +7,16 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import type { ServiceName } from '@writ/contracts';
 import { Messaging, Transactions } from '@writ/messaging';
+import { ConfigurationError, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
 import { accessKey } from './caller.js';
 import { Clock } from './clock.js';
-import { ConfigurationError, readConfig, ServiceConfig } from './config.js';
+import { ServiceConfig } from './config.js';
 import { Health } from './health.js';
 import { HealthController } from './health.controller.js';
 import { forgetAnswers, Idempotency } from './idempotency.js';
 import { Jobs } from './jobs.js';
-import { createLog, nestLogger, withoutSecrets } from './log.js';
+import { nestLogger } from './nest-logger.js';
 import { openApiOf, routesOf } from './openapi.js';
 import { holdBackWriters } from './pressure.js';
 import { ProblemFilter } from './problems.js';
@@ -170,11 +171,10 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
   };
 }
 
-function httpAdapter({ tlsCert, tlsKey }: ServiceConfig): FastifyAdapter {
-  // One without the other is a mistake that must not end in plain text.
-  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw new ConfigurationError(['WRIT_TLS_CERT and WRIT_TLS_KEY are needed together']);
+function httpAdapter(config: ServiceConfig): FastifyAdapter {
+  const https = tlsOf(config);
   return new FastifyAdapter({
-    ...(tlsCert === undefined ? {} : { https: { cert: tlsCert, key: tlsKey, minVersion: 'TLSv1.2' as const } }),
+    ...(https === undefined ? {} : { https }),
     bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
   });

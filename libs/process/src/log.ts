@@ -1,9 +1,8 @@
-import type { LoggerService } from '@nestjs/common';
 import { pino, stdSerializers, type Logger } from 'pino';
 import { redactSecrets } from '@writ/token';
 
 /**
- * Makes the service's log: JSON lines, or readable ones on a terminal. Secrets cannot get through: headers and bodies
+ * Makes a process's log: JSON lines, or readable ones on a terminal. Secrets cannot get through: headers and bodies
  * are never logged, errors lose what a database driver attaches to them, and every line is searched for secrets.
  */
 export function createLog(service: string, level: string): Logger {
@@ -31,15 +30,4 @@ function errorFacts(error: unknown): object {
   const { type, message, stack } = stdSerializers.err(error);
   const { code, cause } = error as Error & { code?: unknown };
   return { type, message, stack, ...(code === undefined ? {} : { code }), ...(cause === undefined ? {} : { cause: errorFacts(cause) }) };
-}
-
-/** Lets Nest write its own lines to the service's log. */
-export function nestLogger(log: Logger): LoggerService {
-  const write = (level: 'info' | 'error' | 'warn' | 'debug' | 'trace') => (message: unknown, ...more: unknown[]) => {
-    const context = more.at(-1);
-    const facts = { ...(typeof context === 'string' ? { context } : {}), ...(message instanceof Error ? { err: message } : {}) };
-    log[level](facts, message instanceof Error ? message.message : String(message));
-  };
-  // Nest announces every route and module at "log": useful when looking for something, noise otherwise.
-  return { log: write('debug'), error: write('error'), warn: write('warn'), debug: write('trace'), verbose: write('trace') };
 }
