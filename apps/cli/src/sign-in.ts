@@ -1,6 +1,6 @@
-import { createPrivateKey, type webcrypto } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { Configuration, TokenEndpointResponse } from 'openid-client';
+import { ClientKeyError, discoverProvider, providerRefusal, type ClientProof } from '@writ/client';
 import { Ended, exitCodes } from './exit.js';
 import { savePrivately, stateFile } from './session-file.js';
 
@@ -19,7 +19,6 @@ const clientId = 'writ-cli';
 /** The audience that every service of the platform demands. */
 const resource = 'urn:writ:api';
 const scope = 'openid profile offline_access';
-const timeoutSeconds = 20;
 
 export function savedSignIn(env: Environment): SignIn | undefined {
   const file = stateFile('sign-in.json', env);
@@ -43,8 +42,8 @@ export function saveSignIn(signIn: SignIn, env: Environment): void {
  * @param onCode shows the address and the code to type there
  */
 export async function signInByDevice(issuer: string, again: boolean, onCode: (address: string, code: string, wholeAddress: string | undefined) => void, signal?: AbortSignal): Promise<SignIn> {
-  const { initiateDeviceAuthorization, None, pollDeviceAuthorizationGrant } = await import('openid-client');
-  const provider = await discover(issuer, clientId, None());
+  const { initiateDeviceAuthorization, pollDeviceAuthorizationGrant } = await import('openid-client');
+  const provider = await discover(issuer, clientId);
   return asked(issuer, async () => {
     const begun = await initiateDeviceAuthorization(provider, { scope, resource, ...(again ? { max_age: '1' } : {}) });
     onCode(begun.verification_uri, begun.user_code, begun.verification_uri_complete);
@@ -54,21 +53,21 @@ export async function signInByDevice(issuer: string, again: boolean, onCode: (ad
 
 /** Exchanges the refresh token; the old one is used up by it. */
 export async function refreshed({ issuer, refreshToken }: SignIn): Promise<SignIn> {
-  const { None, refreshTokenGrant } = await import('openid-client');
-  const provider = await discover(issuer, clientId, None());
+  const { refreshTokenGrant } = await import('openid-client');
+  const provider = await discover(issuer, clientId);
   return asked(issuer, async () => {
     const answer = signInOf(issuer, await refreshTokenGrant(provider, refreshToken ?? '', { resource }));
     return { ...answer, refreshToken: answer.refreshToken ?? refreshToken };
   });
 }
 
-/** How a machine proves itself at its identity provider: by a shared secret, or by a private key that never leaves it (RFC 7523). */
+/** How a machine proves itself: by a secret, or by a key in a file. */
 export type MachineProof = { secret: string } | { keyFile: string };
 
 /** Signs a machine in by its client credentials (RFC 6749, section 4.4). */
 export async function signInAsMachine(issuer: string, machineId: string, proof: MachineProof): Promise<SignIn> {
-  const { clientCredentialsGrant, ClientSecretBasic, PrivateKeyJwt } = await import('openid-client');
-  const provider = await discover(issuer, machineId, 'secret' in proof ? ClientSecretBasic(proof.secret) : PrivateKeyJwt(await privateKey(proof.keyFile)));
+  const { clientCredentialsGrant } = await import('openid-client');
+  const provider = 'secret' in proof ? await discover(issuer, machineId, proof) : await withKey(proof.keyFile, (privateKeyPem) => discover(issuer, machineId, { privateKeyPem }));
   return asked(issuer, async () => signInOf(issuer, await clientCredentialsGrant(provider, { resource })));
 }
 
@@ -77,9 +76,9 @@ export async function signOut(env: Environment): Promise<boolean> {
   const saved = savedSignIn(env);
   rmSync(stateFile('sign-in.json', env), { force: true });
   if (!saved?.refreshToken) return true;
-  const { None, tokenRevocation } = await import('openid-client');
+  const { tokenRevocation } = await import('openid-client');
   try {
-    await tokenRevocation(await discover(saved.issuer, clientId, None()), saved.refreshToken);
+    await tokenRevocation(await discover(saved.issuer, clientId), saved.refreshToken);
     return true;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
@@ -87,25 +86,17 @@ export async function signOut(env: Environment): Promise<boolean> {
   }
 }
 
-/** Reads a key as Web Crypto wants it: of P-256 or Ed25519, in PKCS#8. Its content is in no message. */
-async function privateKey(file: string): Promise<webcrypto.CryptoKey> {
-  const algorithms = { 'prime256v1': { name: 'ECDSA', namedCurve: 'P-256' }, 'ed25519': { name: 'Ed25519' } };
+/** Does something with a key's file; what is wrong with it is said without its content. */
+async function withKey<Result>(file: string, use: (pem: string) => Promise<Result>): Promise<Result> {
   try {
-    const key = createPrivateKey(readFileSync(file));
-    const algorithm = algorithms[(key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType) as keyof typeof algorithms];
-    if (algorithm !== undefined) return key.toCryptoKey(algorithm, false, ['sign']);
-  } catch {
-    // Said below, without what the file holds.
+    return await use(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof ClientKeyError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new Ended(exitCodes.usage, `${file} is no private key of P-256 or Ed25519 that can be read.`, 'Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256');
   }
-  throw new Ended(exitCodes.usage, `${file} is no private key of P-256 or Ed25519 that can be read.`, 'Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256');
 }
 
-async function discover(issuer: string, id: string, authentication: import('openid-client').ClientAuth): Promise<Configuration> {
-  const { allowInsecureRequests, discovery } = await import('openid-client');
-  const url = new URL(issuer);
-  const isLocal = url.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
-  return asked(issuer, () => discovery(url, id, undefined, authentication, { timeout: timeoutSeconds, ...(isLocal ? { execute: [allowInsecureRequests] } : {}) }));
-}
+const discover = (issuer: string, id: string, proof?: ClientProof): Promise<Configuration> => asked(issuer, () => discoverProvider(issuer, id, proof));
 
 function signInOf(issuer: string, { access_token: accessToken, expires_in: expiresIn = 300, refresh_token: refreshToken }: TokenEndpointResponse): SignIn {
   return { accessToken, expiresAt: Date.now() + expiresIn * 1_000, issuer, ...(refreshToken ? { refreshToken } : {}) };
@@ -116,14 +107,12 @@ async function asked<Answer>(issuer: string, ask: () => Promise<Answer>): Promis
   try {
     return await ask();
   } catch (error) {
-    const code = (error as { error?: string }).error;
-    if (code === 'access_denied') throw new Ended(exitCodes.denied, 'The sign-in was refused.');
-    if (code === 'expired_token') throw new Ended(exitCodes.timedOut, 'The code ran out before anybody typed it.', 'Run writ login again.');
-    if (code === 'invalid_grant') throw new Ended(exitCodes.notAuthenticated, 'Your sign-in has ended.', 'Run writ login again.');
-    if (code !== undefined) throw new Ended(exitCodes.notAuthenticated, `The identity provider refused: ${code}.`, 'Run writ login; for a machine, check WRIT_CLIENT_ID and WRIT_CLIENT_SECRET.');
-    if (error instanceof TypeError || ['AbortError', 'TimeoutError'].includes((error as Error).name) || (error as { code?: string }).code === 'OAUTH_TIMEOUT') {
-      throw new Ended(exitCodes.tryAgain, `The identity provider at ${issuer} does not answer.`, 'Is WRIT_OIDC_ISSUER right, and is it running?');
-    }
-    throw error;
+    const refusal = providerRefusal(error);
+    if (refusal === undefined) throw error;
+    if (refusal === 'no-answer') throw new Ended(exitCodes.tryAgain, `The identity provider at ${issuer} does not answer.`, 'Is WRIT_OIDC_ISSUER right, and is it running?');
+    if (refusal === 'access_denied') throw new Ended(exitCodes.denied, 'The sign-in was refused.');
+    if (refusal === 'expired_token') throw new Ended(exitCodes.timedOut, 'The code ran out before anybody typed it.', 'Run writ login again.');
+    if (refusal === 'invalid_grant') throw new Ended(exitCodes.notAuthenticated, 'Your sign-in has ended.', 'Run writ login again.');
+    throw new Ended(exitCodes.notAuthenticated, `The identity provider refused: ${refusal}.`, 'Run writ login; for a machine, check WRIT_CLIENT_ID and WRIT_CLIENT_SECRET.');
   }
 }
