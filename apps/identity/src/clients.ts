@@ -8,6 +8,8 @@ export interface ConfiguredClient {
   jwks?: JWKS;
   name?: string;
   redirectUris?: string[];
+  /** Where people may be sent after they signed out. */
+  postLogoutRedirectUris?: string[];
 }
 
 /** The command line: a public client (RFC 8252), so it proves itself by PKCE or by the device flow. Any loopback port may receive the code. */
@@ -24,7 +26,7 @@ const commandLine: ClientMetadata = {
 
 export const clientMetadata = (configured: readonly ConfiguredClient[]): ClientMetadata[] => [commandLine, ...configured.map(confidential)];
 
-function confidential({ clientId, clientSecret, jwks, name, redirectUris }: ConfiguredClient): ClientMetadata {
+function confidential({ clientId, clientSecret, jwks, name, redirectUris, postLogoutRedirectUris }: ConfiguredClient): ClientMetadata {
   const web = redirectUris !== undefined && redirectUris.length > 0;
   return {
     client_id: clientId,
@@ -33,6 +35,7 @@ function confidential({ clientId, clientSecret, jwks, name, redirectUris }: Conf
     grant_types: web ? ['authorization_code', 'refresh_token'] : ['client_credentials'],
     response_types: web ? ['code'] : [],
     redirect_uris: redirectUris ?? [],
+    post_logout_redirect_uris: postLogoutRedirectUris ?? [],
     id_token_signed_response_alg: 'ES256',
   };
 }

@@ -48,6 +48,11 @@ ${form}<button class="main" type="submit" form="op.deviceConfirmForm" autofocus>
 <button class="other" type="submit" form="op.deviceConfirmForm" value="yes" name="abort">Cancel</button>`);
 
 export const deviceDonePage = (): string => page('Connected', '<h1>Connected</h1><p>You can close this page and go back to your terminal.</p>');
+/** `form` is the provider's own; "yes" ends the session here for every client, anything else only leads back. */
+export const signOutPage = (form: string): string => page('Sign out', `
+<h1>Sign out here too?</h1><p>Otherwise the next sign-in does not ask who you are.</p>
+${form}<button class="main" type="submit" form="op.logoutForm" value="yes" name="logout" autofocus>Yes, sign me out</button>
+<button class="other" type="submit" form="op.logoutForm">No, stay signed in</button>`);
 export const signedOutPage = (): string => page('Signed out', '<h1>Signed out</h1><p>You can close this page.</p>');
 
 export const errorPage = (code: string, detail = ''): string => page('Not possible', `

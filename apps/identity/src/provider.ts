@@ -1,6 +1,6 @@
 import { errors, type Adapter, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import { clientMetadata, type ConfiguredClient } from './clients.js';
-import { deviceCodePage, deviceConfirmPage, deviceDonePage, errorPage, signedOutPage } from './pages.js';
+import { deviceCodePage, deviceConfirmPage, deviceDonePage, errorPage, signedOutPage, signOutPage } from './pages.js';
 import { accessClaims, personOf } from './people.js';
 
 export interface ProviderFacts {
@@ -26,6 +26,8 @@ export function providerConfiguration({ audience, clients, keys, adapter }: Prov
     conformIdTokenClaims: false,
     responseTypes: ['code'],
     pkce: { required: () => true },
+    // Also without offline_access, which OpenID Connect ties to prompt=consent: such a refresh token ends with the person's session here.
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     ttl: { AccessToken: hour, ClientCredentials: hour, IdToken: hour, Session: 8 * hour, Grant: 8 * hour, RefreshToken: 8 * hour, Interaction: hour, AuthorizationCode: 60, DeviceCode: 600 },
@@ -47,7 +49,11 @@ export function providerConfiguration({ audience, clients, keys, adapter }: Prov
         userCodeConfirmSource: async (ctx, form, client, _info, code) => { ctx.body = deviceConfirmPage(form, client.clientName ?? client.clientId, code); },
         successSource: async (ctx) => { ctx.body = deviceDonePage(); },
       },
-      rpInitiatedLogout: { enabled: true, postLogoutSuccessSource: async (ctx) => { ctx.body = signedOutPage(); } },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: async (ctx, form) => { ctx.body = signOutPage(form); },
+        postLogoutSuccessSource: async (ctx) => { ctx.body = signedOutPage(); },
+      },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => audience,
