@@ -19,7 +19,11 @@ const installWithinMs = 10 * 60_000;
 function isInstalled() {
   const [wanted, present] = ['package-lock.json', 'node_modules/.package-lock.json'].map(readPackages);
   if (wanted === undefined || present === undefined || !existsSync(pinnedNode)) return false;
-  return Object.entries(wanted).every(([path, { version, link, optional, peer }]) => path === '' || link || !path.startsWith('node_modules/') || (optional || peer) && present[path] === undefined || present[path]?.version === version);
+  return Object.entries(wanted).every(([path, { version, link, optional, peer }]) => {
+    // A workspace that came with a pull is a link that is not there yet.
+    if (link) return existsSync(join(root, path));
+    return !path.startsWith('node_modules/') || (optional || peer) && present[path] === undefined || present[path]?.version === version;
+  });
 }
 
 function readPackages(file) {
