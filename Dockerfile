@@ -19,7 +19,7 @@ FROM node:24-slim AS platform
 WORKDIR /app
 ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=160"
 # Named volumes take over the owner of the folder they cover, so that no process has to run as root to write there.
-RUN for name in identity request policy issuer rotation monitor signer signer-secret; do mkdir -p /writ/keys/$name; done \
+RUN for name in identity request policy issuer rotation monitor console signer signer-secret; do mkdir -p /writ/keys/$name; done \
  && mkdir -p /writ/trust /writ/people /writ/state/audit /writ/state/issuer /writ/state/signer \
  && chown -R node:node /writ && chmod -R go= /writ/keys /writ/people /writ/state
 COPY --from=pruned /app /app

@@ -62,11 +62,8 @@ async function byCodeFlow(person: string): Promise<Writ> {
   const verifier = randomPKCECodeVerifier();
   const state = randomState();
   const start = buildAuthorizationUrl(provider, { redirect_uri: redirectUri, scope: 'openid profile', code_challenge: await calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', state });
-  const other = new Browser(issuer);
-  const signIn = await other.get(start.href);
-  const consent = await other.post(`${signIn.url}/login`, { person });
-  const back = await other.post(`${consent.url}/confirm`, {});
-  const { access_token: token } = await authorizationCodeGrant(provider, new URL(back.url), { pkceCodeVerifier: verifier, expectedState: state });
+  const back = await new Browser(issuer).signIn(start.href, person);
+  const { access_token: token } = await authorizationCodeGrant(provider, back, { pkceCodeVerifier: verifier, expectedState: state });
   return writAs(urls, `Bearer ${token}`);
 }
 

@@ -8,7 +8,7 @@ import { readPlatform } from './platform/supervisor.mjs';
 import { createReporter } from './platform/terminal.mjs';
 
 const runFolder = join(dirname(fileURLToPath(import.meta.url)), '../.writ');
-const replicas = Object.fromEntries(withDatabase.map((name) => [name, 2]));
+const replicas = Object.fromEntries([...withDatabase, 'console'].map((name) => [name, 2]));
 
 /**
  * Gives the end-to-end tests a platform of their own, two of each service, with the variables of its env file.

@@ -32,7 +32,7 @@ export const boundaries = [
   // A lib's own tests may stand on the test bench, which stands on the lib.
   { files: ['libs/*/test/**/*.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
   {
-    files: ['apps/{request,policy,issuer,rotation,audit,monitor,signer}/src/**/*.ts'],
+    files: ['apps/{request,policy,issuer,rotation,audit,monitor,signer,console}/src/**/*.ts'],
     ignores: [...doors, '**/*.spec.ts'],
     rules: {
       'no-restricted-syntax': ['error',

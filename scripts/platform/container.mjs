@@ -23,7 +23,7 @@ const commands = {
   /** Keys, databases with their tables, broker: everything that has to be there before a service starts. Safe to repeat. */
   async provision() {
     createKeys(layout);
-    writeClients(layout, passwords);
+    writeClients(layout, passwords, process.env.WRIT_CONSOLE_URL);
     say(`keys are in place; verifier key of the audit log: ${await initialiseSigner({ ...layout, host: '', ports: {}, logLevel: 'info', logOrigin: process.env.WRIT_LOG_ORIGIN })}`);
     const superuserUrl = process.env.WRIT_BACKING_POSTGRES_URL;
     await provisionDatabases({

@@ -3,11 +3,13 @@ import { vhosts } from '@writ/contracts';
 import { brokerUser } from '@writ/messaging';
 import { databaseName, inDatabase, ownerName } from './databases.mjs';
 import { developmentGateway, developmentUpstream, originOf } from './installation.mjs';
+import { consoleClient } from './services.mjs';
 
 /** What the environments of all processes are derived from (see `environmentOf`). */
 export function factsOf({ layout, ports, backing, passwords, logLevel, tls }) {
   const host = '127.0.0.1';
   const scheme = tls === undefined ? 'http' : 'https';
+  const serviceUrl = (name) => `${scheme}://${host}:${ports[name]}`;
   const amqp = (user, vhost) => withUser(backing.amqpUrl, user, passwords(user), vhost);
   return {
     ...layout,
@@ -16,8 +18,11 @@ export function factsOf({ layout, ports, backing, passwords, logLevel, tls }) {
     scheme,
     tls,
     logLevel,
-    oidcIssuer: `${scheme}://${host}:${ports.identity}`,
-    signerUrl: `${scheme}://${host}:${ports.signer}`,
+    serviceUrl,
+    oidcIssuer: serviceUrl('identity'),
+    signerUrl: serviceUrl('signer'),
+    consoleUrl: serviceUrl('console'),
+    consoleSecret: passwords(`client-${consoleClient}`),
     logOrigin: originOf(layout),
     redisUrl: backing.redisUrl,
     databaseUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), databaseName(name), passwords(databaseName(name))),

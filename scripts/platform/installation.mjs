@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } f
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { consolePort } from './services.mjs';
+import { consoleClient } from './services.mjs';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The upstream and the gateway that a development installation comes with; also their broker users. */
@@ -22,6 +22,7 @@ export function layoutOf(dir) {
     trustFile: at('trust', 'keys.json'),
     signerKeyFile: at('keys', 'signer', 'log.key'),
     originFile: at('keys', 'signer', 'origin'),
+    consoleKeyFile: at('keys', 'console', 'session.key'),
     signerSecretFile: at('keys', 'signer-secret', 'secret'),
     tokensFile: at('people', 'bearer-tokens.json'),
     clientsFile: at('people', 'clients.json'),
@@ -66,13 +67,16 @@ export function writePrivately(file, text) {
   renameSync(next, file);
 }
 
-/** The machine clients that the development identity provider knows beside the command line. */
-export function writeClients({ clientsFile, machineKeyFile }, passwords) {
+/** The clients that the development identity provider knows beside the command line. */
+export function writeClients({ clientsFile, machineKeyFile }, passwords, consoleUrl) {
   if (!existsSync(machineKeyFile)) writePrivately(machineKeyFile, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }));
   const publicKey = createPublicKey(createPrivateKey(readFileSync(machineKeyFile))).export({ format: 'jwk' });
   writePrivately(clientsFile, JSON.stringify([
     { clientId: 'dev-machine', clientSecret: passwords('client-dev-machine'), name: 'a machine for trying things' },
     { clientId: 'dev-keyed-machine', jwks: { keys: [{ ...publicKey, alg: 'ES256', use: 'sig' }] }, name: 'a machine that proves itself by a key' },
-    { clientId: 'writ-console', clientSecret: passwords('client-writ-console'), name: 'Writ console', redirectUris: [`http://127.0.0.1:${consolePort}/auth/callback`] },
+    {
+      clientId: consoleClient, clientSecret: passwords(`client-${consoleClient}`), name: 'Writ console',
+      redirectUris: [new URL('/auth/callback', consoleUrl).href], postLogoutRedirectUris: [new URL('/', consoleUrl).href],
+    },
   ]));
 }

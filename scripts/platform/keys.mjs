@@ -11,12 +11,13 @@ const privately = (file, text) => writeFileSync(file, text, { mode: 0o600, flag:
  * Makes the keys of an installation where they are not there yet: each service's own private ones in a folder of its
  * own, and the trust file that names the public ones to everybody who checks.
  */
-export function createKeys({ keysDir, trustFile, signerSecretFile }) {
+export function createKeys({ keysDir, trustFile, signerSecretFile, consoleKeyFile }) {
   const trusted = processes.filter(({ signs }) => signs !== undefined).flatMap(({ name, signs }) => signingKeys(keysDir(name), name)
     .map(({ kid, publicKey }) => ({ kid, service: name, purposes: signs, publicKey: publicKey.export({ type: 'spki', format: 'pem' }) })));
   writeFileSync(trustFile, `${JSON.stringify({ keys: trusted }, null, 2)}\n`, { mode: 0o644 });
   for (const { name, keeps } of processes) for (const kind of keeps ?? []) secretKey(keysDir(name), kind);
-  mkdirSync(keysDir('identity'), { recursive: true, mode: 0o700 });
+  for (const name of ['identity', 'console']) mkdirSync(keysDir(name), { recursive: true, mode: 0o700 });
+  if (!existsSync(consoleKeyFile)) privately(consoleKeyFile, `${randomBytes(32).toString('base64')}\n`);
   if (!existsSync(signerSecretFile)) privately(signerSecretFile, `${randomBytes(32).toString('base64url')}\n`);
 }
 

@@ -92,7 +92,7 @@ async function provision({ layout, facts, backing, reporter }) {
   });
   const { logKey } = await reporter.step('keys', async () => {
     createKeys(layout);
-    writeClients(layout, passwords);
+    writeClients(layout, passwords, facts.consoleUrl);
     return { logKey: await initialiseSigner(facts), summary: 'one folder per service; public ones in the trust file' };
   });
   await reporter.step('databases', async ({ note }) => {
@@ -149,6 +149,7 @@ function environmentFor(facts, { gateway, tokens, logKey }) {
   return {
     WRIT_AMQP_URL: facts.upstreamUrl,
     ...Object.fromEntries(withDatabase.map((name) => [`WRIT_${name.toUpperCase()}_URL`, urls[name]])),
+    WRIT_CONSOLE_URL: facts.consoleUrl,
     WRIT_OIDC_ISSUER: facts.oidcIssuer,
     WRIT_GATEWAY_CLIENT_ID: gateway.clientId,
     WRIT_GATEWAY_CLIENT_SECRET: gateway.clientSecret,

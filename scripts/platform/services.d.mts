@@ -10,7 +10,6 @@ export interface Process {
 
 export const processes: Process[];
 export const nodeFlags: string[];
-export const consolePort: number;
 export const roleGroups: Record<string, string[]>;
 export const audience: string;
 export const withDatabase: string[];

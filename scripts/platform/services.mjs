@@ -17,6 +17,7 @@ export const processes = [
   writService('rotation', 4004, { needs: ['keys'], signs: ['rotation'] }),
   writService('audit', 4005, { needs: ['signing', 'state'] }),
   writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'], keeps: ['honeytoken'] }),
+  { name: 'console', port: 4000, entry: 'apps/console/dist/main.js', needs: ['http', 'console', 'redis', 'addresses'] },
 ];
 
 /**
@@ -24,9 +25,6 @@ export const processes = [
  * pile up for as long as the machine has memory.
  */
 export const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=160'];
-
-/** The port of the web console. */
-export const consolePort = 4000;
 
 /** Who may do what, by the groups of the development identity provider. */
 export const roleGroups = {
@@ -38,6 +36,9 @@ export const roleGroups = {
 };
 
 export const audience = 'urn:writ:api';
+
+/** As whom the console is known to the identity provider. */
+export const consoleClient = 'writ-console';
 
 /** The environment that each need turns into, from the facts of an installation. */
 const variables = {
@@ -59,6 +60,14 @@ const variables = {
     WRIT_IDENTITY_TOKENS_FILE: ({ tokensFile }) => tokensFile,
     WRIT_IDENTITY_CLIENTS_FILE: ({ clientsFile }) => clientsFile,
   },
+  console: {
+    WRIT_CONSOLE_URL: ({ consoleUrl }) => consoleUrl,
+    WRIT_CONSOLE_KEY_FILE: ({ consoleKeyFile }) => consoleKeyFile,
+    WRIT_OIDC_ISSUER: ({ oidcIssuer }) => oidcIssuer,
+    WRIT_OIDC_CLIENT_ID: () => consoleClient,
+    WRIT_OIDC_CLIENT_SECRET: ({ consoleSecret }) => consoleSecret,
+  },
+  addresses: Object.fromEntries(['request', 'policy', 'issuer', 'rotation', 'audit', 'monitor'].map((name) => [`WRIT_${name.toUpperCase()}_URL`, ({ serviceUrl }) => serviceUrl(name)])),
   database: { WRIT_DATABASE_URL: ({ databaseUrl }, name) => databaseUrl(name) },
   broker: { WRIT_BROKER_URL: ({ brokerUrl }, name) => brokerUrl(name) },
   rpc: { WRIT_RPC_BROKER_URL: ({ rpcBrokerUrl }, name) => rpcBrokerUrl(name) },

@@ -69,6 +69,7 @@ function closingWords({ env, layout }, { line }, { supervise }) {
   const address = (label, url, words) => line(`    ${label.padEnd(16)}${url.padEnd(30)}${words}`);
   line('');
   line('  Running. Open or call:');
+  address('console', env.WRIT_CONSOLE_URL, 'in a browser: requests, reviews, tokens');
   address('identity', env.WRIT_OIDC_ISSUER, 'development people, sign in as any of them');
   for (const [name, words] of [['request', 'ask for tokens'], ['policy', 'reviews and policy sets'], ['issuer', 'claim, verify, revoke'], ['rotation', 'rotate, forecast'], ['audit', '/checkpoint, proofs'], ['monitor', 'alerts, usage']]) {
     address(name, env[`WRIT_${name.toUpperCase()}_URL`], words);

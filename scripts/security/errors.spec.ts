@@ -4,7 +4,7 @@ import { verificationCodes } from '@writ/contracts';
 import { decisionCodes } from '@writ/policy';
 
 const root = join(import.meta.dirname, '../..');
-const sources = ['request', 'policy', 'issuer', 'rotation', 'monitor', 'signer'].map((name) => `apps/${name}/src`).concat('libs/service/src');
+const sources = ['request', 'policy', 'issuer', 'rotation', 'monitor', 'signer', 'console'].map((name) => `apps/${name}/src`).concat('libs/service/src');
 
 function textsOf(place: string): string[] {
   const files = readdirSync(join(root, place), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts') && !name.endsWith('.spec.ts'));

@@ -20,6 +20,17 @@ export class Browser {
     return this.visit(url, { method: 'POST', body: new URLSearchParams(form) });
   }
 
+  /** Signs in on the provider's pages, from the address that a client sends people to. Answers where the provider then sends them. */
+  async signIn(start: string, person: string): Promise<URL> {
+    let page = await this.get(start);
+    while (page.html !== '') {
+      if (page.html.includes('<h1>Sign in<')) page = await this.post(`${page.url}/login`, { person });
+      else if (page.html.includes('<h1>Allow access?<')) page = await this.post(`${page.url}/confirm`, {});
+      else page = await this.submit(page); // Somebody else was signed in: the provider's own form ends that first.
+    }
+    return new URL(page.url);
+  }
+
   /** Sends the page's own form as it stands. */
   submit({ html, url }: Page): Promise<Page> {
     const action = /action="([^"]+)"/.exec(html)?.[1] ?? '';

@@ -1,0 +1,10 @@
+import { cookieOf } from './cookies.js';
+
+describe('a cookie', () => {
+  it.each([
+    ['a=1', '1'], ['b=2; a=1', '1'], ['aa=2;a=1;  c=3', '1'], ['a=x=y', 'x=y'], ['a=', ''],
+    [undefined, undefined], ['', undefined], ['aa=1', undefined], ['A=1', undefined], ['a=1; a=2', undefined], ['a=1; a=1', undefined],
+  ])('is read by its whole name, and not where it came twice: %j', (header, value) => {
+    expect(cookieOf(header, 'a')).toBe(value);
+  });
+});
