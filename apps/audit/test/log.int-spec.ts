@@ -81,6 +81,18 @@ describe('the audit log', () => {
     expect(parseLeaf((await conflicts())[0]!.leaf)).toMatchObject({ type: 'audit.conflict', data: { event: 'evt-reused' } });
   });
 
+  it('takes an event with thousands of fields into a leaf that is published, and parks what cannot have one (G8)', async () => {
+    const { bus } = audit.bench;
+    const junk = (value: (i: number) => unknown) => Object.fromEntries(Array.from({ length: 1_600 }, (_, i) => [`junk${i}`, value(i)]));
+    const long = await bus.say('issuer', 'service.alive', { ...alive(), ...junk((i) => i) });
+    const crowded = await bus.say('issuer', 'service.alive', { ...alive(), ...junk((i) => ({ sub: `person ${i}` })) });
+    await audit.recorded([long]);
+    await until(async () => (await audit.query(`SELECT 1 FROM inbox_waiting WHERE message_id = $1 AND state = 'parked' AND code = 'too-large'`, [crowded])).length > 0, 'the parking');
+    const size = await audit.signed();
+    const report = await verifyLog({ ...urlSource(audit.services[0]!.url) }, { policy: policy() });
+    expect([report.findings, report.checked >= size - 1]).toEqual([[], true]);
+  });
+
   it('holds no personal field in a leaf, and opens each by itself (G8)', async () => {
     const { events } = await life('zoe@example.com');
     await audit.signed();

@@ -105,8 +105,7 @@ export class AppendStore {
       const { token } = candidate;
       const place = { log: this.config.logOrigin, seq, prev: token === undefined ? undefined : last.get(token), recordedAt };
       if (token !== undefined) last.set(token, seq);
-      const hideAll = (facts: object) => ({ subject: candidate.id, disclosure: disclose(this.salt(), 'data', facts) });
-      return { seq, candidate, ...leafOf(candidate, place, hideAll) };
+      return { seq, candidate, ...leafOf(candidate, place, (name, value) => disclose(this.salt(), name, value)) };
     });
   }
 

@@ -17,7 +17,7 @@ function message(type: EventType, data: object, more: Partial<Message> = {}): Me
 
 function leaf(candidate: Candidate) {
   const place = { log: 'log.example', seq: 5, prev: 2, recordedAt: at };
-  return leafOf(candidate, place, (facts) => ({ subject: 'x', disclosure: disclose(salt(), 'data', facts) }));
+  return leafOf(candidate, place, (name, value) => disclose(salt(), name, value));
 }
 
 describe('the leaf of an event', () => {
@@ -64,6 +64,23 @@ describe('the leaf of an event', () => {
     const { bytes, hidden } = leaf(candidateOf(message('request.denied', { because, code: 'x' }), salt));
     expect(bytes.length).toBeLessThan(maxEntryBytes);
     expect(opened(hidden.at(-1)!.disclosure.text)).toMatchObject({ name: 'data', value: { because: { length: 300 } } });
+  });
+});
+
+describe('an event with more fields than an entry can name', () => {
+  const junk = (value: (i: number) => unknown) => Object.fromEntries(Array.from({ length: 1_600 }, (_, i) => [`junk${i}`, value(i)]));
+
+  it('has a leaf that fits, with every field disclosed once under its subject (G8)', () => {
+    const { bytes, hidden } = leaf(candidateOf(message('service.alive', { service: 'issuer', at: '1', by: { kind: 'person', principal: person }, ...junk((i) => i) }), salt));
+    expect(bytes.length).toBeLessThanOrEqual(maxEntryBytes);
+    expect(parseLeaf(bytes)._sd).toEqual(hidden.map(({ disclosure }) => disclosure.digest).sort());
+    const fields = hidden.map(({ subject, disclosure }) => [subject, Object.keys(opened(disclosure.text).value as object).length]);
+    expect(fields).toEqual([['person alice', 1_601], ['evt-1', 2]]);
+  });
+
+  it('is parked at once where even its subjects are too many, and nothing of it is appended (G8)', () => {
+    const crowd = candidateOf(message('service.alive', { service: 'issuer', at: '1', ...junk((i) => ({ sub: `person ${i}` })) }), salt);
+    expect(() => leaf(crowd)).toThrow(expect.objectContaining({ code: 'too-large' }));
   });
 });
 

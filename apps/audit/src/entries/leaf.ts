@@ -1,6 +1,8 @@
 import { canonicalJson } from '@writ/contracts';
+import { Unacceptable } from '@writ/messaging';
 import { maxEntryBytes } from '@writ/tlog';
-import type { Candidate, Hidden } from './candidate.js';
+import type { Candidate, Hidden, SubjectName } from './candidate.js';
+import { opened, type Disclosure } from './disclosure.js';
 
 /** Where a leaf stands. */
 export interface Place {
@@ -31,15 +33,31 @@ export interface Leaf {
   _sd?: string[];
 }
 
+/** Discloses a field with a salt of its own. */
+export type Disclose = (name: string, value: unknown) => Disclosure;
+
 /**
  * Writes a leaf: RFC 8785 canonical JSON in one line. A verifier hashes these bytes and never writes them again.
- * Facts that would not fit an entry are named by the digests of their disclosures only.
+ * Facts that would not fit an entry are named by the digest of a disclosure only, and where there are too many digests,
+ * what belongs to one subject is disclosed as one.
+ * @throws Unacceptable `too-large` where it names more subjects than an entry holds: a longer leaf could never be published
  */
-export function leafOf(candidate: Candidate, place: Place, hideAll: (facts: object) => Hidden): { bytes: Buffer; hidden: Hidden[] } {
-  const bytes = write(candidate, place, candidate.facts, candidate.hidden);
-  if (bytes.length <= maxEntryBytes) return { bytes, hidden: candidate.hidden };
-  const hidden = [...candidate.hidden, hideAll(candidate.facts)];
-  return { bytes: write(candidate, place, {}, hidden), hidden };
+export function leafOf(candidate: Candidate, place: Place, disclose: Disclose): { bytes: Buffer; hidden: Hidden[] } {
+  const whole = write(candidate, place, candidate.facts, candidate.hidden);
+  if (whole.length <= maxEntryBytes) return { bytes: whole, hidden: candidate.hidden };
+  const facts: Hidden = { subject: candidate.id, disclosure: disclose('data', candidate.facts) };
+  for (const hidden of [[...candidate.hidden, facts], [...bySubject(candidate.hidden, disclose), facts]]) {
+    const bytes = write(candidate, place, {}, hidden);
+    if (bytes.length <= maxEntryBytes) return { bytes, hidden };
+  }
+  throw new Unacceptable('too-large', `The event has more to hide than an entry of ${maxEntryBytes} bytes can name.`);
+}
+
+function bySubject(hidden: readonly Hidden[], disclose: Disclose): Hidden[] {
+  return [...Map.groupBy(hidden, ({ subject }): SubjectName => subject)].map(([subject, own], i) => {
+    const fields = own.map(({ disclosure }) => opened(disclosure.text)).map(({ name, value }) => [name, value] as const);
+    return { subject, disclosure: disclose(`data ${i + 1}`, Object.fromEntries(fields)) };
+  });
 }
 
 function write(candidate: Candidate, place: Place, facts: object, hidden: readonly Hidden[]): Buffer {
