@@ -9,7 +9,7 @@ export { decodeBundle, encodeBundle, maxEntryBytes } from './bundle.js';
 export { appendLeaves, edgeFrom, emptyEdge, rootOfEdge, TreeBuilder, type Edge, type Growth } from './tree.js';
 export { filesBetween, type EntryReader, type LogFile } from './growth.js';
 export {
-  proveConsistency, proveInclusion, proveInclusionIn, readEdge, rootAt, rootOf, verifyConsistency, verifyInclusion,
+  inclusionProver, proveConsistency, proveInclusion, proveInclusionIn, readEdge, rootAt, rootOf, verifyConsistency, verifyInclusion,
   type TileReader,
 } from './proof.js';
 export { isKeyName, keyTypes, SignerKey, VerifierKey, type KeyType, type NoteSignature, type SignatureClaim } from './key.js';

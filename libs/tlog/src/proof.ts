@@ -56,9 +56,26 @@ export function rootOf(leafHashes: readonly Uint8Array[]): Buffer {
   return foldHashes(flat(leafHashes));
 }
 
-/** Proves inclusion in a small tree held in memory. */
+/** Proves inclusion in a small tree held in memory. For many proofs of one tree take {@link inclusionProver}. */
 export function proveInclusionIn(leafHashes: readonly Uint8Array[], index: number): Buffer[] {
-  return inclusionRanges(index, leafHashes.length).map(([start, end]) => rootOf(leafHashes.slice(start, end)));
+  return inclusionProver(leafHashes)(index);
+}
+
+/** Hashes a small tree once; each proof of it then only reads. Proofs throw `index-out-of-range`. */
+export function inclusionProver(leafHashes: readonly Uint8Array[]): (index: number) => Buffer[] {
+  // Pairing neighbours and lifting a last one alone gives the tree of RFC 6962.
+  const levels = [leafHashes];
+  for (let below = leafHashes; below.length > 1; levels.push(below)) {
+    const pairs = below;
+    below = Array.from({ length: Math.ceil(pairs.length / 2) }, (_, i) => (2 * i + 1 < pairs.length ? hashNode(pairs[2 * i]!, pairs[2 * i + 1]!) : pairs[2 * i]!));
+  }
+  return (index) => {
+    if (!isSize(index) || index >= leafHashes.length) throw new TlogError('index-out-of-range', `no entry ${index} in a tree of ${leafHashes.length}`);
+    return levels.flatMap((hashes, height) => {
+      const sibling = hashes[Math.floor(index / 2 ** height) ^ 1];
+      return sibling ? [Buffer.from(sibling)] : [];
+    });
+  };
 }
 
 /**
