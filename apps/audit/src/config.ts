@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { Type } from 'class-transformer';
-import { IsInt, IsNumber, IsOptional, IsString, Matches, Min, MinLength, ValidateIf } from 'class-validator';
+import { IsIn, IsInt, IsNumber, IsOptional, IsString, Matches, Max, Min, MinLength, ValidateIf } from 'class-validator';
 import { IsAddress, ServiceConfig } from '@writ/service';
+import { witnessModes, type WitnessMode } from './witness/shown.js';
 
 const hasMirror = ({ auditMirror }: { auditMirror?: string }) => auditMirror !== undefined;
 
@@ -20,8 +21,12 @@ export class AuditConfig extends ServiceConfig {
   @IsInt() @Min(1) @Type(() => Number) auditGraceSeconds: number = 45;
   /** The pause between two comparisons of the whole log with its published files. */
   @IsNumber() @Min(0.1) @Type(() => Number) auditPatrolSeconds: number = 10;
+  /** How much of a core each patrol may take. 10 million entries need some minutes of one core in a cycle. */
+  @IsNumber() @Min(0.001) @Max(1) @Type(() => Number) auditPatrolShare: number = 0.04;
   /** Whose signatures make a checkpoint acceptable (C2SP tlog-policy). Its witnesses with a URL are asked to cosign. */
   @IsOptional() @IsString() auditPolicyFile?: string;
+  /** Whether strangers are shown checkpoints without their quorum of witnesses: after a minute, or never. */
+  @IsIn(witnessModes) auditWitnessMode: WitnessMode = 'open';
   /** Makes this service a witness of other logs: its key, `PRIVATE+KEY+…` of type 0x04. */
   @IsOptional() @IsString() witnessKey?: string;
   /** The logs it witnesses, as `log` lines of a policy file. */

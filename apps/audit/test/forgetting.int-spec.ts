@@ -3,7 +3,7 @@ import type { EraseAnswer, LogEntries, LogState, ProofBundle } from '@writ/contr
 import { hashLeaf, hashLeaves, parsePolicy, parseProofFile, urlSource, verifyInclusion, verifyLog, verifyProofFile } from '@writ/tlog';
 import { parseLeaf } from '../src/entries/leaf.js';
 import { HeadsJob } from '../src/heads/heads.job.js';
-import { headsFacts } from '../src/heads/heads.js';
+import { Sealing } from '../src/heads/heads.js';
 import { AuditBench } from './audit-bench.js';
 import { alive, issued, newRequest, newToken, revoked, submitted, used } from './samples.js';
 
@@ -104,7 +104,9 @@ describe('sealed heads', () => {
     const heads = await audit.query<{ token: string; index: string; k: number }>(
       `SELECT token_id AS token, max(seq) AS index, max(k) AS k FROM tlog_entry WHERE token_id IS NOT NULL AND seq < $1 GROUP BY 1 ORDER BY token_id COLLATE "C"`, [data!.size]);
     expect(heads).toHaveLength(1);
-    const expected = await headsFacts(Number(data!.size), [heads.map(({ token, index, k }) => ({ token, index: Number(index), k }))]);
+    const sealing = new Sealing(Number(data!.size));
+    sealing.add(heads.map(({ token, index, k }) => ({ token, index: Number(index), k })));
+    const expected = sealing.end().facts;
     expect(data).toMatchObject({ root: expected.root, tokens: '1' });
     const leaf = hashLeaves([Buffer.from(`${heads[0]!.token} ${heads[0]!.index} 2`)]);
     expect(verifyInclusion(0, 1, leaf, [], Buffer.from(expected.root, 'base64'))).toBe(true);
@@ -140,6 +142,32 @@ describe('forgetting a person whose token lives on', () => {
       const left = new Set((await audit.query<{ key: Buffer }>('SELECT key FROM subject')).map(({ key }) => key.toString('hex')));
       expect(before.filter(({ key }) => !left.has(key.toString('hex'))).length).toBeGreaterThanOrEqual(time === 0 ? 3 : 1);
     }
+  });
+
+  it('takes of a token that changed hands what it said under them, and nothing of its other owner (G8)', async () => {
+    const { bus } = audit.bench;
+    const tokenId = newToken();
+    const requestId = newRequest();
+    const party = (id: string) => ({ id, team: 'orders' });
+    const usesOf = async () => ((await (await audit.get(audit.services[0]!, `/v1/tokens/${tokenId}/proof-bundle`)).json()) as ProofBundle).uses.map(({ batch }) => batch);
+    const use = async () => {
+      const event = await bus.say('issuer', 'usage.recorded', used(tokenId, 2));
+      await audit.recorded([event]);
+      return (await search(`event=${event}`)).items[0]!.index;
+    };
+    await audit.recorded([await bus.say('issuer', 'token.issued', issued(tokenId, requestId, 'dora'), { aggregateversion: 1 })]);
+    const under = [await use()];
+    await audit.recorded([await bus.say('issuer', 'token.transferred', {
+      tokenId, requestId, from: party('dora'), to: party('emil'), claimant: { iss: 'https://id.example', sub: 'emil' }, by: { kind: 'issuer' }, seq: 9,
+    }, { aggregateversion: 2 })]);
+    under.push(await use());
+    await audit.signed();
+    await until(async () => (await usesOf()).length === 2, 'the uses under both');
+    expect(await usesOf()).toEqual(under);
+    expect((await erase('emil', { groups: ['admins'] })).status).toBe(200);
+    expect(await usesOf()).toEqual([under[0]]);
+    expect((await erase('dora', { groups: ['admins'] })).status).toBe(200);
+    expect(await usesOf()).toEqual([]);
   });
 
   it('leaves a backup without the table of keys unreadable, whole and openable again with it (G8)', async () => {

@@ -7,7 +7,7 @@ import {
   parseSignatures, proveConsistency, signCheckpoint, SignerKey, tilePath, tileSource, urlSource, verifyLog,
 } from '@writ/tlog';
 import { AuditBench } from './audit-bench.js';
-import { alive, issued, newRequest, newToken, revoked, submitted } from './samples.js';
+import { alive, issued, newRequest, newToken, revoked, submitted, used } from './samples.js';
 import { origin, secret } from './signer-process.js';
 
 /** What an insider with the whole database can do, and what becomes of it: one test per act of the threat model. */
@@ -16,6 +16,7 @@ let tap: Tap;
 const witnessKey = SignerKey.generate('witness.example.com/w1', keyTypes.cosignature);
 const token = newToken();
 let said: string[] = [];
+let usage: string;
 
 beforeAll(async () => {
   audit = await AuditBench.create();
@@ -28,6 +29,8 @@ beforeAll(async () => {
     bus.say('issuer', 'token.issued', issued(token, requestId, 'alice'), { aggregateversion: 1, producer: 'issuer/7', producerseq: '1' }),
     ...Array.from({ length: 300 }, () => bus.say('issuer', 'service.alive', alive())),
   ]);
+  usage = await bus.say('issuer', 'usage.recorded', used(token, 10));
+  said.push(usage);
   said.push(await bus.say('issuer', 'token.revoked', revoked(token, 'alice'), { aggregateversion: 2, producer: 'issuer/7', producerseq: '2' }));
   await audit.recorded(said);
   await audit.signed();
@@ -84,12 +87,16 @@ describe('an insider with the whole database', () => {
     await nothingFound();
   });
 
-  it('is heard of on the bus, once for each finding, and stands in the log for it (G8)', async () => {
+  it('is heard of on the bus each time it begins, once however long it lasts, and stands in the log for it (G8)', async () => {
     const { data } = (await tap.next('audit.finding', ({ code }) => code === 'entry-differs')).envelope;
     const index = await seqOf(said[5]!);
     expect(data).toMatchObject({ origin, entry: index });
     await until(async () => (await audit.query(`SELECT 1 FROM tlog_entry WHERE type = 'audit.finding'`)).length > 0, 'the finding’s own entry');
-    expect(tap.ofType('audit.finding').filter(({ envelope }) => envelope.data.code === 'entry-differs' && envelope.data.entry === index)).toHaveLength(1);
+    // The entry was edited twice, and mended in between.
+    const times = () => tap.ofType('audit.finding').filter(({ envelope }) => envelope.data.code === 'entry-differs' && envelope.data.entry === index).length;
+    await until(() => times() === 2, 'both to be said');
+    await until(async () => (await audit.query(`SELECT 1 FROM told_finding WHERE finding LIKE '% entry-differs %'`)).length === 0, 'the end to be noted');
+    expect(times()).toBe(2);
   });
 
   it('is found after deleting a signed entry (G8)', () =>
@@ -105,15 +112,44 @@ describe('an insider with the whole database', () => {
     return act(flip, flip, 'tile-differs');
   });
 
-  it('stops the log by changing its root, and only until it is mended (G8)', async () => {
+  it('stops the log by changing its root, is found by the next append, and only until it is mended (G8)', async () => {
     const flip = `UPDATE tlog SET root = set_byte(root, 0, 255 - get_byte(root, 0))`;
     await audit.query(flip);
     const event = await audit.bench.bus.say('issuer', 'service.alive', alive());
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await found('head-differs');
+    expect(await (await fetch(`${audit.services[0]!.url}/health/ready`)).text()).toContain('nothing can be recorded');
     expect(await audit.query('SELECT 1 FROM tlog_entry WHERE event_id = $1', [event])).toEqual([]);
     await audit.query(flip);
     await audit.recorded([event]);
+    await nothingFound();
   });
+
+  it('stops the log by inserting an entry beyond its head, and is found by the next append (G8)', async () => {
+    await audit.query(`INSERT INTO tlog_entry (log_id, seq, event_id, type, recorded_at, leaf) SELECT log_id, size, 'forged', 'service.alive', now(), '{}' FROM tlog`);
+    const event = await audit.bench.bus.say('issuer', 'service.alive', alive());
+    await found('head-differs');
+    await audit.query(`DELETE FROM tlog_entry WHERE event_id = 'forged'`);
+    await audit.recorded([event]);
+    await nothingFound();
+  });
+
+  it('is found after deleting the uses of a token, or editing what a batch of uses holds (G8)', async () => {
+    const index = await seqOf(usage);
+    await act(`CREATE TABLE uses AS SELECT * FROM use_record WHERE seq = ${index}; DELETE FROM use_record WHERE seq = ${index}`, 'INSERT INTO use_record SELECT * FROM uses', 'opening-missing');
+    const flip = `UPDATE use_batch SET hashes = set_byte(hashes, 9, 255 - get_byte(hashes, 9))`;
+    await act(flip, flip, 'opening-differs');
+  });
+
+  it('is found after having a token used that was never issued, and only while it is not (G8)', async () => {
+    const stolen = newToken();
+    await audit.recorded([await audit.bench.bus.say('issuer', 'usage.recorded', used(stolen, 2))]);
+    await found('use-without-issue');
+    await audit.recorded([await audit.bench.bus.say('issuer', 'token.issued', issued(stolen, newRequest(), 'alice'), { aggregateversion: 1 })]);
+    await nothingFound();
+  });
+
+  it('is found after naming another entry a token’s newest (G8)', () =>
+    act(`UPDATE token_head SET seq = seq - 1`, `UPDATE token_head SET seq = seq + 1`, 'index-differs'));
 
   it('is found after hiding an entry from searches (G8)', () =>
     act(`UPDATE tlog_entry SET token_id = 'x' WHERE event_id = '${said.at(-1)!}'`, `UPDATE tlog_entry SET token_id = '${token}' WHERE event_id = '${said.at(-1)!}'`, 'index-differs'));

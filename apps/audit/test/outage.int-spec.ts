@@ -1,10 +1,12 @@
+import { hash } from 'node:crypto';
 import { Client } from 'pg';
 import { SignedStore, until } from '@writ/testing';
 import type { LogState } from '@writ/contracts';
 import { s3Target } from '@writ/site';
-import { keyTypes, parsePolicy, SignerKey, tileSource, urlSource, verifyLog } from '@writ/tlog';
+import { evaluatePolicy, keyTypes, parseNote, parsePolicy, SignerKey, tileSource, urlSource, verifyLog } from '@writ/tlog';
 import { AuditBench } from './audit-bench.js';
 import { alive } from './samples.js';
+import { origin } from './signer-process.js';
 
 let audit: AuditBench;
 beforeAll(async () => {
@@ -91,6 +93,19 @@ describe('a log with a witness', () => {
     expect(state.cosignatures).toMatchObject([{ name: 'w1' }]);
     const report = await verifyLog({ ...urlSource(service.url), readCheckpoint: async () => Buffer.from(state.checkpoint!) }, { policy: parsePolicy(text) });
     expect(report.verdict?.satisfied).toBe(true);
+    // What comes since is signed at once and shown when it is cosigned: at no moment a checkpoint that the policy refuses.
+    await audit.recorded([await say()]);
+    await audit.signed();
+    expect((await verifyLog(urlSource(service.url), { policy: parsePolicy(text) })).findings).toEqual([]);
+    // Whoever compares what others were shown reads it at the witness itself.
+    const witnessed = await (await fetch(`${witness.url}/witness/${hash('sha256', origin)}/checkpoint`)).text();
+    expect(parseNote(witnessed).signatures).toHaveLength(2);
+    expect(evaluatePolicy(parsePolicy(text), parseNote(witnessed)).satisfied).toBe(true);
+    expect((await fetch(`${witness.url}/witness/${hash('sha256', 'another')}/checkpoint`)).status).toBe(404);
+    // A witness that was shown more than was ever published here says that there are two logs.
+    await audit.query('UPDATE witnessed SET size = size + 1000000');
+    await audit.recorded([await say()]);
+    await until(async () => ((await (await fetch(`${service.url}/v1/log`)).json()) as LogState).findings.some(({ code }) => code === 'witness-differs'), 'the fork to be found', 25_000);
     expect((await fetch(`${service.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n' })).status).toBe(404);
     expect((await fetch(`${witness.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n' })).status).toBe(400);
     expect((await fetch(`${witness.url}/witness/add-checkpoint`, { method: 'POST', body: Buffer.from('old 0\n'), headers: { 'content-type': 'application/octet-stream' } })).status).toBe(400);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { EraseAnswer, LogState } from '@writ/contracts';
+import type { EraseAnswer, LogEntries, LogState } from '@writ/contracts';
 import { checkLog } from '@writ/site';
 import { until } from '@writ/testing';
 import { parseCheckpoint, parseNote, parsePolicy, urlSource } from '@writ/tlog';
@@ -83,20 +83,17 @@ describe('a database set back to a backup', () => {
     const bundle = join(audit.bench.dir, 'site-0/tile/entries/001');
     const bytes = readFileSync(bundle);
     writeFileSync(bundle, Buffer.from(bytes).fill(bytes.at(-20)! ^ 1, bytes.length - 20, bytes.length - 19));
-    expect(await recover('--will-erase-again')).toMatchObject({ code: 1, stderr: expect.stringContaining('do not have the hashes of tile/0/001') as string });
+    expect(await recover()).toMatchObject({ code: 1, stderr: expect.stringContaining('do not have the hashes of tile/0/001') as string });
     expect((await heads())[0]).toEqual(before);
     writeFileSync(bundle, bytes);
 
-    // So is a backup whose keys open again what was erased, unless the operator knows.
-    expect(await recover()).toMatchObject({ code: 1, stderr: expect.stringMatching(/people were forgotten[^]*entry \d+, for gdpr-art-17: \d+[^]*--will-erase-again/) as string });
-    expect((await heads())[0]).toEqual(before);
-    const recovered = await recover('--will-erase-again');
+    // Whoever was erased since the backup came back with it, and is erased again.
+    const recovered = await recover();
     expect(recovered).toMatchObject({ code: 0, stderr: '' });
-    expect(recovered.stdout).toBe(`Recovered the entries ${before!.size} to ${last.size - 1}; the root is the signed one.\n`);
+    expect(recovered.stdout).toBe(`Erased again: 2 of the people, requests and tokens that were erased since the backup and came back with it.\nRecovered the entries ${before!.size} to ${last.size - 1}; the root is the signed one.\n`);
     expect(await recover()).toMatchObject({ code: 0, stdout: expect.stringContaining('has all') as string });
 
     const again = await audit.start({ WRIT_AUDIT_PATROL_SECONDS: '0.1', WRIT_AUDIT_GRACE_SECONDS: '1' });
-    expect((await eraseAlice(again.url)).entries).toBe(2);
     await audit.recorded([...later, meanwhile, erased!]);
     await audit.signed();
     const report = await until(async () => {
@@ -107,6 +104,10 @@ describe('a database set back to a backup', () => {
     const [said] = await audit.query<{ leaf: Buffer }>(`SELECT leaf FROM tlog_entry WHERE type = 'log.recovered'`);
     expect(parseLeaf(said!.leaf).data).toEqual({ from: before!.size, to: String(last.size) });
     expect((await audit.query('SELECT 1 FROM tlog_entry WHERE token_id = $1', [tokenId])).length).toBe(1);
+    const { items } = (await (await audit.get(again, '/v1/entries?type=request.submitted')).json()) as LogEntries;
+    expect(items.map(({ disclosed }) => disclosed)).toEqual([{ submitter: { iss: 'urn:writ:upstream', sub: 'ci' } }]);
+    const patrolled = /^writ_audit_patrol_seconds\{.*\} (?!0$)/m;
+    await until(async () => patrolled.test(await (await fetch(`${again.url}/metrics`)).text()), 'a cycle of the patrol');
     expect(((await (await fetch(`${again.url}/v1/log`)).json()) as LogState).findings).toEqual([]);
   }, 120_000);
 

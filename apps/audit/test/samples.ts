@@ -27,7 +27,7 @@ export const issued = (tokenId: TokenId, requestId: RequestId, who: string): Eve
 export const used = (tokenId: TokenId, count: number): EventData<'usage.recorded'> => ({
   verifierId: 'vrf_0000000000000000000000000a', watermark: at,
   records: Array.from({ length: count }, (_, i) => ({
-    tokenId: i % 2 === 0 ? tokenId : newToken(), generation: 1, code: 'VALID', gateway: 'edge', network: `203.0.113.${i % 250}/24`, agent: 'curl', count: 3, firstAt: at, lastAt: at,
+    ...(i % 2 === 0 ? { tokenId, generation: 1, code: 'VALID' as const } : { code: 'NOT_FOUND' as const }), gateway: 'edge', network: `203.0.113.${i % 250}/24`, agent: 'curl', count: 3, firstAt: at, lastAt: at,
   })),
 });
 export const revoked = (tokenId: TokenId, who: string): EventData<'token.revoked'> => ({

@@ -334,6 +334,7 @@ export class CheckpointPublished {
   /** Standard base64 of the 32-byte root. */
   @IsString() @MaxLength(64) root!: string;
   @IsTime() publishedAt!: string;
+  /** Of the last checkpoint that a quorum of witnesses cosigned. */
   @IsInt() @Min(0) cosignatures!: number;
 }
 

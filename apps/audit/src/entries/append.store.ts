@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { appendLeaves, edgeFrom, edgeTiles, emptyRoot, hashLeaves, rootOfEdge, sameHash, type Edge, type Growth } from '@writ/tlog';
-import { toJson, Unavailable, type Db } from '@writ/messaging';
+import { appendLeaves, emptyRoot, hashLeaves } from '@writ/tlog';
+import { Unavailable, type Db } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { AuditConfig } from '../config.js';
 import { randomSource } from '../subjects/random.store.js';
+import { checkedEdge, lockedHead, LogTampered, moveHead, setBack, writeTiles, type LogHead } from '../site/log.store.js';
+import type { TokenHead } from '../heads/heads.js';
+import { headsOf, writeHeads } from '../heads/heads.store.js';
 import { SubjectStore } from '../subjects/subject.store.js';
 import type { Candidate, Hidden } from './candidate.js';
 import { disclose, ivBytes, placeOf, saltBytes, seal } from './disclosure.js';
@@ -11,20 +14,9 @@ import { leafOf } from './leaf.js';
 import { packed } from './packed.js';
 import { sortOut } from './sort-out.js';
 
-/** The stored tree contradicts itself, so nothing is appended, published or signed until an operator acts. */
-export class LogTampered extends Unavailable {
-  override readonly name = 'LogTampered';
-}
-
-export function setBack(size: number, signed: number): LogTampered {
-  return new LogTampered(`The log has ${size} entries, but ${signed} were signed: it was set back, and must be recovered from its published files.`);
-}
-
-export interface LogHead {
-  logId: number;
-  size: number;
-  root: Buffer;
-  recordedAt: Date;
+/** Entries are in the order of their times, so nothing is appended before the newest one's. */
+export class ClockBehind extends Unavailable {
+  override readonly name = 'ClockBehind';
 }
 
 /** An entry with its place. */
@@ -65,10 +57,12 @@ export class AppendStore {
     if (fresh.length === 0) return [];
     const edge = await checkedEdge(db, head);
     const recordedAt = this.recordTime(head);
-    const entries = this.sequence(fresh, head, await lastOfTokens(db, head, fresh), recordedAt);
+    const heads = await headsOf(db, head.logId, fresh.flatMap(({ token }) => token ?? []));
+    const entries = this.sequence(fresh, head, heads, recordedAt);
     const growth = appendLeaves(edge, hashLeaves(entries.map(({ bytes }) => bytes)));
     await writeEntries(db, head, entries, recordedAt);
     await this.writeHidden(db, head, entries);
+    await writeHeads(db, head.logId, heads);
     await writeTiles(db, head, growth);
     await moveHead(db, head, growth, recordedAt);
     return entries;
@@ -77,13 +71,9 @@ export class AppendStore {
   /** Locks the log until the transaction ends: nobody appends, and no subject's key is made meanwhile. */
   async lock(db: Db): Promise<LogHead> {
     if (this.signedSize === undefined) throw new Unavailable('How much was signed is not known yet.');
-    const [row] = await db.query<{ log_id: number; size: string; root: Buffer; recorded_at: Date | number }>(
-      'SELECT log_id, size, root, recorded_at FROM tlog WHERE origin = $1 FOR UPDATE', [this.config.logOrigin],
-    );
-    if (!row) throw new LogTampered(`The log ${this.config.logOrigin} has no row.`);
-    const size = Number(row.size);
-    if (size < this.signedSize) throw setBack(size, this.signedSize);
-    return { logId: row.log_id, size, root: row.root, recordedAt: new Date(row.recorded_at) };
+    const head = await lockedHead(db, this.config.logOrigin);
+    if (head.size < this.signedSize) throw setBack(head.size, this.signedSize);
+    return head;
   }
 
   /** From now on a shorter log is one that was set back. Nothing may be appended there: other entries were signed in these places. */
@@ -95,16 +85,18 @@ export class AppendStore {
   private recordTime({ recordedAt }: LogHead): Date {
     const now = this.clock.now();
     const last = recordedAt.getTime(); // NaN while the log is empty, and then nothing is later than now.
-    if (now.getTime() < last - clockToleranceMs) throw new Unavailable('This machine’s clock is behind the last entry of the log.');
+    if (now.getTime() < last - clockToleranceMs) throw new ClockBehind('The clock is behind the last entry of the log.');
     return now.getTime() < last ? recordedAt : now;
   }
 
-  private sequence(candidates: readonly Candidate[], head: LogHead, last: Map<string, number>, recordedAt: Date): Entry[] {
+  /** Gives every entry its place, and moves its token's head there. */
+  private sequence(candidates: readonly Candidate[], head: LogHead, heads: Map<string, TokenHead>, recordedAt: Date): Entry[] {
     return candidates.map((candidate, i) => {
       const seq = head.size + i;
-      const { token } = candidate;
-      const place = { log: this.config.logOrigin, seq, prev: token === undefined ? undefined : last.get(token), recordedAt };
-      if (token !== undefined) last.set(token, seq);
+      const { token, k = 0 } = candidate;
+      const before = token === undefined ? undefined : heads.get(token);
+      if (token !== undefined) heads.set(token, { token, index: seq, k: Math.max(k, before?.k ?? 0) });
+      const place = { log: this.config.logOrigin, seq, prev: before?.index, recordedAt };
       return { seq, candidate, ...leafOf(candidate, place, (name, value) => disclose(this.salt(), name, value)) };
     });
   }
@@ -146,34 +138,6 @@ async function knownEvents(db: Db, { logId }: LogHead, ids: readonly string[]): 
   return new Map(rows.map(({ event_id, digest }) => [event_id, digest]));
 }
 
-/** Reads the right edge again for every batch and computes the root from it: what was edited there since shows here. */
-export async function checkedEdge(db: Db, { logId, size, root }: LogHead): Promise<Edge> {
-  const wanted = edgeTiles(size);
-  const rows = await db.query<{ level: number; n: string; w: number; data: Buffer }>(
-    `SELECT level, n, w, data FROM tlog_tile WHERE log_id = $1 AND (level, n) IN (SELECT * FROM unnest($2::smallint[], $3::bigint[]))`,
-    [logId, wanted.map(({ level }) => level), wanted.map(({ index }) => index)],
-  );
-  let edge: Edge;
-  try {
-    edge = edgeFrom(size, rows.map(({ level, n, w, data }) => ({ level, index: Number(n), width: w, hashes: data })));
-  } catch (cause) {
-    throw new LogTampered(`The edge of the tree of ${size} entries cannot be read.`, { cause });
-  }
-  if (!sameHash(rootOfEdge(edge), root)) throw new LogTampered(`The tiles of the tree of ${size} entries do not have its root.`);
-  return edge;
-}
-
-async function lastOfTokens(db: Db, { logId }: LogHead, candidates: readonly Candidate[]): Promise<Map<string, number>> {
-  const tokens = [...new Set(candidates.flatMap(({ token }) => token ?? []))];
-  if (tokens.length === 0) return new Map();
-  const rows = await db.query<{ token_id: string; seq: string }>(
-    `SELECT t.token_id, e.seq FROM unnest($2::text[]) t(token_id) CROSS JOIN LATERAL (
-       SELECT seq FROM tlog_entry WHERE log_id = $1 AND token_id = t.token_id ORDER BY seq DESC LIMIT 1) e`,
-    [logId, tokens],
-  );
-  return new Map(rows.map(({ token_id, seq }) => [token_id, Number(seq)]));
-}
-
 async function writeEntries(db: Db, { logId }: LogHead, entries: readonly Entry[], recordedAt: Date): Promise<void> {
   const leaves = packed(entries.map(({ bytes }) => bytes));
   const rows = entries.map(({ seq, candidate: { id, type, token, request, k } }, i) => ({
@@ -210,26 +174,4 @@ async function writeBoxes(db: Db, table: 'disclosure' | 'use_record', logId: num
       [logId, bytes, JSON.stringify(some.map(({ seq, subject_id }, i) => ({ seq, subject_id, ...places[i] })))],
     );
   }
-}
-
-/** A tile may only be extended by bytes, whoever writes it: rewriting or shrinking one changes no row, and fails here. */
-export async function writeTiles(db: Db, { logId }: LogHead, { tiles }: Growth): Promise<void> {
-  const { bytes, places } = packed(tiles.map(({ hashes }) => hashes));
-  const written = await db.query(
-    `INSERT INTO tlog_tile (log_id, level, n, w, data)
-     SELECT $1, level, n, w, substr($2::bytea, at, length)
-     FROM json_to_recordset($3::json) AS r(level smallint, n bigint, w smallint, at int, length int)
-     ON CONFLICT (log_id, level, n) DO UPDATE SET w = excluded.w, data = excluded.data
-     WHERE excluded.w > tlog_tile.w AND substr(excluded.data, 1, length(tlog_tile.data)) = tlog_tile.data
-     RETURNING 1`,
-    [logId, bytes, toJson(tiles.map(({ level, index, width }, i) => ({ level, n: index, w: width, ...places[i] })))],
-  );
-  if (written.length !== tiles.length) throw new LogTampered('A stored tile is no beginning of the tile that extends it.');
-}
-
-export async function moveHead(db: Db, head: LogHead, { edge, root }: Growth, recordedAt: Date): Promise<void> {
-  const moved = await db.query(
-    'UPDATE tlog SET size = $3, root = $4, recorded_at = $5 WHERE log_id = $1 AND size = $2 RETURNING 1', [head.logId, head.size, edge.size, root, recordedAt],
-  );
-  if (moved.length !== 1) throw new LogTampered('The head of the log moved under its lock.');
 }

@@ -13,6 +13,14 @@ export interface Hidden {
   disclosure: Disclosure;
 }
 
+/** The person a request or token belongs to, where an event says so. */
+export interface Kin {
+  child: SubjectName;
+  parent: SubjectName;
+  /** From now on, and not from its beginning: what was said until now stays with whom it belonged to. */
+  anew?: boolean;
+}
+
 /** A leaf before it has a place in the log. */
 export interface Candidate {
   /** The event's id: one leaf each. */
@@ -28,8 +36,7 @@ export interface Candidate {
   at: Date;
   facts: Record<string, unknown>;
   hidden: Hidden[];
-  /** The person a request or token belongs to, where this event says so. */
-  kin?: { child: SubjectName; parent: SubjectName };
+  kin?: Kin;
   /** Of everything the event said: tells a repetition from another event with the same id. */
   digest: Buffer;
   uses?: Uses;
@@ -143,9 +150,16 @@ function ownerOfText(data: Fields, token: unknown, request: unknown, subject: st
 }
 
 function kinOf(type: EventType, data: Fields, token: unknown, request: unknown): Pick<Candidate, 'kin'> {
-  const parent = type === 'request.submitted' ? personIn(data.requester) : type === 'token.issued' ? personIn(data.owner) : undefined;
-  const child = type === 'request.submitted' ? request : token;
-  return parent && typeof child === 'string' ? { kin: { child, parent } } : {};
+  const kin = (child: unknown, person: unknown, anew: boolean): Pick<Candidate, 'kin'> => {
+    const parent = personIn(person);
+    return parent && typeof child === 'string' ? { kin: { child, parent, ...(anew && { anew }) } } : {};
+  };
+  switch (type) {
+    case 'request.submitted': return kin(request, data.requester, false);
+    case 'token.issued': return kin(token, data.owner, false);
+    case 'token.transferred': return kin(token, data.to, true);
+    default: return {};
+  }
 }
 
 /** Numbers as decimal text, because 64-bit ones do not survive other readers of JSON; text without lone surrogates. */

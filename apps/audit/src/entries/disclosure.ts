@@ -53,6 +53,12 @@ export function unseal(key: Uint8Array, box: Uint8Array, place: string): string 
   }
 }
 
+/** What a box holds. One that does not open counts as gone; that it should be there is for the monitor to say. */
+export function readBox<Content>(key: Uint8Array, box: Uint8Array, place: string): Content | undefined {
+  const plain = unseal(key, box, place);
+  return plain === undefined ? undefined : (JSON.parse(plain) as Content);
+}
+
 /** What a box is bound to. */
 export function placeOf(kind: 'entry' | 'uses', seq: number): string {
   return `${kind}/${seq}`;

@@ -3,7 +3,7 @@ import type { LogEntry, RequestId, TokenId } from '@writ/contracts';
 import type { Db } from '@writ/messaging';
 import { refOf } from '../subjects/subject.store.js';
 import { personOf } from './candidate.js';
-import { opened, placeOf, unseal } from './disclosure.js';
+import { opened, placeOf, readBox } from './disclosure.js';
 
 export interface EntryFilter {
   token?: string;
@@ -28,6 +28,15 @@ interface EntryRow {
   leaf: Buffer;
 }
 
+/** A token's uses in one batch, with the flat hashes of the whole batch. */
+export interface TokenUses {
+  entry: LogEntry;
+  hashes: Buffer;
+  uses: [place: number, text: string][];
+}
+
+const columns = 'seq, event_id, type, token_id, request_id, recorded_at, leaf';
+
 /** Reads the log by its indices: over the whole of it, page by page, newest first. */
 @Injectable()
 export class EntryStore {
@@ -50,36 +59,42 @@ export class EntryStore {
     and((p) => `recorded_at < ${p} AND seq < coalesce((SELECT min(size) FROM checkpoint WHERE log_id = $1 AND published_at > ${p}::timestamptz + interval '1 minute'), 9223372036854775807)`, filter.to);
     values.push(filter.limit);
     const rows = await db.query<EntryRow>(
-      `SELECT seq, event_id, type, token_id, request_id, recorded_at, leaf FROM tlog_entry
+      `SELECT ${columns} FROM tlog_entry
        WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT $${values.length}`,
       values,
     );
     return this.withDisclosures(db, logId, rows, signedSize);
   }
 
-  /** The entries that tell of a token: its own, its request's, and the batches in which it was used. */
-  async ofToken(db: Db, logId: number, token: string, signedSize: number, limit: number): Promise<LogEntry[]> {
+  /** The entries that tell of a token's life: its own, and its request's. */
+  async ofToken(db: Db, logId: number, token: string, end: number, limit: number): Promise<LogEntry[]> {
     const rows = await db.query<EntryRow>(
-      `SELECT seq, event_id, type, token_id, request_id, recorded_at, leaf FROM tlog_entry e WHERE log_id = $1 AND seq < $3 AND (
+      `SELECT ${columns} FROM tlog_entry e WHERE log_id = $1 AND seq < $3 AND (
          token_id = $2
-         OR request_id IN (SELECT request_id FROM tlog_entry WHERE log_id = $1 AND token_id = $2 AND type = 'token.issued')
-         OR seq IN (SELECT seq FROM use_record u JOIN subject s USING (subject_id) WHERE u.log_id = $1 AND s.ref = $4))
-       ORDER BY seq LIMIT $5`,
-      [logId, token, signedSize, refOf(token), limit],
+         OR request_id IN (SELECT request_id FROM tlog_entry WHERE log_id = $1 AND token_id = $2 AND type = 'token.issued'))
+       ORDER BY seq LIMIT $4`,
+      [logId, token, end, limit],
     );
-    return this.withDisclosures(db, logId, rows, signedSize);
+    return this.withDisclosures(db, logId, rows, end);
   }
 
-  /** The uses of a token that were not erased, by batch, with the hashes of the whole batch. */
-  async usesOf(db: Db, logId: number, token: string, batches: readonly number[]): Promise<{ seq: number; hashes: Buffer; uses: [place: number, text: string][] }[]> {
-    const rows = await db.query<{ seq: string; hashes: Buffer; box: Buffer; key: Buffer }>(
-      `SELECT u.seq, b.hashes, u.box, s.key FROM use_record u JOIN subject s USING (subject_id) JOIN use_batch b USING (log_id, seq)
-       WHERE u.log_id = $1 AND s.ref = $2 AND u.seq = ANY($3) ORDER BY u.seq`,
-      [logId, refOf(token), batches],
+  /** The next batch of uses with any of a token that was not erased, from an entry on. */
+  async usesOf(db: Db, logId: number, token: string, first: number, end: number): Promise<TokenUses | undefined> {
+    const boxes = await db.query<{ seq: string; box: Buffer; key: Buffer }>(
+      `WITH own AS (
+         SELECT u.seq, u.box, s.key FROM use_record u JOIN subject s USING (subject_id)
+         WHERE u.log_id = $1 AND (s.ref = $2 OR s.former_ref = $2) AND u.seq >= $3 AND u.seq < $4)
+       SELECT seq, box, key FROM own WHERE seq = (SELECT min(seq) FROM own)`,
+      [logId, refOf(token), first, end],
     );
-    return rows.map(({ seq, hashes, box, key }) => ({
-      seq: Number(seq), hashes, uses: readBox<[number, string][]>(key, box, placeOf('uses', Number(seq))) ?? [],
-    }));
+    if (boxes.length === 0) return undefined;
+    const seq = Number(boxes[0]!.seq);
+    const rows = await db.query<EntryRow & { hashes: Buffer }>(
+      `SELECT ${columns}, hashes FROM tlog_entry e JOIN use_batch b USING (log_id, seq) WHERE log_id = $1 AND seq = $2`, [logId, seq],
+    );
+    const [entry] = await this.withDisclosures(db, logId, rows, end);
+    const uses = boxes.flatMap(({ box, key }) => readBox<[number, string][]>(key, box, placeOf('uses', seq)) ?? []);
+    return entry && { entry, hashes: rows[0]!.hashes, uses };
   }
 
   private async withDisclosures(db: Db, logId: number, rows: readonly EntryRow[], signedSize: number): Promise<LogEntry[]> {
@@ -98,10 +113,4 @@ export class EntryStore {
       };
     });
   }
-}
-
-/** A box that does not open counts as gone; that it should be there is for the monitor to say. */
-function readBox<Content>(key: Buffer, box: Buffer, place: string): Content | undefined {
-  const plain = unseal(key, box, place);
-  return plain === undefined ? undefined : (JSON.parse(plain) as Content);
 }

@@ -1,7 +1,10 @@
 import { eventTypes, type Message } from '@writ/contracts';
-import { MessageHandler, On, type Tx } from '@writ/messaging';
+import { MessageHandler, On, Unavailable, type Tx } from '@writ/messaging';
+import { Health } from '@writ/service';
 import { AuditConfig } from '../config.js';
-import { AppendStore, type Entry } from './append.store.js';
+import { Findings } from '../monitor/findings.store.js';
+import { LogTampered } from '../site/log.store.js';
+import { AppendStore, ClockBehind, type Entry } from './append.store.js';
 import { candidateOf, type Candidate } from './candidate.js';
 import { randomSource } from '../subjects/random.store.js';
 import { saltBytes } from './disclosure.js';
@@ -12,7 +15,11 @@ export class OnEverything {
   private readonly gathered = new WeakMap<Tx<'audit'>, Candidate[]>();
   private readonly salt = randomSource(saltBytes);
 
-  constructor(private readonly config: AuditConfig, private readonly log: AppendStore) {}
+  private trouble?: string;
+
+  constructor(private readonly config: AuditConfig, private readonly log: AppendStore, private readonly findings: Findings, health: Health) {
+    health.add(() => this.trouble);
+  }
 
   @On(...eventTypes)
   hear(message: Message, tx: Tx<'audit'>): void {
@@ -20,9 +27,24 @@ export class OnEverything {
     if (!candidates) {
       const all: Candidate[] = (candidates = []);
       this.gathered.set(tx, all);
-      tx.beforeCommit(async () => this.tellConflicts(tx, await this.log.append(tx.db, all)));
+      tx.beforeCommit(async () => this.tellConflicts(tx, await this.append(tx, all)));
     }
     candidates.push(candidateOf(message, this.salt));
+  }
+
+  /** Where nothing can be recorded, somebody must know at once: the events wait at the broker, whose room has an end. */
+  private async append(tx: Tx<'audit'>, candidates: readonly Candidate[]): Promise<readonly Entry[]> {
+    try {
+      const entries = await this.log.append(tx.db, candidates);
+      this.trouble = undefined;
+      this.findings.replace('append', []);
+      return entries;
+    } catch (error) {
+      if (error instanceof Unavailable) this.trouble = `nothing can be recorded: ${error.message}`;
+      if (error instanceof LogTampered) this.findings.replace('append', [{ code: 'head-differs', detail: error.message }]);
+      if (error instanceof ClockBehind) this.findings.replace('append', [{ code: 'clock-behind', detail: error.message }]);
+      throw error;
+    }
   }
 
   private tellConflicts(tx: Tx<'audit'>, entries: readonly Entry[]): void {

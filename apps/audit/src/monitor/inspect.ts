@@ -1,4 +1,5 @@
-import { digestOfDisclosure } from '../entries/disclosure.js';
+import { encodeBase64, foldHashes, hashLeaves, hashSize, sameHash } from '@writ/tlog';
+import { digestOfDisclosure, opened } from '../entries/disclosure.js';
 import { parseLeaf, type Leaf } from '../entries/leaf.js';
 import type { Finding, Gone } from './finding.js';
 
@@ -46,12 +47,42 @@ export function compareColumns(entry: StoredEntry, origin: string): Finding[] {
   return findings;
 }
 
-/** Checks that every digest of a leaf still opens, unless a leaf says that it was erased. */
+/** Checks that every digest of a leaf still opens, unless a leaf says that this very one was erased. */
 export function compareOpenings(index: number, leaf: Leaf, texts: readonly string[], gone: Gone): Finding[] {
   const opened = new Set(texts.map(digestOfDisclosure));
-  const promised = new Set(leaf._sd ?? []);
-  const foreign = [...opened].filter((digest) => !promised.has(digest)).length;
-  const missing = [...promised].filter((digest) => !opened.has(digest)).length;
+  const promised = leaf._sd ?? [];
+  const foreign = [...opened].filter((digest) => !promised.includes(digest)).length;
+  const missing = promised.filter((digest, place) => !opened.has(digest) && !gone.has(index, place)).length;
   if (foreign > 0) return [{ code: 'opening-differs', detail: `Entry ${index} has ${foreign} openings that its leaf does not know.`, index }];
-  return missing > 0 && !gone.has(index) ? [{ code: 'opening-missing', detail: `Entry ${index} lost ${missing} openings without a recorded erasure.`, index }] : [];
+  return missing > 0 ? [{ code: 'opening-missing', detail: `Entry ${index} lost ${missing} openings without a recorded erasure.`, index }] : [];
+}
+
+/** A batch of uses as it is stored. */
+export interface UseBatch {
+  index: number;
+  recordedAt: Date;
+  leaf: Uint8Array;
+  /** Flat leaf hashes of all records; empty where they are gone. */
+  hashes: Uint8Array;
+  /** The records that still open. */
+  records: readonly (readonly [place: number, text: string])[];
+}
+
+/** Checks a batch of uses against the root that its leaf holds, and every record of it. @returns the tokens that were used, too */
+export function compareUses({ index, leaf, hashes, records }: UseBatch, gone: Gone): { findings: Finding[]; tokens: string[] } {
+  const { data } = parseLeaf(leaf);
+  const count = hashes.length / hashSize;
+  if (String(count) !== data?.records || encodeBase64(foldHashes(hashes)) !== data.root) {
+    return { findings: [{ code: 'opening-differs', detail: `The hashes of the uses of entry ${index} do not have the root that its leaf holds.`, index }], tokens: [] };
+  }
+  const own = hashLeaves(records.map(([, text]) => Buffer.from(text)));
+  const isRight = records.map(([place], i) => sameHash(own.subarray(i * hashSize, (i + 1) * hashSize), hashes.subarray(place * hashSize, (place + 1) * hashSize)));
+  const foreign = isRight.filter((right) => !right).length;
+  const there = new Set(records.map(([place]) => place));
+  const missing = Array.from({ length: count }, (_, place) => place).filter((place) => !there.has(place) && !gone.has(index, place)).length;
+  const findings: Finding[] = [];
+  if (foreign > 0) findings.push({ code: 'opening-differs', detail: `Entry ${index} has ${foreign} uses that its batch does not know.`, index });
+  if (missing > 0) findings.push({ code: 'opening-missing', detail: `Entry ${index} lost ${missing} uses without a recorded erasure.`, index });
+  const tokens = new Set(records.flatMap(([, text]) => (opened(text).value as { tokenId?: string }).tokenId ?? []));
+  return { findings, tokens: [...tokens] };
 }

@@ -1,11 +1,13 @@
-import { canonicalJson } from '@writ/contracts';
+import fc from 'fast-check';
+import { canonicalJson, services, type UsageRecord } from '@writ/contracts';
 import { disclose } from '../entries/disclosure.js';
 import { parseLeaf, type Leaf } from '../entries/leaf.js';
-import { indicesIn, rangesOf } from '../subjects/erase.js';
+import { usesOf } from '../entries/uses.js';
+import { erasedTexts, placesIn } from '../subjects/erase.js';
 import { Counters } from './counters.js';
-import { Gone } from './finding.js';
-import { compareColumns, compareLeaves, compareOpenings, type StoredEntry } from './inspect.js';
-import fc from 'fast-check';
+import { Gone, takeGone } from './finding.js';
+import { compareColumns, compareLeaves, compareOpenings, compareUses, type StoredEntry, type UseBatch } from './inspect.js';
+import { SignsOfLife } from './signs-of-life.js';
 
 const numbered = (n: number, src = 'issuer/0') => ({ src, n: String(n) }) as Leaf;
 const at = '2026-01-01T00:00:00.000Z';
@@ -58,12 +60,72 @@ describe('a producer’s numbers', () => {
   });
 });
 
-describe('the ranges of erased places', () => {
+describe('the places that leaves say were erased', () => {
+  const places = fc.uniqueArray(fc.tuple(fc.nat(40), fc.uniqueArray(fc.nat(30), { minLength: 1 })), { selector: ([index]) => index });
+
   it('read back as the same places, for every set of them', () => {
-    fc.assert(fc.property(fc.uniqueArray(fc.nat(300)), (indices) => {
-      const gone = new Gone(indicesIn(rangesOf([...indices].sort((a, b) => a - b))));
-      for (let i = 0; i <= 301; i++) expect(gone.has(i)).toBe(indices.includes(i));
-    }));
+    fc.assert(fc.property(places, places, (entries, uses) => {
+      const gone = { entries: new Gone(), uses: new Gone() };
+      for (const data of erasedTexts(new Map(entries), new Map(uses))) takeGone(gone, { type: 'pii.erased', data } as unknown as Leaf);
+      for (const [kind, erased] of [['entries', new Map(entries)], ['uses', new Map(uses)]] as const) {
+        for (let index = 0; index <= 40; index++) for (let place = 0; place <= 30; place++) expect(gone[kind].has(index, place)).toBe(erased.get(index)?.includes(place) ?? false);
+      }
+    }), { numRuns: 30 });
+  });
+
+  it('are cut into leaves that fit an entry, and none is lost', () => {
+    const many = new Map(Array.from({ length: 20_000 }, (_, i) => [i * 7, [0, 2]]));
+    const texts = erasedTexts(many, new Map([[3, [1]]]));
+    expect(texts.length).toBeGreaterThan(1);
+    expect(Math.max(...texts.map((text) => JSON.stringify(text).length))).toBeLessThan(50_000);
+    expect(texts.flatMap(({ entries = '' }) => [...placesIn(entries).keys()])).toEqual([...many.keys()]);
+    expect(erasedTexts(new Map(), new Map())).toEqual([{}]);
+  });
+
+  it('of a recovery are whole entries', () => {
+    const gone = { entries: new Gone(), uses: new Gone() };
+    takeGone(gone, { type: 'log.recovered', data: { from: '3', to: '5' } } as unknown as Leaf);
+    expect([2, 3, 4, 5].map((index) => gone.uses.has(index, 9))).toEqual([false, true, true, false]);
+  });
+});
+
+describe('a batch of uses', () => {
+  const records = [0, 1, 2].map((i) => ({ tokenId: `tok_${i}`, code: 'VALID', gateway: 'edge', count: 1, firstAt: at, lastAt: at })) as unknown as UsageRecord[];
+  const { facts, hashes, groups } = usesOf(records, 'vrf', () => Buffer.alloc(16, 3));
+  const all = groups.flatMap(({ disclosures }) => disclosures);
+  const batch: UseBatch = { index: 4, recordedAt: new Date(at), leaf: Buffer.from(JSON.stringify({ data: facts })), hashes, records: all };
+  const codes = (change: Partial<UseBatch>, gone = new Gone()) => compareUses({ ...batch, ...change }, gone).findings.map(({ code }) => code);
+  const erased = new Gone();
+  erased.add(4, [[1, 1]]);
+
+  it('is whole when every record opens to its hash, and names the tokens that were used', () => {
+    expect(compareUses(batch, new Gone())).toEqual({ findings: [], tokens: ['tok_0', 'tok_1', 'tok_2'] });
+  });
+
+  it.each<[string, Partial<UseBatch>, string[]]>([
+    ['a record is gone', { records: all.slice(1) }, ['opening-missing']], ['records changed places', { records: [[0, all[1]![1]], [1, all[0]![1]], all[2]!] }, ['opening-differs']],
+    ['a hash was edited', { hashes: Buffer.concat([hashes.subarray(0, 64), Buffer.alloc(32)]) }, ['opening-differs']], ['the hashes are gone', { hashes: Buffer.alloc(0) }, ['opening-differs']],
+    ['one was added', { records: [...all, [3, all[0]![1]]] }, ['opening-differs']],
+  ])('is found out when %s (G8)', (_, change, expected) => {
+    expect(codes(change)).toEqual(expected);
+  });
+
+  it('misses without a finding only the record whose erasure is recorded (G8)', () => {
+    expect(codes({ records: [all[0]!, all[2]!] }, erased)).toEqual([]);
+    expect(codes({ records: [all[0]!] }, erased)).toEqual(['opening-missing']);
+  });
+});
+
+describe('services that fall silent', () => {
+  const alive = (service: string, seconds: number) => ({ type: 'service.alive', rec: new Date(seconds * 1_000).toISOString(), data: { service } }) as unknown as Leaf;
+
+  it('are told by name when nothing was heard for three minutes, and by nobody who has not listened for as long (G8)', () => {
+    const signs = new SignsOfLife(0);
+    for (const service of services) signs.take(alive(service, 100));
+    expect(signs.missing(281_000)).toMatchObject(services.map((service) => ({ code: 'service-silent', detail: expect.stringContaining(service) })));
+    for (const service of services) if (service !== 'issuer') signs.take(alive(service, 200));
+    expect(signs.missing(281_000)).toMatchObject([{ detail: 'Nothing was heard of issuer for 3 minutes.' }]);
+    expect(new SignsOfLife(200_000).missing(281_000)).toEqual([]);
   });
 });
 
@@ -94,10 +156,13 @@ describe('a stored entry', () => {
   it('must open what its digests promise, unless an erasure says why not (G8)', () => {
     const [one, other] = ['a', 'b'].map((name) => disclose(Buffer.alloc(16, 1), name, 'x'));
     const leaf = { ...parseLeaf(bytes), _sd: [one!.digest] };
-    const nothing = new Gone([]);
+    const nothing = new Gone();
     expect(compareOpenings(4, leaf, [one!.text], nothing)).toEqual([]);
     expect(compareOpenings(4, leaf, [], nothing)).toMatchObject([{ code: 'opening-missing' }]);
-    expect(compareOpenings(4, leaf, [], new Gone([[3, 4]]))).toEqual([]);
+    const erased = new Gone();
+    erased.add(4, [[0, 0]]);
+    expect(compareOpenings(4, leaf, [], erased)).toEqual([]);
+    expect(compareOpenings(4, { ...leaf, _sd: [one!.digest, other!.digest] }, [], erased)).toMatchObject([{ code: 'opening-missing', detail: expect.stringContaining('1 openings') }]);
     expect(compareOpenings(4, leaf, [one!.text, other!.text], nothing)).toMatchObject([{ code: 'opening-differs' }]);
   });
 });

@@ -1,9 +1,8 @@
 import type { Db } from '@writ/messaging';
-import { placeOf, unseal } from '../entries/disclosure.js';
+import { placeOf, readBox } from '../entries/disclosure.js';
 import { parseLeaf } from '../entries/leaf.js';
-import { indicesIn } from '../subjects/erase.js';
-import { Gone } from './finding.js';
-import type { StoredEntry } from './inspect.js';
+import { takeGone, type GoneOpenings } from './finding.js';
+import type { StoredEntry, UseBatch } from './inspect.js';
 
 interface EntryRow {
   seq: string;
@@ -46,20 +45,53 @@ export async function openings(db: Db, logId: number, first: number, end: number
   const found = new Map<number, string[]>();
   for (const { seq, box, key } of rows) {
     const index = Number(seq);
-    const plain = unseal(key, box, placeOf('entry', index));
-    const texts = plain === undefined ? [] : (JSON.parse(plain) as string[]);
+    const texts = readBox<string[]>(key, box, placeOf('entry', index)) ?? [];
     found.set(index, [...(found.get(index) ?? []), ...texts]);
   }
   return found;
 }
 
-/** The places whose openings are gone for a reason that the log itself tells. */
-export async function goneOpenings(db: Db, logId: number): Promise<Gone> {
-  const rows = await db.query<{ leaf: Buffer }>(`SELECT leaf FROM tlog_entry WHERE log_id = $1 AND type IN ('pii.erased', 'log.recovered')`, [logId]);
-  return new Gone(rows.flatMap(({ leaf }) => {
-    const { type, data } = parseLeaf(leaf);
-    return type === 'pii.erased' && typeof data?.entries === 'string' ? indicesIn(data.entries) : [[Number(data?.from), Number(data?.to) - 1] as const];
-  }));
+/** Takes in what the entries from `first` on say is gone for a reason. @returns from where to go on the next time */
+export async function goneSince(db: Db, logId: number, first: number, gone: GoneOpenings): Promise<number> {
+  const rows = await db.query<{ seq: string; leaf: Buffer }>(
+    `SELECT seq, leaf FROM tlog_entry WHERE log_id = $1 AND type IN ('pii.erased', 'log.recovered') AND seq >= $2 ORDER BY seq`, [logId, first],
+  );
+  for (const { leaf } of rows) takeGone(gone, parseLeaf(leaf));
+  return rows.length === 0 ? first : Number(rows.at(-1)!.seq) + 1;
+}
+
+/** The first batch of uses from an entry on. */
+export async function nextUseBatch(db: Db, logId: number, first: number, end: number): Promise<UseBatch | undefined> {
+  const [row] = await db.query<{ seq: string; recorded_at: Date; leaf: Buffer; hashes: Buffer | null }>(
+    `SELECT e.seq, e.recorded_at, e.leaf, b.hashes FROM tlog_entry e LEFT JOIN use_batch b USING (log_id, seq)
+     WHERE e.log_id = $1 AND e.type = 'usage.recorded' AND e.seq >= $2 AND e.seq < $3 ORDER BY e.seq LIMIT 1`, [logId, first, end],
+  );
+  if (!row) return undefined;
+  const boxes = await db.query<{ box: Buffer; key: Buffer }>(
+    'SELECT u.box, s.key FROM use_record u JOIN subject s USING (subject_id) WHERE u.log_id = $1 AND u.seq = $2', [logId, row.seq],
+  );
+  const index = Number(row.seq);
+  const records = boxes.flatMap(({ box, key }) => readBox<[number, string][]>(key, box, placeOf('uses', index)) ?? []);
+  return { index, recordedAt: row.recorded_at, leaf: row.leaf, hashes: row.hashes ?? Buffer.alloc(0), records };
+}
+
+/** Those of the tokens whose issue is recorded. */
+export async function issuedOf(db: Db, logId: number, tokens: readonly string[]): Promise<Set<string>> {
+  const rows = await db.query<{ token_id: string }>(
+    `SELECT DISTINCT token_id FROM tlog_entry WHERE log_id = $1 AND token_id = ANY($2) AND type = 'token.issued'`, [logId, tokens],
+  );
+  return new Set(rows.map(({ token_id }) => token_id));
+}
+
+/** Those of the tokens whose newest entry is another than is listed. */
+export async function wrongHeads(db: Db, logId: number, tokens: readonly string[]): Promise<string[]> {
+  const rows = await db.query<{ token: string }>(
+    `SELECT t.token FROM unnest($2::text[]) t(token)
+     CROSS JOIN LATERAL (SELECT max(seq) AS seq, max(k) AS k FROM tlog_entry WHERE log_id = $1 AND token_id = t.token) e
+     LEFT JOIN token_head h ON h.log_id = $1 AND h.token_id = t.token
+     WHERE (e.seq, coalesce(e.k, 0)) IS DISTINCT FROM (h.seq, h.k)`, [logId, tokens],
+  );
+  return rows.map(({ token }) => token);
 }
 
 /** Tokens of these whose ordinals have a gap or come twice, unless their newest entry is younger than `settledBefore`. */
@@ -81,15 +113,12 @@ export async function storedTile(db: Db, logId: number, level: number, index: nu
   return row?.data;
 }
 
-/** When each service was last heard to be alive. */
-export async function lastSignsOfLife(db: Db, logId: number): Promise<{ service: string; at: Date }[]> {
-  return db.query(
-    `SELECT convert_from(leaf, 'utf8')::json->'data'->>'service' AS service, max(recorded_at) AS at
-     FROM (SELECT leaf, recorded_at FROM tlog_entry WHERE log_id = $1 AND type = 'service.alive' ORDER BY seq DESC LIMIT 200) recent GROUP BY 1`, [logId],
-  );
-}
-
 /** Notes that a finding is being told. @returns false where one of the replicas told it before */
 export async function isFirst(db: Db, finding: string): Promise<boolean> {
   return (await db.query('INSERT INTO told_finding (finding) VALUES ($1) ON CONFLICT DO NOTHING RETURNING 1', [finding])).length > 0;
+}
+
+/** Forgets that a finding was told, because it ended: when it comes back it is told again. */
+export async function forget(db: Db, finding: string): Promise<void> {
+  await db.query('DELETE FROM told_finding WHERE finding = $1', [finding]);
 }

@@ -8,12 +8,7 @@ import { Signer } from '../site/signer.client.js';
 import { Site } from '../site/site.store.js';
 import { SubjectStore } from '../subjects/subject.store.js';
 import { countAnew } from './counters.store.js';
-import { recoverEntries, type RecoverOptions } from './recover.store.js';
-
-export interface Recovery {
-  from: number;
-  to: number;
-}
+import { recoverEntries, type Recovery, type RecoverOptions } from './recover.store.js';
 
 /** Recovers the log while the service is stopped, and records in it that this happened. */
 export async function recover(config: AuditConfig, options: Omit<RecoverOptions, 'onLast'>): Promise<Recovery> {
@@ -22,11 +17,12 @@ export async function recover(config: AuditConfig, options: Omit<RecoverOptions,
     const clock = new Clock();
     await clock.follow(source, Infinity);
     const transactions = new Transactions(source, 'audit');
-    const log = new AppendStore(config, clock, new SubjectStore());
+    const subjects = new SubjectStore();
+    const log = new AppendStore(config, clock, subjects);
     await transactions.run((tx) => log.create(tx.db));
     const signed = await new Signer(config).head();
     log.signedUpTo(signed.size);
-    return await recoverEntries(transactions, config.logOrigin, new Site(config).tiles, signed, {
+    return await recoverEntries(transactions, config.logOrigin, new Site(config).tiles, signed, subjects, {
       ...options,
       onLast: async ({ db }, from, to) => {
         await countAnew(db, (await log.lock(db)).logId, from);

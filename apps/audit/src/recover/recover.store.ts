@@ -1,85 +1,98 @@
-import { appendLeaves, decodeBundle, emptyRoot, hashLeaves, rootAt, sameHash, tilePath, tileWidth, TreeBuilder, widthIn, type Edge, type TileSource } from '@writ/tlog';
+import {
+  appendLeaves, decodeBundle, emptyRoot, hashLeaves, rootAt, sameHash, tilePath, tileWidth, TreeBuilder, widthIn, type Edge, type TileSource,
+} from '@writ/tlog';
 import type { Db, Transactions, Tx } from '@writ/messaging';
-import { checkedEdge, LogTampered, moveHead, writeTiles, type LogHead } from '../entries/append.store.js';
-import { parseLeaf } from '../entries/leaf.js';
+import { parseLeaf, type Leaf } from '../entries/leaf.js';
 import { packed } from '../entries/packed.js';
-import type { TreeHead } from '../site/signer.client.js';
-import { erasureIn, type Erasure } from './erasure.js';
-import { ErasuresUndone, opensAgain } from './erasures.store.js';
+import { headsOf, writeHeads } from '../heads/heads.store.js';
+import { checkedEdge, lockedHead, LogTampered, moveHead, writeTiles, type LogHead, type TreeHead } from '../site/log.store.js';
+import type { ErasedText } from '../subjects/erase.js';
+import type { SubjectStore } from '../subjects/subject.store.js';
 
 const bundlesAtOnce = 16;
 
 export interface RecoverOptions {
-  /** The operator erases again whom a restored key opens again. */
-  willEraseAgain: boolean;
   onProgress: (done: number, total: number) => void;
   /** Runs in the transaction of the last entries: what it says is said exactly when they are there. */
   onLast: (tx: Tx<'audit'>, from: number, to: number) => Promise<void>;
+}
+
+export interface Recovery {
+  from: number;
+  to: number;
+  /** People, requests and tokens that were erased since the backup, had come back with it, and are erased again. */
+  erasedAgain: number;
 }
 
 /**
  * Brings a restored database up to what was signed, from the published files: they were written before the signature,
  * so they hold it all. All of them are hashed to the signed root before the first is written; then they are committed
  * piece by piece, each with the root that it had then. A crash is followed by running it again.
- * What people wrote is not in the files: those openings stay lost, and the monitor is told by a leaf.
+ * What people wrote is not in the files: those openings stay lost, and the monitor is told by a leaf. Who was erased since
+ * the backup is erased again with the leaf that says so.
  * @throws LogTampered where database, files and signed head are not one log
- * @throws ErasuresUndone where the backup's keys open what was erased since
  */
 export async function recoverEntries(
-  transactions: Transactions<'audit'>, origin: string, files: TileSource, signed: TreeHead, { willEraseAgain, onProgress, onLast }: RecoverOptions,
-): Promise<{ from: number; to: number }> {
+  transactions: Transactions<'audit'>, origin: string, files: TileSource, signed: TreeHead, subjects: SubjectStore, { onProgress, onLast }: RecoverOptions,
+): Promise<Recovery> {
   const start = await transactions.run(({ db }) => startOf(db, origin, files, signed));
   const { logId, size } = start;
-  if (size >= signed.size) return { from: size, to: size };
-  const { roots, erasures } = await rehearse(files, start.edge, signed);
-  if (erasures.length > 0 && !willEraseAgain && await transactions.read((db) => opensAgain(db, logId, erasures))) throw new ErasuresUndone(erasures);
+  if (size >= signed.size) return { from: size, to: size, erasedAgain: 0 };
+  const roots = await rehearse(files, start.edge, signed);
+  let erasedAgain = 0;
   for (let at = size; at < signed.size;) {
     at = await transactions.run(async (tx) => {
-      const head = await lockHead(tx.db, origin);
+      const head = await lockedHead(tx.db, origin);
       const end = pieceEnd(head.size, signed.size);
       const leaves = await leavesIn(files, head.size, end, signed.size);
       const growth = appendLeaves(await checkedEdge(tx.db, head), hashLeaves(leaves));
       if (!sameHash(growth.root, roots.get(end) ?? emptyRoot)) throw new LogTampered(`The published entries up to ${end - 1} changed while they were read.`);
-      const recordedAt = await writeLeaves(tx.db, head, leaves);
+      const parsed = leaves.map(parseLeaf);
+      await writeLeaves(tx.db, head, leaves, parsed);
+      await followHeads(tx.db, logId, parsed);
+      for (const { type, data } of parsed) if (type === 'pii.erased') erasedAgain += await subjects.eraseAgain(tx.db, logId, data as ErasedText);
       await writeTiles(tx.db, head, growth);
-      await moveHead(tx.db, head, growth, recordedAt);
+      await moveHead(tx.db, head, growth, new Date(parsed.at(-1)!.rec));
       if (end === signed.size) await onLast(tx, await firstRecovered(tx.db, logId), end);
       return end;
     });
     onProgress(at, signed.size);
   }
-  return { from: size, to: signed.size };
+  return { from: size, to: signed.size, erasedAgain };
 }
 
 async function startOf(db: Db, origin: string, files: TileSource, signed: TreeHead): Promise<LogHead & { edge: Edge }> {
-  const head = await lockHead(db, origin);
+  const head = await lockedHead(db, origin);
   const edge = await checkedEdge(db, head);
   if (head.size > signed.size) return { ...head, edge };
   if (!sameHash(await rootAt(files, signed.size), signed.root)) throw new LogTampered(`The files do not hold the ${signed.size} entries that were signed.`);
   const root = head.size === 0 ? emptyRoot : await rootAt(files, head.size, signed.size);
-  if (!sameHash(root, head.root)) throw new LogTampered(`The ${head.size} entries of the database are not those that were published: restore the backup again, and recover before the service starts.`);
+  if (!sameHash(root, head.root)) {
+    throw new LogTampered(
+      `The ${head.size} entries of the database are not those that were published: restore the backup again, and recover before the service starts.`,
+    );
+  }
   return { ...head, edge };
 }
 
 /** Hashes every file that will be used, and writes nothing: tiles alone do not show a bundle that was damaged or forged. */
-async function rehearse(files: TileSource, edge: Edge, signed: TreeHead): Promise<{ roots: Map<number, Buffer>; erasures: Erasure[] }> {
+async function rehearse(files: TileSource, edge: Edge, signed: TreeHead): Promise<Map<number, Buffer>> {
   const builder = new TreeBuilder(edge);
   const roots = new Map<number, Buffer>();
-  const maybeErasures: [index: number, leaf: Uint8Array][] = [];
   for (let at = edge.size; at < signed.size;) {
     const end = pieceEnd(at, signed.size);
     const leaves = await leavesIn(files, at, end, signed.size);
     for (const tile of builder.append(hashLeaves(leaves))) {
       const published = await files.readTile(tile.level, tile.index, tile.width);
-      if (Buffer.compare(published, tile.hashes) !== 0) throw new LogTampered(`The published entries do not have the hashes of ${tilePath(tile)}: take another copy of the files.`);
+      if (Buffer.compare(published, tile.hashes) !== 0) {
+        throw new LogTampered(`The published entries do not have the hashes of ${tilePath(tile)}: take another copy of the files.`);
+      }
     }
-    for (const [i, leaf] of leaves.entries()) if (Buffer.from(leaf).includes('"pii.erased"')) maybeErasures.push([at + i, leaf]);
     roots.set(end, builder.root());
     at = end;
   }
   if (!sameHash(builder.root(), signed.root)) throw new LogTampered(`The ${signed.size} published entries do not hash to the signed root: take another copy of the files.`);
-  // Nothing is read as a leaf before all of it is known to be what was signed.
-  return { roots, erasures: maybeErasures.flatMap(([index, leaf]) => erasureIn(index, parseLeaf(leaf)) ?? []) };
+  return roots;
 }
 
 /** Both passes stop at the same places, also when the second goes on after a crash. */
@@ -107,9 +120,16 @@ async function firstRecovered(db: Db, logId: number): Promise<number> {
   return Number(row!.first);
 }
 
-async function writeLeaves(db: Db, { logId, size }: LogHead, leaves: readonly Uint8Array[]): Promise<Date> {
+async function followHeads(db: Db, logId: number, leaves: readonly Leaf[]): Promise<void> {
+  const heads = await headsOf(db, logId, leaves.flatMap(({ token }) => token ?? []));
+  for (const { token, seq, k } of leaves) {
+    if (token !== undefined) heads.set(token, { token, index: Number(seq), k: Math.max(Number(k ?? 0), heads.get(token)?.k ?? 0) });
+  }
+  await writeHeads(db, logId, heads);
+}
+
+async function writeLeaves(db: Db, { logId, size }: LogHead, leaves: readonly Uint8Array[], parsed: readonly Leaf[]): Promise<void> {
   const { bytes, places } = packed(leaves);
-  const parsed = leaves.map(parseLeaf);
   const rows = parsed.map(({ id, type, token, request, k, rec }, i) => ({
     seq: size + i, event_id: id, type, token_id: token, request_id: request, k: k === undefined ? undefined : Number(k), recorded_at: rec, ...places[i],
   }));
@@ -119,11 +139,4 @@ async function writeLeaves(db: Db, { logId, size }: LogHead, leaves: readonly Ui
      FROM json_to_recordset($3::json) AS r(seq bigint, event_id text, type text, token_id text, request_id text, k int, recorded_at timestamptz, at int, length int)`,
     [logId, bytes, JSON.stringify(rows)],
   );
-  return new Date(parsed.at(-1)!.rec);
-}
-
-async function lockHead(db: Db, origin: string): Promise<LogHead> {
-  const [row] = await db.query<{ log_id: number; size: string; root: Buffer; recorded_at: Date }>('SELECT log_id, size, root, recorded_at FROM tlog WHERE origin = $1 FOR UPDATE', [origin]);
-  if (!row) throw new LogTampered(`The log ${origin} has no row.`);
-  return { logId: row.log_id, size: Number(row.size), root: row.root, recordedAt: row.recorded_at };
 }

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { Health, Jobs } from '@writ/service';
 import { contentTypeOf, mirrorLog, s3Target, verifierPage, type MirrorTarget } from '@writ/site';
 import { AuditConfig } from '../config.js';
+import { CosignJob } from '../witness/cosign.job.js';
 import { alone } from './alone.store.js';
 import { Signer } from './signer.client.js';
 import { Site } from './site.store.js';
@@ -26,6 +27,7 @@ export class MirrorJob implements OnModuleInit {
     private readonly source: DataSource,
     private readonly site: Site,
     private readonly signer: Signer,
+    private readonly cosigning: CosignJob,
     private readonly jobs: Jobs,
     private readonly health: Health,
   ) {}
@@ -43,8 +45,8 @@ export class MirrorJob implements OnModuleInit {
   }
 
   private async round(target: MirrorTarget, page: Uint8Array): Promise<void> {
-    const published = await this.site.head();
-    if (published.size <= this.mirrored) return;
+    const published = await this.cosigning.shown();
+    if (!published || published.size <= this.mirrored) return;
     await alone(this.source, lockId, async () => {
       if (this.mirrored === 0) await target.put('verify.html', page, contentTypeOf('verify.html'));
       this.mirrored = (await mirrorLog(this.site.tiles, Buffer.from(published.note), [await this.signer.key()], target)).to;

@@ -1,15 +1,14 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { encodeBase64, openCheckpoint, proveConsistency, sameHash } from '@writ/tlog';
+import { encodeBase64, openCheckpoint, parseNote, proveConsistency, sameHash } from '@writ/tlog';
 import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs } from '@writ/service';
 import { AuditConfig } from '../config.js';
-import { AppendStore, LogTampered, setBack } from '../entries/append.store.js';
+import { AppendStore } from '../entries/append.store.js';
 import { Findings } from '../monitor/findings.store.js';
-import { Cosigners } from '../witness/cosigners.client.js';
 import { alone } from './alone.store.js';
-import { committedHead, hasNews, leavesOf, newestCheckpoint, type CheckpointRow, type CommittedHead } from './log.store.js';
-import { Signer, type TreeHead } from './signer.client.js';
+import { committedHead, cosignedNote, hasNews, leavesOf, LogTampered, newestCheckpoint, setBack, type CheckpointRow, type LogHead, type TreeHead } from './log.store.js';
+import { Signer } from './signer.client.js';
 import { Site } from './site.store.js';
 
 const lookEveryMs = 200;
@@ -25,7 +24,6 @@ const lockId = 4_001_701;
  *   entries committed ── crash here: unsigned, nothing lost
  *   tiles and bundles written and synced ── crash here: written again, the same bytes
  *   the signer records the head, then signs ── crash here: asked again, it answers the same bytes
- *   witnesses cosign ── crash here: they tell how far they are, and are asked again
  *   checkpoint renamed into its place, then its row and its news ── crash between: published again, the same bytes
  *
  * Never the other way round: a signature must not exist for a tree that can still vanish.
@@ -40,7 +38,6 @@ export class PublishJob implements OnModuleInit {
     private readonly source: DataSource,
     private readonly site: Site,
     private readonly signer: Signer,
-    private readonly cosigners: Cosigners,
     private readonly log: AppendStore,
     private readonly clock: Clock,
     private readonly jobs: Jobs,
@@ -78,12 +75,12 @@ export class PublishJob implements OnModuleInit {
     return Math.max(size, await this.signer.head().then((signed) => signed.size, () => 0));
   }
 
-  private async state(db: Db): Promise<{ head: CommittedHead; newest?: CheckpointRow }> {
+  private async state(db: Db): Promise<{ head: LogHead; newest?: CheckpointRow }> {
     const head = await committedHead(db, this.config.logOrigin);
     return { head, newest: await newestCheckpoint(db, head.logId) };
   }
 
-  private async isDue(head: CommittedHead, newest?: CheckpointRow): Promise<boolean> {
+  private async isDue(head: LogHead, newest?: CheckpointRow): Promise<boolean> {
     const since = newest?.size ?? 0;
     if (head.size < since) throw setBack(head.size, since);
     if (head.size === since) return false;
@@ -102,14 +99,13 @@ export class PublishJob implements OnModuleInit {
     if (signed.size > head.size || published.size > head.size) throw setBack(head.size, Math.max(signed.size, published.size));
     await this.extend(head, published);
     const proof = await this.proofFrom(signed, head);
-    const signedNote = await this.signer.sign(head, proof);
-    openCheckpoint(signedNote, [await this.signer.key()]);
-    const note = await this.cosigners.cosign(signedNote, head.size, this.site.tiles);
+    const note = await this.signer.sign(head, proof);
+    openCheckpoint(note, [await this.signer.key()]);
     await this.site.publish(note);
     await this.record(head, note);
   }
 
-  private async extend(head: CommittedHead, from: TreeHead): Promise<void> {
+  private async extend(head: LogHead, from: TreeHead): Promise<void> {
     const root = await this.site.extend(from, head.size, (start, end) => this.transactions.read((db) => leavesOf(db, head.logId, start, end)));
     if (!sameHash(root, head.root)) throw new LogTampered(`The first ${head.size} entries do not have the root of the log.`);
   }
@@ -119,21 +115,23 @@ export class PublishJob implements OnModuleInit {
     return proveConsistency(this.site.tiles, signed.size, head.size);
   }
 
-  private async record(head: CommittedHead, note: string): Promise<void> {
+  private async record(head: LogHead, note: string): Promise<void> {
     const { logOrigin: origin } = this.config;
     const root = encodeBase64(head.root);
-    const cosignatures = this.cosigners.verdict(note, await this.signer.key())?.cosigned.length ?? 0;
     await this.transactions.run(async (tx) => {
       const [row] = await tx.db.query<{ published_at: Date }>(
-        'INSERT INTO checkpoint (log_id, size, root, note, cosignatures) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING published_at', [head.logId, head.size, head.root, note, cosignatures],
+        'INSERT INTO checkpoint (log_id, size, root, note) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING published_at',
+        [head.logId, head.size, head.root, note],
       );
       if (!row) return;
+      const witnessed = await cosignedNote(tx.db, head.logId);
+      const cosignatures = witnessed === undefined ? 0 : parseNote(witnessed).signatures.length - 1;
       tx.emit('checkpoint.published', { origin, size: head.size, root, publishedAt: row.published_at.toISOString(), cosignatures }, { subject: origin });
     });
   }
 
   /** Brings this replica's files to a checkpoint that another one published. */
-  private async follow(head: CommittedHead, newest: CheckpointRow): Promise<void> {
+  private async follow(head: LogHead, newest: CheckpointRow): Promise<void> {
     openCheckpoint(newest.note, [await this.signer.key()]);
     await this.extend({ ...head, size: newest.size, root: newest.root }, await this.site.head());
     await this.site.publish(newest.note);

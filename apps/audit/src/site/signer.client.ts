@@ -2,11 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { decodeHash, encodeBase64, VerifierKey } from '@writ/tlog';
 import { Unavailable } from '@writ/messaging';
 import { AuditConfig } from '../config.js';
-
-export interface TreeHead {
-  size: number;
-  root: Uint8Array;
-}
+import type { TreeHead } from './log.store.js';
 
 const timeoutMs = 5_000;
 

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { TlogError } from '@writ/tlog';
 import { notFound, Public } from '@writ/service';
 import { verifierPage } from '@writ/site';
+import { CosignJob } from '../witness/cosign.job.js';
 import { Site } from './site.store.js';
 
 /** The log as static files (C2SP tlog-tiles), for verifiers that know nothing of this service. Holds nothing personal. */
@@ -10,14 +11,14 @@ import { Site } from './site.store.js';
 export class SiteController {
   private readonly page = verifierPage();
 
-  constructor(private readonly site: Site) {}
+  constructor(private readonly site: Site, private readonly cosigning: CosignJob) {}
 
   @Get('checkpoint')
   @Public()
   async checkpoint(@Res() reply: FastifyReply): Promise<void> {
-    const bytes = await this.site.read('checkpoint');
-    if (!bytes) throw notFound('checkpoint yet');
-    void reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'public, max-age=1').send(bytes);
+    const shown = await this.cosigning.shown();
+    if (!shown) throw notFound('checkpoint yet');
+    void reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'public, max-age=1').send(shown.note);
   }
 
   /** The page with which anybody checks the log, or a token's proof bundle, in a browser. */

@@ -2,16 +2,11 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import {
-  decodeBundle, emptyRoot, encodeBundle, entriesPath, filesBetween, folderSource, parseCheckpoint, parseNote, parseTilePath, readEdge, rootOfEdge,
+  decodeBundle, emptyRoot, encodeBundle, entriesPath, filesBetween, folderSource, parseTilePath, readEdge, rootOfEdge,
   sameHash, tilePath, tileWidth, type EntryReader, type TileSource,
 } from '@writ/tlog';
 import { AuditConfig } from '../config.js';
-import { LogTampered } from '../entries/append.store.js';
-import type { TreeHead } from './signer.client.js';
-
-export interface PublishedHead extends TreeHead {
-  note: string;
-}
+import { headOfNote, LogTampered, type PublishedHead, type TreeHead } from './log.store.js';
 
 let temporaries = 0;
 
@@ -33,9 +28,7 @@ export class Site {
   async head(): Promise<PublishedHead> {
     const bytes = await this.file('checkpoint');
     if (!bytes) return { size: 0, root: emptyRoot, note: '' };
-    const note = bytes.toString();
-    const { size, root } = parseCheckpoint(parseNote(note).text);
-    return { size, root, note };
+    return headOfNote(bytes.toString());
   }
 
   /**
@@ -62,7 +55,7 @@ export class Site {
 
   /** Publishes a checkpoint whose files are written. An older one than the published is left out: nobody goes back. */
   async publish(note: string): Promise<void> {
-    const { size } = parseCheckpoint(parseNote(note).text);
+    const { size } = headOfNote(note);
     const before = await this.head();
     if (before.size > size) return;
     const folders = new Set<string>();
@@ -72,11 +65,10 @@ export class Site {
   }
 
   /**
-   * The bytes of a public path; a partial tile or bundle that is gone is cut from the full one.
+   * The bytes of a tile or bundle; a partial tile or bundle that is gone is cut from the full one.
    * @throws TlogError `tile-path-malformed` before anything is read: no path leads out of the folder
    */
   async read(path: string): Promise<Buffer | undefined> {
-    if (path === 'checkpoint') return this.file(path);
     const at = parseTilePath(path);
     const found = await this.file(path);
     if (found || at.width === tileWidth) return found;

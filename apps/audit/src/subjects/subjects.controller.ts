@@ -5,7 +5,7 @@ import { AllowAfterStepUp, bodyOf, CallerOf, Clock, notFound, principalOf, type 
 import { AppendStore } from '../entries/append.store.js';
 import { ownLeaf, personOf } from '../entries/candidate.js';
 import { disclose, saltBytes } from '../entries/disclosure.js';
-import { placesPerLeaf, rangesOf } from './erase.js';
+import { erasedTexts } from './erase.js';
 import { randomSource } from './random.store.js';
 import { SubjectStore } from './subject.store.js';
 
@@ -28,19 +28,16 @@ export class SubjectsController {
   erase(@Param('id') id: string, @Body(bodyOf(EraseSubject)) { basis }: EraseSubject, @CallerOf() caller: Caller): Promise<EraseAnswer> {
     return this.transactions.run(async (tx) => {
       const { logId } = await this.log.lock(tx.db);
-      const indices = await this.subjects.erase(tx.db, logId, [personOf(id), id]);
-      if (!indices) throw notFound('subject');
-      const events: EventId[] = [];
-      const leaves = [];
-      for (let at = 0; at === 0 || at < indices.length; at += placesPerLeaf) {
-        const event = this.clock.newId('evt');
-        events.push(event);
+      const erased = await this.subjects.erase(tx.db, logId, [personOf(id), id]);
+      if (!erased) throw notFound('subject');
+      const leaves = erasedTexts(erased.entries, erased.uses).map((text) => {
         const by = { subject: personOf(caller.sub), disclosure: disclose(this.salt(), 'by', principalOf(caller)) };
-        leaves.push(ownLeaf(event, 'pii.erased', this.clock.now(), { basis, entries: rangesOf(indices.slice(at, at + placesPerLeaf)) }, [by]));
-      }
+        return ownLeaf(this.clock.newId('evt'), 'pii.erased', this.clock.now(), { basis, ...text }, [by]);
+      });
       await this.log.append(tx.db, leaves);
+      const events = leaves.map((leaf) => leaf.id as EventId);
       for (const event of events) tx.wrote(event);
-      return { entries: indices.length, events };
+      return { entries: new Set([...erased.entries.keys(), ...erased.uses.keys()]).size, events };
     });
   }
 }

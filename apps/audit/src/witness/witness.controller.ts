@@ -1,4 +1,4 @@
-import { Body, Controller, Post, Res, type OnModuleInit } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Res, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { NoReplay, notFound, Public } from '@writ/service';
@@ -22,5 +22,14 @@ export class WitnessController implements OnModuleInit {
     const answer = await this.witness.addCheckpoint(typeof body === 'string' ? body : '');
     if (!answer) throw notFound('witness');
     void reply.status(answer.status).header('content-type', answer.contentType).send(answer.body);
+  }
+
+  /** The last checkpoint of a log that this witness cosigned, for whoever compares what others were shown (C2SP tlog-witness). */
+  @Get(':originHash/checkpoint')
+  @Public()
+  async checkpoint(@Param('originHash') originHash: string, @Res() reply: FastifyReply): Promise<void> {
+    const note = await this.witness.cosigned(originHash);
+    if (note === undefined) throw notFound('checkpoint of this log');
+    void reply.header('content-type', 'text/plain; charset=utf-8').header('cache-control', 'public, max-age=1').send(note);
   }
 }

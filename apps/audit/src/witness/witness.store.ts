@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Injectable } from '@nestjs/common';
 import {
-  cosignCheckpoint, formatSignature, judgeAddCheckpoint, parseAddCheckpoint, parseCheckpoint, parseNote, parsePolicy, SignerKey, TlogError,
+  addSignatures, cosignCheckpoint, formatNote, formatSignature, judgeAddCheckpoint, parseAddCheckpoint, parseCheckpoint, parseNote, parsePolicy, SignerKey, TlogError,
   type VerifierKey, type WitnessedHead, type WitnessVerdict,
 } from '@writ/tlog';
 import { Transactions, type Db } from '@writ/messaging';
@@ -35,8 +36,19 @@ export class Witness {
     if (!key) return undefined;
     const verdict = await this.transactions.run((tx) => this.judge(tx.db, body));
     if (verdict.outcome === 'refuse') return verdict.refusal;
-    const signature = cosignCheckpoint(verdict.checkpoint.note, key, Math.floor(this.clock.now().getTime() / 1_000));
+    const signature = cosignCheckpoint(verdict.checkpoint.note, key, Math.floor(this.clock.nowMs() / 1_000));
     return { status: 200, contentType: 'text/plain; charset=utf-8', body: formatSignature(signature) };
+  }
+
+  /** The newest checkpoint that was cosigned of a log, by the SHA-256 of its origin, with the cosignature of that moment. */
+  async cosigned(originHash: string): Promise<string | undefined> {
+    const { key } = this;
+    const origin = [...this.logs.keys()].find((name) => hash('sha256', name) === originHash);
+    if (!key || origin === undefined) return undefined;
+    const [row] = await this.transactions.read((db) => db.query<{ note: string | null; at: Date }>('SELECT note, witnessed_at AS at FROM witnessed WHERE origin = $1', [origin]));
+    if (!row?.note) return undefined;
+    const note = parseNote(row.note);
+    return formatNote(addSignatures(note, [cosignCheckpoint(note, key, Math.floor(row.at.getTime() / 1_000))]));
   }
 
   private async judge(db: Db, body: string): Promise<WitnessVerdict> {

@@ -41,7 +41,6 @@ export function addAuditCommands(program: Command, context: () => Context): void
   audit.command('recover')
     .description('Operators: bring a restored audit database up to what was signed, from the published files, before the service starts')
     .option('--from <folder>', 'the published files, instead of the service’s own')
-    .option('--will-erase-again', 'go on where the backup’s keys open what was erased since')
     .action((options: RecoverOptions) => recoverLog(options));
   audit.command('search')
     .description('Find entries over the whole log')

@@ -9,9 +9,9 @@ export interface LogState {
   vkey: string;
   /** Entries committed, signed or not. */
   size: number;
-  /** The newest checkpoint note, absent before the first. */
+  /** The checkpoint note that strangers are shown, absent before the first: where witnesses are asked for, the last they cosigned. */
   checkpoint?: string;
-  /** Entries under that checkpoint. */
+  /** Entries under the newest checkpoint, which may be ahead of the one that is shown by what the witnesses have yet to see. */
   signedSize: number;
   publishedAt?: string;
   /** The witnesses that cosigned it, and when. */
@@ -55,13 +55,15 @@ export interface ProofBundle {
   vkey: string;
   tokenId: TokenId;
   requestId?: RequestId;
-  /** Request, decision, votes, issue, every change and every batch with uses of the token, in order. */
+  /** Request, decision, votes, issue, every change of the token, and the batches with the uses that are told here, in order. */
   entries: ProvenEntry[];
   /** Which entry was the token's newest when heads were last sealed: with it the entries up to there are complete. */
   newest?: ProvenHead;
   /** Uses of the token; each is proven in its batch, whose leaf is one of the entries. */
   uses: ProvenUse[];
-  /** True where the token has more entries or uses than one file carries. */
+  /** Where there are more uses: ask again with `?uses=` and this number. The other entries are all here, whichever uses are told. */
+  nextUses?: number;
+  /** True where the token has more changes than one file carries. */
   truncated: boolean;
 }
 
