@@ -17,8 +17,8 @@ afterAll(() => audit.drop());
 const url = () => audit.services[0]!.url;
 const policy = () => parsePolicy(`log ${audit.signer.vkey}\nquorum none\n`);
 const search = async (query: string) => (await (await audit.get(audit.services[0]!, `/v1/entries?${query}`)).json()) as LogEntries;
-const erase = async (id: string, who: { groups: string[]; signedInAgo?: number }, body: object = { basis: 'gdpr-art-17' }) => fetch(`${url()}/v1/subjects/${encodeURIComponent(id)}/erase`, {
-  method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await audit.bench.identity.token({ sub: 'otto', ...who })}` }, body: JSON.stringify(body),
+const erase = async (id: string, who: { groups: string[]; signedInAgo?: number }, body: object = { basis: 'gdpr-art-17' }, headers: Record<string, string> = {}) => fetch(`${url()}/v1/subjects/${encodeURIComponent(id)}/erase`, {
+  method: 'POST', headers: { 'content-type': 'application/json', authorization: `Bearer ${await audit.bench.identity.token({ sub: 'otto', ...who })}`, ...headers }, body: JSON.stringify(body),
 });
 
 describe('forgetting a person', () => {
@@ -166,8 +166,14 @@ describe('forgetting a person whose token lives on', () => {
     expect(await usesOf()).toEqual(under);
     expect((await erase('emil', { groups: ['admins'] })).status).toBe(200);
     expect(await usesOf()).toEqual([under[0]]);
-    expect((await erase('dora', { groups: ['admins'] })).status).toBe(200);
+    const erasing = () => erase('dora', { groups: ['admins'] }, undefined, { 'idempotency-key': 'dora-once' });
+    const [first, replayed] = [await erasing(), await erasing()];
     expect(await usesOf()).toEqual([]);
+    // A repeated call is answered as the first was, its receipts included.
+    const answered = async (answer: Response) => [answer.status, answer.headers.get('x-audit-receipt'), await answer.json()];
+    const once = await answered(first);
+    expect(once).toEqual([200, expect.stringMatching(/^evt_/), expect.objectContaining({ entries: expect.any(Number) as number })]);
+    expect(await answered(replayed)).toEqual(once);
   });
 
   it('leaves a backup without the table of keys unreadable, whole and openable again with it (G8)', async () => {

@@ -440,10 +440,19 @@ export class ActRecorded {
   @IsPart(() => Principal) by!: Principal;
 }
 
+/** How far one of a service's counters has come: it said every number up to `n`. */
+export class ProducerCount {
+  /** `issuer/3`, as in the envelopes. */
+  @IsString() @MaxLength(64) producer!: string;
+  @IsString() @MaxLength(19) n!: string;
+}
+
 /** A service is alive, once a minute, so that silence shows. */
 export class ServiceAlive {
   @IsName() service!: string;
   @IsTime() at!: string;
+  /** All its counters, so that a last event which never arrived shows, too. */
+  @IsOptional() @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => ProducerCount) counters?: ProducerCount[];
 }
 
 /** The identity system says that somebody left: what is theirs goes to whoever takes it over, or ends. Comes from outside. */

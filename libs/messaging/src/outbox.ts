@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { exchanges, type EventId, type ServiceName } from '@writ/contracts';
 import type { Db } from './database.js';
 
@@ -25,6 +26,8 @@ export interface OutboxRow {
 
 /** So many transactions of one service can number their events at the same time. */
 export const producerPartitions = 8;
+/** Names are drawn, because a database that was set back does not know which were taken since; so many fit a smallint. */
+const mostRenewals = 4_095;
 
 /**
  * Numbers the events without a gap and stores them. The counter's row stays locked until commit, so a number that was
@@ -41,6 +44,20 @@ export async function writeOutbox(db: Db, service: ServiceName, said: readonly O
   if (written.length === 0) written = await insertEvents(db, events, graceSeconds, 'FOR UPDATE');
   if (written.length === 0) throw new Error(`The outbox of ${service} has no counters; its migrations have not run.`);
   return [...rows, ...written];
+}
+
+/** How far each of the service's counters has come, as committed: everything up to there was said. */
+export async function counted(db: Db, service: ServiceName): Promise<{ producer: string; n: string }[]> {
+  const rows = await db.query<{ partition: number; n: string }>('SELECT partition, n FROM producer_counter WHERE n > 0 ORDER BY partition');
+  return rows.map(({ partition, n }) => ({ producer: `${service}/${partition}`, n }));
+}
+
+/**
+ * Begins counters of new names, after a database was set back: the old ones would give numbers again that were said since
+ * the backup, and the audit log would take that for somebody's doing.
+ */
+export async function renewCounters(db: Db): Promise<void> {
+  await db.query('UPDATE producer_counter SET partition = partition % $1::int + $1::int * $2::int, n = 0', [producerPartitions, randomInt(1, mostRenewals)]);
 }
 
 const columns = 'event_id text, exchange text, routing_key text, subject text, body text';

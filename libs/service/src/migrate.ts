@@ -1,18 +1,20 @@
 import { DataSource, type MixedList } from 'typeorm';
-import { Messaging1700000000000 } from '@writ/messaging';
-import { Idempotency1700000000001 } from './idempotency.js';
+import { Db, Messaging1700000000000, renewCounters } from '@writ/messaging';
+import { Idempotency1700000000001, IdempotencyReceipts1700000000002 } from './idempotency.js';
 
 /** One at a time per database; any constant will do. */
 const lockId = 4_001_700;
 
 /**
  * Brings a service's database to the newest schema, before the service starts and by another role than it runs as.
- * Several at once wait for each other. Reads `WRIT_MIGRATION_DATABASE_URL`.
+ * Several at once wait for each other. Reads `WRIT_MIGRATION_DATABASE_URL`. With `--restored` the service goes on counting
+ * its events under new names, as it must after a restore from a backup.
  */
 export async function migrate(migrations: NonNullable<MixedList<Function>>, url = process.env.WRIT_MIGRATION_DATABASE_URL): Promise<string[]> {
   if (!url) throw new Error('WRIT_MIGRATION_DATABASE_URL is not set.');
   const source = new DataSource({
-    type: 'postgres', url, migrations: [Messaging1700000000000, Idempotency1700000000001, ...Object.values(migrations)] as Function[],
+    type: 'postgres', url,
+    migrations: [Messaging1700000000000, Idempotency1700000000001, IdempotencyReceipts1700000000002, ...Object.values(migrations)] as Function[],
   });
   await source.initialize();
   const runner = source.createQueryRunner();
@@ -20,6 +22,7 @@ export async function migrate(migrations: NonNullable<MixedList<Function>>, url 
     await runner.query('SELECT pg_advisory_lock($1)', [lockId]);
     const done = await source.runMigrations({ transaction: 'each' });
     await keepRowsWhole(source);
+    if (process.argv.includes('--restored')) await renewCounters(new Db(runner));
     return done.map(({ name }) => name);
   } finally {
     await runner.release();

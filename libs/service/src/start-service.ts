@@ -6,7 +6,7 @@ import type { ClassConstructor } from 'class-transformer';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import type { ServiceName } from '@writ/contracts';
-import { Messaging, Transactions } from '@writ/messaging';
+import { counted, Messaging, Transactions } from '@writ/messaging';
 import { ConfigurationError, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
 import { accessKey } from './caller.js';
@@ -138,7 +138,8 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
   jobs.every(forgetEveryMs, 'forget-answers', () => forgetAnswers(messaging.transactions));
   jobs.every(60_000, 'say-alive', async () => {
     await messaging.transactions.run(async (tx) => {
-      tx.emit('service.alive', { service: options.name, at: clock.now().toISOString() }, { subject: options.name });
+      const counters = await counted(tx.db, options.name);
+      tx.emit('service.alive', { service: options.name, at: clock.now().toISOString(), counters }, { subject: options.name });
     });
   });
   const shared = [

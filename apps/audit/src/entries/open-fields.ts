@@ -47,7 +47,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'trust.changed': ['team', 'version'],
   'message.parked': ['service', 'code', 'bodyDigest'],
   'act.recorded': ['service', 'act'],
-  'service.alive': ['service', 'at'],
+  'service.alive': ['service', 'at', 'counters'],
   'owner.deactivated': ['deactivatedAt', 'transferTo.team'],
 };
 

@@ -28,28 +28,57 @@ export class Counters {
 
   constructor(private readonly graceMs: number) {}
 
-  take({ src, n }: Leaf, nowMs: number): void {
-    if (src === undefined || n === undefined || !/^\d{1,19}$/.test(n)) return;
-    const number = BigInt(n);
+  take({ src, n, type, data }: Leaf, nowMs: number): void {
+    const number = numberIn(n);
+    if (src === undefined || number === undefined) return;
+    const producer = this.producer(src);
+    if (number >= producer.next) reach(producer, number, nowMs);
+    else if (!found(producer.missing, number)) producer.twice ??= number;
+    if (type === 'service.alive') this.takeCounts(src.slice(0, src.indexOf('/') + 1), data?.counters, nowMs);
+  }
+
+  /** A service says how far it has counted, so that a last number shows which is missing with nothing after it. */
+  private takeCounts(prefix: string, counts: unknown, nowMs: number): void {
+    if (!Array.isArray(counts) || prefix === '') return;
+    for (const { producer: src, n } of counts as { producer?: unknown; n?: unknown }[]) {
+      const number = numberIn(n);
+      if (typeof src !== 'string' || !src.startsWith(prefix) || number === undefined) continue;
+      const producer = this.producer(src);
+      if (number < producer.next) continue;
+      reach(producer, number, nowMs);
+      miss(producer, number, number, nowMs);
+    }
+  }
+
+  private producer(src: string): Producer {
     let producer = this.producers.get(src);
     if (!producer) this.producers.set(src, (producer = { next: 1n, missing: [] }));
-    if (number < producer.next) {
-      if (!found(producer.missing, number)) producer.twice ??= number;
-      return;
-    }
-    if (number > producer.next) producer.missing.push({ from: producer.next, to: number - 1n, sinceMs: nowMs });
-    producer.next = number + 1n;
+    return producer;
   }
 
   /** Of each producer the lowest gap that is too old to be late, and the first number that came twice. */
   wrong(nowMs: number): Finding[] {
     return [...this.producers].flatMap(([src, { missing: [first], twice }]) => {
       const findings: Finding[] = [];
-      if (first && nowMs - first.sinceMs >= this.graceMs) findings.push({ code: 'counter-gap', detail: `${src} said number ${first.from}, which was never recorded, though later ones were.` });
+      if (first && nowMs - first.sinceMs >= this.graceMs) findings.push({ code: 'counter-gap', detail: `${src} said number ${first.from}, which was never recorded.` });
       if (twice !== undefined) findings.push({ code: 'counter-twice', detail: `${src} said number ${twice} twice: somebody said again what it had said, or it was set back.` });
       return findings;
     });
   }
+}
+
+function numberIn(text: unknown): bigint | undefined {
+  return typeof text === 'string' && /^\d{1,19}$/.test(text) ? BigInt(text) : undefined;
+}
+
+/** Takes a number in that is higher than all before it. */
+function reach(producer: Producer, number: bigint, nowMs: number): void {
+  if (number > producer.next) miss(producer, producer.next, number - 1n, nowMs);
+  producer.next = number + 1n;
+}
+
+function miss({ missing }: Producer, from: bigint, to: bigint, sinceMs: number): void {
+  missing.push({ from, to, sinceMs });
 }
 
 /** @returns whether the number was missing until now */

@@ -52,6 +52,16 @@ describe('a producer’s numbers', () => {
     }));
   });
 
+  it('show a last one that never came, by how far its service says that it has counted, and close when it comes late', () => {
+    const counters = new Counters(10);
+    const alive = (counts: unknown) => ({ ...numbered(1), type: 'service.alive', data: { counters: counts } }) as unknown as Leaf;
+    counters.take(alive([{ producer: 'issuer/0', n: '1' }, { producer: 'issuer/5', n: '3' }, { producer: 'policy/1', n: '9' }, { producer: 'issuer/6', n: 'x' }, null].filter(Boolean)), 0);
+    expect(counters.wrong(5)).toEqual([]);
+    expect(counters.wrong(20)).toMatchObject([{ code: 'counter-gap', detail: 'issuer/5 said number 1, which was never recorded.' }]);
+    for (const n of [3, 1, 2]) counters.take(numbered(n, 'issuer/5'), 20);
+    expect(counters.wrong(100)).toEqual([]);
+  });
+
   it('are counted for each producer by itself', () => {
     const counters = new Counters(0);
     for (const n of [1, 2]) counters.take(numbered(n), 0);
