@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { EraseAnswer, LogEntries, LogState } from '@writ/contracts';
@@ -93,7 +93,10 @@ describe('a database set back to a backup', () => {
     expect(recovered.stdout).toBe(`Erased again: 2 of the people, requests and tokens that were erased since the backup and came back with it.\nRecovered the entries ${before!.size} to ${last.size - 1}; the root is the signed one.\n`);
     expect(await recover()).toMatchObject({ code: 0, stdout: expect.stringContaining('has all') as string });
 
+    const torn = join(audit.bench.dir, 'site-0/tile/0/000.1-1.tmp');
+    writeFileSync(torn, 'what a process wrote as it died');
     const again = await audit.start({ WRIT_AUDIT_PATROL_SECONDS: '0.1', WRIT_AUDIT_GRACE_SECONDS: '1' });
+    expect(existsSync(torn)).toBe(false);
     await audit.recorded([...later, meanwhile, erased!]);
     await audit.signed();
     const report = await until(async () => {

@@ -46,6 +46,7 @@ export class PublishJob implements OnModuleInit {
   ) {}
 
   async onModuleInit(): Promise<void> {
+    await this.site.sweep();
     await this.transactions.run((tx) => this.log.create(tx.db));
     this.log.signedUpTo(await this.signedSize());
     this.jobs.every(lookEveryMs, 'publish-checkpoint', () => this.round());

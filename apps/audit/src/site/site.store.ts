@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import {
@@ -22,6 +22,12 @@ export class Site {
   constructor(config: AuditConfig) {
     this.dir = config.siteDir;
     this.tiles = folderSource(this.dir);
+  }
+
+  /** Removes what a process left that died while it wrote: files beside their places, which nobody reads. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.dir, { recursive: true }).catch(() => []);
+    for (const name of names) if (name.endsWith('.tmp')) await rm(join(this.dir, name), { force: true });
   }
 
   /** The published checkpoint, or the empty tree. */
