@@ -13,8 +13,8 @@ const id = <P extends 'evt' | 'tok' | 'req'>(prefix: P) => makeId(prefix, Date.n
 function event(i: number): Buffer {
   const tokenId = id('tok');
   return Buffer.from(JSON.stringify({
-    specversion: '1.0', id: id('evt'), source: sourceOf('issuer'), type: cloudEventType('token.revoked'), time: new Date().toISOString(), datacontenttype: 'application/json',
-    subject: tokenId, aggregateversion: 1, producer: `issuer/${i % 8}`, producerseq: String(Math.floor(i / 8) + 1),
+    specversion: '1.0', id: id('evt'), source: sourceOf('issuer'), type: cloudEventType('token.revoked'), time: new Date().toISOString(),
+    datacontenttype: 'application/json', subject: tokenId, aggregateversion: 1, producer: `issuer/${i % 8}`, producerseq: String(Math.floor(i / 8) + 1),
     data: {
       tokenId, requestId: id('req'), seq: i, by: { kind: 'person', principal: { iss: 'https://id.example', sub: `person-${i % 500}` } }, code: 'revoked-by-owner', reason: 'no longer needed',
     },
@@ -108,7 +108,10 @@ export async function checkpoint({ quick, say }: BenchOptions): Promise<Row[]> {
        FROM tlog_entry e CROSS JOIN LATERAL (SELECT published_at FROM checkpoint WHERE size > e.seq ORDER BY size LIMIT 1) c WHERE e.type = 'token.revoked' AND e.seq > 60`,
     );
     const waits = rows.map(({ ms }) => Number(ms));
-    return [{ bench: 'audit', name: 'checkpoint', kind: 'ours', perSecond: waits.length / seconds, p50Ms: quantile(waits, 0.5), p99Ms: quantile(waits, 0.99), note: 'event to signed checkpoint, one per second' }];
+    return [{
+      bench: 'audit', name: 'checkpoint', kind: 'ours', perSecond: waits.length / seconds, p50Ms: quantile(waits, 0.5), p99Ms: quantile(waits, 0.99),
+      note: 'event to signed checkpoint, one per second',
+    }];
   } finally {
     await log.drop();
   }

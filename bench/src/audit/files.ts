@@ -3,7 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import {
-  appendLeaves, edgeTiles, emptyEdge, encodeBundle, entriesPath, folderSource, hashLeaves, keyTypes, parsePolicy, proveInclusion, rootOfEdge, signCheckpoint, SignerKey, tilePath, tileSource, tileWidth, verifyLog, type Edge,
+  appendLeaves, edgeTiles, emptyEdge, encodeBundle, entriesPath, folderSource, hashLeaves, keyTypes, parsePolicy, proveInclusion, rootOfEdge,
+  signCheckpoint, SignerKey, tilePath, tileSource, tileWidth, verifyLog, type Edge,
 } from '@writ/tlog';
 import { quantile, type BenchOptions, type Row } from '../row.js';
 import { origin } from './log-process.js';

@@ -56,7 +56,8 @@ export class EntryStore {
     and((p) => `seq IN (SELECT seq FROM disclosure d JOIN subject s USING (subject_id) WHERE d.log_id = $1 AND s.ref = ${p})`, filter.actor && refOf(personOf(filter.actor)));
     // Entries are recorded in order, so the checkpoints tell the range of indices that a time can be in.
     and((p) => `recorded_at >= ${p} AND seq >= coalesce((SELECT max(size) FROM checkpoint WHERE log_id = $1 AND published_at < ${p}), 0)`, filter.from);
-    and((p) => `recorded_at < ${p} AND seq < coalesce((SELECT min(size) FROM checkpoint WHERE log_id = $1 AND published_at > ${p}::timestamptz + interval '1 minute'), 9223372036854775807)`, filter.to);
+    and((p) => `recorded_at < ${p} AND seq < coalesce(
+      (SELECT min(size) FROM checkpoint WHERE log_id = $1 AND published_at > ${p}::timestamptz + interval '1 minute'), 9223372036854775807)`, filter.to);
     values.push(filter.limit);
     const rows = await db.query<EntryRow>(
       `SELECT ${columns} FROM tlog_entry

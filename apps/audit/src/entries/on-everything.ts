@@ -50,7 +50,8 @@ export class OnEverything {
   private tellConflicts(tx: Tx<'audit'>, entries: readonly Entry[]): void {
     for (const { seq, candidate } of entries) {
       if (candidate.type !== 'audit.conflict') continue;
-      tx.emit('audit.finding', { origin: this.config.logOrigin, code: 'event-conflict', detail: 'Another event came under the id of one that is recorded.', entry: seq }, { subject: this.config.logOrigin });
+      const { logOrigin: origin } = this.config;
+      tx.emit('audit.finding', { origin, code: 'event-conflict', detail: 'Another event came under the id of one that is recorded.', entry: seq }, { subject: origin });
     }
   }
 }

@@ -37,12 +37,14 @@ export function compareColumns(entry: StoredEntry, origin: string): Finding[] {
     return [{ code: 'entry-differs', detail: `Entry ${index} cannot be read.`, index }];
   }
   const differs = ([
-    ['place', String(index), leaf.seq], ['log', origin, leaf.log], ['event', entry.event, leaf.id], ['type', entry.type, leaf.type], ['token', entry.token ?? undefined, leaf.token],
-    ['request', entry.request ?? undefined, leaf.request], ['ordinal', entry.k?.toString(), leaf.k], ['time', entry.recordedAt.toISOString(), leaf.rec],
+    ['place', String(index), leaf.seq], ['log', origin, leaf.log], ['event', entry.event, leaf.id], ['type', entry.type, leaf.type],
+    ['token', entry.token ?? undefined, leaf.token], ['request', entry.request ?? undefined, leaf.request], ['ordinal', entry.k?.toString(), leaf.k], ['time', entry.recordedAt.toISOString(), leaf.rec],
   ] as const).filter(([, column, said]) => column !== said).map(([name]) => name);
-  const findings: Finding[] = differs.length > 0 ? [{ code: 'index-differs', detail: `Entry ${index} is listed with another ${differs.join(', ')} than its leaf says.`, index }] : [];
+  const findings: Finding[] = [];
+  if (differs.length > 0) findings.push({ code: 'index-differs', detail: `Entry ${index} is listed with another ${differs.join(', ')} than its leaf says.`, index });
   if (leaf.token !== undefined && leaf.prev !== entry.previous?.toString()) {
-    findings.push({ code: 'link-broken', detail: `Entry ${index} follows ${leaf.prev ?? 'nothing'}, but the entry of its token before it is ${entry.previous ?? 'not there'}.`, index });
+    const detail = `Entry ${index} follows ${leaf.prev ?? 'nothing'}, but the entry of its token before it is ${entry.previous ?? 'not there'}.`;
+    findings.push({ code: 'link-broken', detail, index });
   }
   return findings;
 }

@@ -39,7 +39,9 @@ export class PatrolJob implements OnModuleInit {
     private readonly jobs: Jobs,
     health: Health,
   ) {
-    this.cycle = new Gauge({ name: 'writ_audit_patrol_seconds', help: 'How long the last comparison of the whole log with its published files took', registers: [health.registry] });
+    this.cycle = new Gauge({
+      name: 'writ_audit_patrol_seconds', help: 'How long the last comparison of the whole log with its published files took', registers: [health.registry],
+    });
   }
 
   onModuleInit(): void {

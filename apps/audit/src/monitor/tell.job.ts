@@ -35,7 +35,9 @@ export class TellJob implements OnModuleInit {
     const { code, detail, index } = change.finding;
     await this.transactions.run(async (tx) => {
       if (change.what === 'ends') await forget(tx.db, key);
-      else if (await isFirst(tx.db, key)) tx.emit('audit.finding', { origin, code, detail: detail.slice(0, 1_024), ...(index !== undefined && { entry: index }) }, { subject: origin });
+      else if (await isFirst(tx.db, key)) {
+        tx.emit('audit.finding', { origin, code, detail: detail.slice(0, 1_024), ...(index !== undefined && { entry: index }) }, { subject: origin });
+      }
     });
     this.untold.shift();
     return this.untold.length > 0;

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import {
-  addSignatures, cosignWith, evaluatePolicy, formatNote, parseNote, parsePolicy, proveConsistency, type Policy, type PolicyVerdict, type TileReader, type VerifierKey, type WitnessAnswer,
+  addSignatures, cosignWith, evaluatePolicy, formatNote, parseNote, parsePolicy, proveConsistency,
+  type Policy, type PolicyVerdict, type TileReader, type VerifierKey, type WitnessAnswer,
 } from '@writ/tlog';
 import { LOG } from '@writ/service';
 import { AuditConfig } from '../config.js';
