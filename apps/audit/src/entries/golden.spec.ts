@@ -40,7 +40,7 @@ it(`writes ${size.toLocaleString('en')} leaves to the root that they had when th
     const { type, data } = eventOf(i);
     const message = { id: id('evt', i), type, subject: 'x', time: at(i), userId: 'writ-issuer', producer: `issuer/${i % 8}`, producerSeq: String(i), aggregateVersion: (i % 5) + 1, data } as Message;
     const place = { log: 'audit.example.com/tokens', seq: i, ...(i % 5 === 4 && { prev: i - 2 }), recordedAt: at(i) };
-    tree.append(hashLeaves([leafOf(candidateOf(message, salt), place, (facts) => ({ subject: 'x', disclosure: disclose(salt(), 'data', facts) })).bytes]));
+    tree.append(hashLeaves([leafOf(candidateOf(message, salt), place, (name, value) => disclose(salt(), name, value)).bytes]));
   }
   // Proofs that people keep are of these bytes. If this root changes, what is written from now on is another format.
   expect(tree.root().toString('base64')).toBe('qhIJktaWgY2i+FVcKOfAQgJuklMfoXgN9kEbE5Lgxmk=');
