@@ -452,7 +452,7 @@ export class ServiceAlive {
   @IsName() service!: string;
   @IsTime() at!: string;
   /** All its counters, so that a last event which never arrived shows, too. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @ValidateNested({ each: true }) @Type(() => ProducerCount) counters?: ProducerCount[];
+  @IsOptional() @ArrayMaxSize(64) @IsParts(() => ProducerCount) counters?: ProducerCount[];
 }
 
 /** The identity system says that somebody left: what is theirs goes to whoever takes it over, or ends. Comes from outside. */

@@ -97,7 +97,7 @@ export class EntriesController {
       const requestId = life.find((entry) => entry.tokenId === tokenId && entry.requestId)?.requestId;
       return {
         format: 'writ-proof-bundle/1', origin: this.config.logOrigin, vkey, tokenId, ...(requestId && { requestId }),
-        entries, ...(newest && { newest }), uses, ...(nextUses !== undefined && { nextUses }), truncated: life.length > bundleLimit,
+        entries, ...(newest && { newest }), uses, ...(nextUses !== undefined && { nextUses }), truncated: life.length > bundleLimit || nextUses !== undefined,
       };
     });
   }

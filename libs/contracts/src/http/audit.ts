@@ -63,7 +63,7 @@ export interface ProofBundle {
   uses: ProvenUse[];
   /** Where there are more uses: ask again with `?uses=` and this number. The other entries are all here, whichever uses are told. */
   nextUses?: number;
-  /** True where the token has more changes than one file carries. */
+  /** True where the token has more changes, or more uses, than this file carries. */
   truncated: boolean;
 }
 
