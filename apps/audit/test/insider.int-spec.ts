@@ -125,7 +125,7 @@ describe('an insider with the whole database', () => {
   });
 
   it('stops the log by inserting an entry beyond its head, and is found by the next append (G8)', async () => {
-    await audit.query(`INSERT INTO tlog_entry (log_id, seq, event_id, type, recorded_at, leaf) SELECT log_id, size, 'forged', 'service.alive', now(), '{}' FROM tlog`);
+    await audit.query(`INSERT INTO tlog_entry (log_id, seq, event_id, type, recorded_at, leaf) SELECT log_id, size + 1000, 'forged', 'service.alive', now(), '{}' FROM tlog`);
     const event = await audit.bench.bus.say('issuer', 'service.alive', alive());
     await found('head-differs');
     await audit.query(`DELETE FROM tlog_entry WHERE event_id = 'forged'`);
