@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
-import { eventTypes, exchanges, outsideSays, queues, saysOf, services, vhosts, type ServiceName } from '@writ/contracts';
+import { eventTypes, exchanges, outsideSays, queues, saysOf, services, submissionKey, vhosts, type ServiceName } from '@writ/contracts';
 import { brokerUser } from '@writ/messaging';
-import { need } from '../platform.js';
+import { as, entriesOf, freshToken, need, until } from '../platform.js';
 import { stolen } from './callers.js';
 import { Thief } from './thief.js';
 
@@ -13,6 +14,7 @@ const thieves = new Map<string, Thief>();
 beforeAll(async () => {
   for (const service of services) thieves.set(service, await Thief.of(service));
   thieves.set('upstream', await Thief.withCredentialsOf('dev-upstream'));
+  thieves.set('identity', await Thief.withCredentialsOf('dev-identity-system'));
 });
 afterAll(() => Promise.all([...thieves.values()].map((thief) => thief.close())));
 const thiefOf = (name: string) => thieves.get(name) as Thief;
@@ -33,6 +35,7 @@ describe.each(services)('the broker credentials of %s', (service) => {
     expect(await thief.publishes('amq.topic', 'anything', {})).toBe(refused);
     expect(await thief.publishes('writ.parking', queues.parking('issuer'), {})).toBe(refused);
     expect(await thief.publishes(exchanges.requests, 'token.request', {})).toBe(refused);
+    for (const key of outsideSays) expect(await thief.publishes(exchanges.identity, key, {})).toBe(refused);
     if (service !== 'request') expect(await thief.publishes(exchanges.outcomes, 'dev-upstream.token.issued', {})).toBe(refused);
     expect(await thief.publishes(exchanges.events, type, {}, brokerUser(others(service)[0] as ServiceName))).toBe(forged);
   });
@@ -50,6 +53,8 @@ describe.each(services)('the broker credentials of %s', (service) => {
     expect(await thiefOf(service).tries((channel) => channel.assertQueue('', { exclusive: true }))).toBe(refused);
     expect(await thiefOf(service).tries((channel) => channel.bindQueue(own, exchanges.events, '#'))).toBe(refused);
     expect(await thiefOf(service).tries((channel) => channel.unbindQueue(own, exchanges.events, 'request.submitted'))).toBe(refused);
+    for (const exchange of Object.values(exchanges)) expect(await thiefOf(service).tries((channel) => channel.bindExchange(exchange, 'amq.topic', '#'))).toBe(refused);
+    expect(await thiefOf(service).tries((channel) => channel.assertExchange(`${brokerUser(service)}.own`, 'topic'))).toBe(refused);
     expect(await thiefOf(service).tries((channel) => channel.deleteQueue(own))).toBe(refused);
     expect(await thiefOf(service).tries((channel) => channel.deleteExchange(exchanges.events))).toBe(refused);
   });
@@ -71,7 +76,7 @@ describe('the broker credentials of an upstream', () => {
     const thief = thiefOf('upstream');
     const outcomes = await Promise.all([
       ...eventTypes.map((type) => thief.publishes(exchanges.events, type, {})),
-      ...outsideSays.map((type) => thief.publishes(exchanges.requests, type, {})),
+      ...outsideSays.flatMap((type) => [exchanges.requests, exchanges.identity].map((exchange) => thief.publishes(exchange, type, {}))),
       thief.publishes(exchanges.requests, 'token.anything', {}),
       thief.publishes(exchanges.outcomes, 'dev-upstream.token.issued', {}),
       thief.publishes('', queues.events('issuer'), {}),
@@ -89,6 +94,68 @@ describe('the broker credentials of an upstream', () => {
     for (const key of ['#', '*.token.issued', 'another.#', 'dev-upstreams.#']) expect([key, await hear(exchanges.outcomes, key)]).toEqual([key, refused]);
     expect(await hear(exchanges.events, 'dev-upstream.#')).toBe(refused);
     for (const service of services) expect(await thiefOf('upstream').tries((channel) => channel.get(queues.events(service)))).toBe(refused);
+  });
+});
+
+/** That somebody left, in an envelope as an identity system makes it. */
+function departure(ownerId: string): object {
+  const now = new Date().toISOString();
+  return { specversion: '1.0', id: randomUUID(), source: 'urn:hr', type: 'writ.owner.deactivated', time: now, datacontenttype: 'application/json', data: { ownerId, deactivatedAt: now } };
+}
+
+describe('the tricks of a broker', () => {
+  const own = `dev-upstream.${randomUUID()}`;
+  const upstream = () => thiefOf('upstream');
+  afterAll(() => upstream().tries(async (channel) => {
+    await channel.deleteQueue(own);
+    await channel.deleteExchange(own);
+  }));
+
+  it('let an upstream bind and dead-letter to nothing but the exchange that it may publish to', async () => {
+    expect(await upstream().tries((channel) => channel.assertExchange(own, 'topic'))).toBe('done');
+    for (const exchange of [exchanges.events, exchanges.outcomes, exchanges.identity, 'writ.parking']) {
+      expect(await upstream().tries((channel) => channel.bindExchange(exchange, own, '#'))).toBe(refused);
+      expect(await upstream().tries((channel) => channel.assertQueue(`${own}.dead`, { deadLetterExchange: exchange }))).toBe(refused);
+    }
+    expect(await upstream().tries((channel) => channel.assertQueue(`${own}.dead`, { deadLetterExchange: '', deadLetterRoutingKey: queues.events('issuer') }))).toBe(refused);
+    for (const service of services) expect(await upstream().tries((channel) => channel.bindQueue(queues.events(service), own, '#'))).toBe(refused);
+  });
+
+  it('let no upstream say that somebody left: not by a binding, a dead letter or further keys (G10)', async () => {
+    const [victim, leaver] = [`svc:victim-${randomUUID()}`, `svc:leaver-${randomUUID()}`];
+    const [stays, goes] = await Promise.all([victim, leaver].map((id) => freshToken({ requester: { id, team: 'orders' } })));
+    const type = outsideSays[0];
+    await upstream().tries(async (channel) => {
+      await channel.assertExchange(own, 'topic');
+      await channel.bindExchange(exchanges.requests, own, '#');
+      await channel.assertQueue(own, { messageTtl: 0, deadLetterExchange: exchanges.requests, deadLetterRoutingKey: type });
+      await channel.bindQueue(own, own, 'dead');
+    });
+    for (const key of [type, 'dead']) expect(await upstream().publishes(own, key, departure(victim))).toBe('done');
+    const copied = await upstream().publishes(exchanges.requests, submissionKey, departure(victim), 'dev-upstream', { CC: [type], BCC: [type] });
+    expect(['done', refused]).toContain(copied);
+    // Whoever may say it is heard, after all that was said before.
+    expect(await thiefOf('identity').publishes(exchanges.identity, type, departure(leaver))).toBe('done');
+    const orphaned = async (tokenId: string | undefined) => (await as('admin').issuer.get<{ orphanedUntil?: string }>(`/v1/tokens/${tokenId}`)).orphanedUntil;
+    await until('the leaver’s token to be offered', () => orphaned(goes?.tokenId));
+    expect(await orphaned(stays?.tokenId)).toBeUndefined();
+    await until('the log to hold it', async () => (await entriesOf({ type })).length > 0);
+    expect(await entriesOf({ type })).toHaveLength(1);
+  });
+});
+
+describe('the broker credentials of an identity system', () => {
+  it('say that somebody left and nothing else, declare nothing and read nothing', async () => {
+    const thief = thiefOf('identity');
+    const outcomes = await Promise.all([
+      thief.publishes(exchanges.identity, 'owner.activated', {}),
+      thief.publishes(exchanges.requests, submissionKey, {}),
+      ...eventTypes.map((type) => thief.publishes(exchanges.events, type, {})),
+      thief.tries((channel) => channel.assertQueue('', { exclusive: true })),
+      thief.tries((channel) => channel.assertExchange('dev-identity-system.own', 'topic')),
+      ...services.map((service) => thief.tries((channel) => channel.get(queues.events(service)))),
+    ]);
+    expect(new Set(outcomes)).toEqual(new Set([refused]));
   });
 });
 

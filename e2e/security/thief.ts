@@ -1,7 +1,7 @@
 import { randomBytes, generateKeyPairSync, createPrivateKey } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, type ChannelModel } from 'amqplib';
+import { connect, type ChannelModel, type Options } from 'amqplib';
 import { cloudEventType, contentType, exchanges, makeId, sourceOf, vhosts, type EventType, type ServiceName, type SigningKey } from '@writ/contracts';
 import { brokerUser } from '@writ/messaging';
 import { need } from '../platform.js';
@@ -41,9 +41,9 @@ export class Thief {
     return outcome;
   }
 
-  publishes(exchange: string, routingKey: string, body: unknown, userId = this.user): Promise<'done' | number> {
+  publishes(exchange: string, routingKey: string, body: unknown, userId = this.user, more: Options.Publish = {}): Promise<'done' | number> {
     return this.tries(async (channel) => {
-      channel.publish(exchange, routingKey, Buffer.from(JSON.stringify(body)), { contentType, userId, persistent: true });
+      channel.publish(exchange, routingKey, Buffer.from(JSON.stringify(body)), { contentType, userId, persistent: true, ...more });
       await channel.waitForConfirms();
     });
   }

@@ -1,13 +1,15 @@
 import 'reflect-metadata';
-import { gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions } from '@writ/messaging';
+import { gatewayPermissions, identitySystemPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions } from '@writ/messaging';
 import { vhosts } from '@writ/contracts';
 import { connect } from 'amqplib';
 import { Problem } from '../backing/problem.mjs';
 import { askManagement } from '../backing/rabbitmq.mjs';
 
 /** Everything that the broker must hold, as definitions: virtual hosts, users, what they may do, exchanges, queues, bindings. */
-export function brokerPlan({ passwords, upstreams, gateways }) {
-  const granted = [servicePermissions(), ...upstreams.map((upstream) => upstreamPermissions(upstream)), ...gateways.map((gateway) => gatewayPermissions(gateway))];
+export function brokerPlan({ passwords, upstreams, gateways, identitySystems }) {
+  const granted = [
+    servicePermissions(), ...upstreams.map((name) => upstreamPermissions(name)), ...gateways.map((name) => gatewayPermissions(name)), ...identitySystems.map((name) => identitySystemPermissions(name)),
+  ];
   const permissions = granted.flatMap((each) => each.permissions);
   return {
     vhosts: Object.values(vhosts),
@@ -18,13 +20,21 @@ export function brokerPlan({ passwords, upstreams, gateways }) {
   };
 }
 
-/** Brings the broker to the plan through its management API. Safe to repeat; what the plan no longer binds is unbound. */
+/** Marks the users that a plan made, so that one which leaves it goes; others are their operator's. */
+const planned = 'writ-plan';
+
+/**
+ * Brings the broker to the plan through its management API. Safe to repeat; users, rights and bindings that left the plan go.
+ * @returns whether the account that every broker is born with stays, because it is what we administer the broker with
+ */
 export async function provisionBroker(managementUrl, plan) {
   const call = (method, path, body) => manage(managementUrl, method, path, body);
   for (const vhost of plan.vhosts) await call('PUT', `/api/vhosts/${encoded(vhost)}`, {});
-  // The account every broker is born with, and whose password everybody knows.
-  if (new URL(managementUrl).username !== 'guest') await call('DELETE', '/api/users/guest');
-  await Promise.all(plan.users.map(({ name, password }) => call('PUT', `/api/users/${encoded(name)}`, { password, tags: '' })));
+  // Its password is known to everybody.
+  const guestStays = new URL(managementUrl).username === 'guest';
+  if (!guestStays) await call('DELETE', '/api/users/guest');
+  await removeOthers(call, plan);
+  await Promise.all(plan.users.map(({ name, password }) => call('PUT', `/api/users/${encoded(name)}`, { password, tags: planned })));
   await Promise.all(plan.permissions.map(({ user, vhost, ...rights }) => call('PUT', `/api/permissions/${encoded(vhost)}/${encoded(user)}`, rights)));
   for (const { user, vhost, ...rights } of plan.topics) await call('PUT', `/api/topic-permissions/${encoded(vhost)}/${encoded(user)}`, rights);
   for (const [vhost, topology] of plan.topologies) {
@@ -33,13 +43,23 @@ export async function provisionBroker(managementUrl, plan) {
     await call('POST', `/api/definitions/${encoded(vhost)}`, { bindings: topology.bindings });
     await unbindOthers(call, vhost, topology);
   }
+  return { guestStays };
+}
+
+async function removeOthers(call, { users, permissions }) {
+  const names = new Set(users.map(({ name }) => name));
+  const granted = new Set(permissions.map(({ user, vhost }) => JSON.stringify([user, vhost])));
+  const gone = (await call('GET', '/api/users')).filter(({ name, tags }) => tags.includes(planned) && !names.has(name));
+  for (const { name } of gone) await call('DELETE', `/api/users/${encoded(name)}`);
+  const surplus = (await call('GET', '/api/permissions')).filter(({ user, vhost }) => names.has(user) && !granted.has(JSON.stringify([user, vhost])));
+  for (const { user, vhost } of surplus) await call('DELETE', `/api/permissions/${encoded(vhost)}/${encoded(user)}`);
 }
 
 async function unbindOthers(call, vhost, topology) {
-  const planned = new Set(topology.bindings.map(bindingKey));
+  const wanted = new Set(topology.bindings.map(bindingKey));
   const ours = new Set(topology.queues.map(({ name }) => name));
   const bound = await call('GET', `/api/bindings/${encoded(vhost)}`);
-  const surplus = bound.filter((binding) => binding.source !== '' && ours.has(binding.destination) && !planned.has(bindingKey(binding)));
+  const surplus = bound.filter((binding) => binding.source !== '' && ours.has(binding.destination) && !wanted.has(bindingKey(binding)));
   for (const { source, destination, properties_key: key } of surplus) {
     await call('DELETE', `/api/bindings/${encoded(vhost)}/e/${encoded(source)}/q/${encoded(destination)}/${encoded(key)}`);
   }
@@ -60,11 +80,13 @@ async function manage(url, method, path, body) {
   throw new Problem(`RabbitMQ refused ${method} ${decodeURIComponent(path)}: ${reason ?? answer.status}.`, remedy);
 }
 
-/** The same plan as commands for whoever may administer the broker, when we may not. Passwords are given by reference. */
+/** The same plan as commands for whoever may administer the broker, when we may not. The passwords stand in them. */
 export function brokerCommands(plan) {
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const json = (value) => quote(JSON.stringify(value));
   return [
+    '# The account that every broker is born with.',
+    'rabbitmqctl delete_user guest || true',
     ...plan.vhosts.map((vhost) => `rabbitmqctl add_vhost ${vhost}`),
     ...plan.users.map(({ name, password }) => `rabbitmqctl add_user ${quote(name)} ${quote(password)}`),
     ...plan.permissions.map(({ user, vhost, configure, write, read }) => `rabbitmqctl set_permissions -p ${vhost} ${[user, configure, write, read].map(quote).join(' ')}`),

@@ -5,7 +5,7 @@ import { errorText } from './terminal.mjs';
 import { databaseName, inDatabase, ownerName, provisionDatabases } from './databases.mjs';
 import { developmentGateway, developmentUpstream, layoutOf, writeClients } from './installation.mjs';
 import { createKeys, initialiseSigner } from './keys.mjs';
-import { processes, withDatabase } from './services.mjs';
+import { identitySystems, processes, withDatabase } from './services.mjs';
 
 /** What docker-compose.yml runs beside the services. Folders are those of a local installation, below /writ. */
 const layout = layoutOf(process.env.WRIT_INSTALLATION_DIR ?? '/writ');
@@ -34,7 +34,7 @@ const commands = {
     await migrate((name) => inDatabase(superuserUrl, databaseName(name), ownerName(name), passwords(ownerName(name))));
     say(`${withDatabase.length} databases are migrated`);
     const { brokerPlan, provisionBroker } = await import('./broker.mjs');
-    await provisionBroker(process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL, brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway] }));
+    await provisionBroker(process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL, brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway], identitySystems }));
     say('the broker is provisioned');
   },
 

@@ -9,7 +9,7 @@ import { developmentGateway, developmentUpstream, layoutOf, makeFolders, passwor
 import { createKeys, initialiseSigner } from './keys.mjs';
 import { choosePorts } from './ports.mjs';
 import { seed } from './seed.mjs';
-import { processes, processOf, withDatabase } from './services.mjs';
+import { identitySystems, processes, processOf, withDatabase } from './services.mjs';
 import { createSupervisor, endRecorded, readPlatform } from './supervisor.mjs';
 import { useTls } from './tls.mjs';
 
@@ -82,13 +82,13 @@ async function provision({ layout, facts, backing, reporter }) {
   const passwords = passwordsOf(layout);
   await reporter.step('broker', async () => {
     const { brokerCommands, brokerPlan, isProvisioned, provisionBroker } = await import('./broker.mjs');
-    const plan = brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway] });
+    const plan = brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway], identitySystems });
     if (backing.amqpManagementUrl === undefined) {
       if (await isProvisioned(backing.amqpUrl, plan)) return 'already provisioned by its operator';
       throw leftToOperator(brokerCommands(plan), layout);
     }
-    await provisionBroker(backing.amqpManagementUrl, plan);
-    return `${plan.users.length} users, each with its own rights`;
+    const { guestStays } = await provisionBroker(backing.amqpManagementUrl, plan);
+    return `${plan.users.length} users, each with its own rights${guestStays ? '; its administrator is guest, whose password everybody knows' : ''}`;
   });
   const { logKey } = await reporter.step('keys', async () => {
     createKeys(layout);

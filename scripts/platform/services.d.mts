@@ -12,6 +12,7 @@ export const processes: Process[];
 export const nodeFlags: string[];
 export const roleGroups: Record<string, string[]>;
 export const audience: string;
+export const identitySystems: string[];
 export const withDatabase: string[];
 export function processOf(name: string): Process | undefined;
 export function variableNames(process: Process): string[];

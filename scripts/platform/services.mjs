@@ -13,7 +13,7 @@ export const processes = [
   { name: 'signer', port: 4007, entry: 'apps/signer/dist/main.js', needs: ['signer'] },
   writService('request', 4001, { needs: ['keys'], signs: ['request'] }),
   writService('policy', 4002, { needs: ['keys', 'trust'], signs: ['decision', 'vote', 'policy-set'] }),
-  writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state'], keeps: ['pepper', 'mac'] }),
+  writService('issuer', 4003, { needs: ['rpc', 'redis', 'keys', 'trust', 'state', 'identities'], keeps: ['pepper', 'mac'] }),
   writService('rotation', 4004, { needs: ['keys'], signs: ['rotation'] }),
   writService('audit', 4005, { needs: ['signing', 'state'] }),
   writService('monitor', 4006, { needs: ['redis', 'keys', 'trust'], signs: ['proposal', 'leak'], keeps: ['honeytoken'] }),
@@ -39,6 +39,8 @@ export const audience = 'urn:writ:api';
 
 /** As whom the console is known to the identity provider. */
 export const consoleClient = 'writ-console';
+/** The broker users who may say that an owner left: they get a right that no upstream has, and the issuer believes them alone. */
+export const identitySystems = (process.env.WRIT_IDENTITY_SYSTEMS ?? 'dev-identity-system').split(',').map((name) => name.trim()).filter(Boolean);
 
 /** The environment that each need turns into, from the facts of an installation. */
 const variables = {
@@ -74,6 +76,7 @@ const variables = {
   redis: { WRIT_REDIS_URL: ({ redisUrl }) => redisUrl },
   keys: { WRIT_KEYS_DIR: ({ keysDir }, name) => keysDir(name) },
   trust: { WRIT_TRUST_FILE: ({ trustFile }) => trustFile },
+  identities: { WRIT_IDENTITY_SYSTEMS: () => identitySystems.join(',') },
   state: { WRIT_STATE_DIR: ({ stateDir }, name) => stateDir(name) },
   signing: {
     WRIT_SIGNER_URL: ({ signerUrl }) => signerUrl,

@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Transform, Type } from 'class-transformer';
+import { IsArray, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { IsAddress, ServiceConfig } from '@writ/service';
 
 /** What the issuer is told besides what every service is. */
@@ -26,6 +26,9 @@ export class IssuerConfig extends ServiceConfig {
   @IsInt() @Min(1) @Type(() => Number) zeroTrafficSeconds: number = 300;
   /** So long the tokens of an owner who left wait for somebody of the team to take them over; 0 = they end at once. */
   @IsInt() @Min(0) @Type(() => Number) transferSeconds: number = 86_400;
+  /** Broker users, separated by commas, who are believed when they say that an owner left; none by default. */
+  @IsArray() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((name) => name.trim()).filter(Boolean) : value))
+  identitySystems: string[] = [];
   /** So long after its end a retired secret that a stranger shows suspends its token; 0 = never. */
   @IsInt() @Min(0) @Type(() => Number) tripwireSeconds: number = 7 * 86_400;
   /** How long this replica answers from memory without hearing of the state log. */

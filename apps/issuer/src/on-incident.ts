@@ -2,13 +2,16 @@ import { Inject } from '@nestjs/common';
 import { verifyStatement, type LeakClaims, type Message, type ProposalClaims, type Trust } from '@writ/contracts';
 import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
+import { IssuerConfig } from './config.js';
 import { Incidents } from './incident.store.js';
 import { TRUST } from './trust.store.js';
 
 /** What others found out about a token: they propose or prove, the issuer acts. */
 @MessageHandler()
 export class OnIncident {
-  constructor(private readonly incidents: Incidents, private readonly clock: Clock, @Inject(TRUST) private readonly trust: Trust) {}
+  constructor(
+    private readonly incidents: Incidents, private readonly config: IssuerConfig, private readonly clock: Clock, @Inject(TRUST) private readonly trust: Trust,
+  ) {}
 
   @On('misuse.detected')
   async misuse({ data }: Message<'misuse.detected'>, tx: Tx<'issuer'>): Promise<void> {
@@ -32,9 +35,10 @@ export class OnIncident {
     await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { kind: 'leak' }, 'leaked', reportId);
   }
 
-  /** Nothing outlives its owner; a job does what follows, slice by slice. */
+  /** Nothing outlives its owner; a job does what follows, slice by slice. Nobody signs this: who may say it, the operator says. */
   @On('owner.deactivated')
-  async ownerLeft({ data }: Message<'owner.deactivated'>, tx: Tx<'issuer'>): Promise<void> {
+  async ownerLeft({ data, userId }: Message<'owner.deactivated'>, tx: Tx<'issuer'>): Promise<void> {
+    if (!this.config.identitySystems.includes(userId)) throw new Unacceptable('not-an-identity-system', `WRIT_IDENTITY_SYSTEMS does not name ${userId}.`);
     await this.incidents.ownerLeft(tx, data);
   }
 }

@@ -11,10 +11,11 @@ let tap: Tap;
 
 beforeAll(async () => {
   issuing = await Issuing.create();
-  issuer = await issuing.start({ WRIT_TRANSFER_SECONDS: '4' });
+  issuer = await issuing.start({ WRIT_TRANSFER_SECONDS: '4', WRIT_IDENTITY_SYSTEMS: 'hr' });
   gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
   tap = await issuing.bench.bus.tap();
-  await issuing.bench.bus.addUpstream('hr', true);
+  await issuing.bench.bus.addIdentitySystem('hr');
+  await issuing.bench.bus.addIdentitySystem('not-hr');
 });
 afterAll(async () => {
   await issuing?.drop();
@@ -26,10 +27,10 @@ const transfer = async (tokenId: string, as: Record<string, string>, body: objec
 const colleague = () => issuing.bearer('bob', [], 'orders');
 
 /** The identity system says that somebody left. */
-async function left(ownerId: string, more: object = {}): Promise<void> {
+async function left(ownerId: string, more: object = {}, user = 'hr'): Promise<void> {
   const data = { ownerId, deactivatedAt: new Date().toISOString(), ...more };
   const body = { specversion: '1.0', id: randomUUID(), source: 'urn:hr', type: 'writ.owner.deactivated', time: data.deactivatedAt, datacontenttype: 'application/json', data };
-  await issuing.bench.bus.publish('hr', 'writ.requests', 'owner.deactivated', Buffer.from(JSON.stringify(body)));
+  await issuing.bench.bus.publish(user, 'writ.identity', 'owner.deactivated', Buffer.from(JSON.stringify(body)));
 }
 
 describe('a token whose owner left', () => {
@@ -84,6 +85,14 @@ describe('a token whose owner left', () => {
     await tap.next('token.orphaned', (data) => data.tokenId === other.tokenId);
     await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-4' AND state = 'ended'`)).length === 1, 'the end of the offers');
     expect([(await verify(mine.secret)).code, (await verify(stopped.secret)).code, (await verify(other.secret)).code]).toEqual(['VALID', 'SUSPENDED', 'REVOKED']);
+  });
+
+  it('goes nowhere when a broker user says so whom the issuer was not told to believe (G10)', async () => {
+    const { secret } = await issuing.claimed(issuer, { requester: 'stayer' });
+    await left('stayer', { transferTo: { id: 'mallory', team: 'orders' } }, 'not-hr');
+    await tap.next('message.parked', (data) => data.userId === 'not-hr');
+    expect(await rows(`SELECT 1 FROM departure WHERE owner_id = 'stayer'`)).toEqual([]);
+    expect(await verify(secret)).toMatchObject({ code: 'VALID', owner: 'stayer' });
   });
 
   it('that somebody edited in the database is not given a good seal (G1)', async () => {

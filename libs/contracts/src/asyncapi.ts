@@ -59,7 +59,7 @@ function eventChannel(type: EventType): object {
   return {
     address: type,
     messages: { [type]: { $ref: `#/components/messages/${type}` } },
-    bindings: { amqp: { is: 'routingKey', exchange: { name: exchanges.events, type: 'topic', durable: true, vhost: vhosts.main } } },
+    bindings: { amqp: { is: 'routingKey', exchange: { name: (outsideSays as readonly EventType[]).includes(type) ? exchanges.identity : exchanges.events, type: 'topic', durable: true, vhost: vhosts.main } } },
   };
 }
 

@@ -72,7 +72,7 @@ export const flow = {
 
 /** Said by every service of itself. */
 export const everyoneSays = ['message.parked', 'act.recorded', 'service.alive'] as const satisfies readonly EventType[];
-/** Said by systems outside, through an upstream that is registered to. */
+/** Said by identity systems outside, under broker users of their own, on an exchange that nobody else may write to. */
 export const outsideSays = ['owner.deactivated'] as const satisfies readonly EventType[];
 
 type FlowOf<S extends ServiceName> = (typeof flow)[S];
@@ -94,7 +94,7 @@ export function hearsOf(service: ServiceName, all: readonly EventType[]): readon
 }
 
 /** Names on the broker. */
-export const exchanges = { events: 'writ.events', requests: 'writ.requests', outcomes: 'writ.outcomes' } as const;
+export const exchanges = { events: 'writ.events', requests: 'writ.requests', identity: 'writ.identity', outcomes: 'writ.outcomes' } as const;
 export const vhosts = { main: 'writ', rpc: 'writ-rpc' } as const;
 export const queues = {
   events: (service: ServiceName) => `writ.${service}`,

@@ -10,7 +10,7 @@ export { Publisher, type Publication, type PublishResult } from './publisher.js'
 export { StandingChannel } from './standing-channel.js';
 export { Messaging, type MessagingOptions } from './strategy.js';
 export {
-  gatewayPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions,
+  gatewayPermissions, identitySystemPermissions, mainTopology, rpcTopology, servicePermissions, upstreamPermissions,
   type Permission, type TopicPermission, type Topology,
 } from './topology.js';
 export { acts, receipts, traced, Transactions, Tx, type ActOf, type EmitOptions } from './transaction.js';

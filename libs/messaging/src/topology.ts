@@ -39,16 +39,15 @@ export function mainTopology(): Topology {
   const exchange = (name: string) => ({ name, type: 'topic' as const, durable: true as const, auto_delete: false as const, internal: false as const, arguments: {} });
   const bind = (source: string, destination: string, routing_key: string) =>
     ({ source, destination, destination_type: 'queue' as const, routing_key, arguments: {} });
-  const outside = (service: ServiceName) => hearsOf(service, eventTypes).filter((type) => (outsideSays as readonly EventType[]).includes(type));
+  const exchangeOf = (type: EventType) => ((outsideSays as readonly EventType[]).includes(type) ? exchanges.identity : exchanges.events);
   return {
-    exchanges: [exchanges.events, exchanges.requests, exchanges.outcomes, parkingExchange].map(exchange),
+    exchanges: [...Object.values(exchanges), parkingExchange].map(exchange),
     queues: [
       ...services.flatMap((service) => [workQueue(queues.events(service), queues.parking(service)), parkingQueue(queues.parking(service))]),
       workQueue(queues.submissions, queues.parking('request'), { 'x-max-length': maxWaitingSubmissions }),
     ],
     bindings: [
-      ...services.flatMap((service) => hearsOf(service, eventTypes).map((type) => bind(exchanges.events, queues.events(service), type))),
-      ...services.flatMap((service) => outside(service).map((type) => bind(exchanges.requests, queues.events(service), type))),
+      ...services.flatMap((service) => hearsOf(service, eventTypes).map((type) => bind(exchangeOf(type), queues.events(service), type))),
       bind(exchanges.requests, queues.submissions, submissionKey),
       ...services.map((service) => bind(parkingExchange, queues.parking(service), queues.parking(service))),
     ],
@@ -102,7 +101,7 @@ export function servicePermissions(): { permissions: Permission[]; topics: Topic
     // Without a topic permission every routing key would be allowed.
     { user: brokerUser(service), vhost, exchange: exchanges.events, write: anyOf(...saysOf(service)), read: '^$' },
     { user: brokerUser(service), vhost, exchange: exchanges.outcomes, write: service === 'request' ? '.*' : '^$', read: '^$' },
-    { user: brokerUser(service), vhost, exchange: exchanges.requests, write: '^$', read: '^$' },
+    ...[exchanges.requests, exchanges.identity].map((exchange) => ({ user: brokerUser(service), vhost, exchange, write: '^$', read: '^$' })),
   ]);
   const issuer = brokerUser('issuer');
   return {
@@ -111,8 +110,12 @@ export function servicePermissions(): { permissions: Permission[]; topics: Topic
   };
 }
 
-/** What an upstream's broker user may do: ask, and read its own outcomes. */
-export function upstreamPermissions(upstream: string, mayDeactivateOwners = false): { permissions: Permission[]; topics: TopicPermission[] } {
+/**
+ * What an upstream's broker user may do: ask, and read its own outcomes. The broker cannot let it declare queues and not
+ * exchanges, and checks topics only where a message is published: by a binding, a dead letter or a CC header it reaches
+ * everything bound to `writ.requests`, whatever the key. So nothing but submissions may ever be bound there.
+ */
+export function upstreamPermissions(upstream: string): { permissions: Permission[]; topics: TopicPermission[] } {
   const own = `^(amq\\.gen-.*|${escaped(upstream)}\\..+)$`;
   const vhost = vhosts.main;
   return {
@@ -122,10 +125,19 @@ export function upstreamPermissions(upstream: string, mayDeactivateOwners = fals
       read: `^(${escaped(exchanges.outcomes)}|amq\\.gen-.*|${escaped(upstream)}\\..+)$`,
     }],
     topics: [
-      { user: upstream, vhost, exchange: exchanges.requests, write: anyOf(submissionKey, ...(mayDeactivateOwners ? outsideSays : [])), read: '^$' },
+      { user: upstream, vhost, exchange: exchanges.requests, write: anyOf(submissionKey), read: '^$' },
       { user: upstream, vhost, exchange: exchanges.outcomes, write: '^$', read: `^${escaped(upstream)}\\.` },
       { user: upstream, vhost, exchange: exchanges.events, write: '^$', read: '^$' },
     ],
+  };
+}
+
+/** What an identity system's broker user may do: say that an owner left. It owns nothing and reads nothing. */
+export function identitySystemPermissions(user: string): { permissions: Permission[]; topics: TopicPermission[] } {
+  const vhost = vhosts.main;
+  return {
+    permissions: [{ user, vhost, configure: '^$', write: anyOf(exchanges.identity), read: '^$' }],
+    topics: [{ user, vhost, exchange: exchanges.identity, write: anyOf(...outsideSays), read: '^$' }],
   };
 }
 

@@ -4,7 +4,7 @@ import {
   batchContentType, cloudEventType, contentType, exchanges, makeId, services, sourceOf, splitEnvelopes, vhosts, type EventData, type EventType, type ServiceName,
 } from '@writ/contracts';
 import {
-  brokerUser, mainTopology, servicePermissions, upstreamPermissions, type Permission, type TopicPermission,
+  brokerUser, identitySystemPermissions, mainTopology, servicePermissions, upstreamPermissions, type Permission, type TopicPermission,
 } from '@writ/messaging';
 import { backingUrls, uniqueName } from './backing.js';
 
@@ -56,10 +56,13 @@ export class TestBus {
   }
 
   /** Registers an upstream at the broker. @returns its broker address */
-  async addUpstream(name: string, mayDeactivateOwners = false): Promise<string> {
-    await api('PUT', `/users/${name}`, { password, tags: '' });
-    await this.allow(upstreamPermissions(name, mayDeactivateOwners));
-    return this.url(name);
+  async addUpstream(name: string): Promise<string> {
+    return this.add(name, upstreamPermissions(name));
+  }
+
+  /** Registers an identity system at the broker. @returns its broker address */
+  async addIdentitySystem(name: string): Promise<string> {
+    return this.add(name, identitySystemPermissions(name));
   }
 
   /** Says an event as a service would, through the broker's checks. @returns the event's id */
@@ -124,6 +127,12 @@ export class TestBus {
   async drop(): Promise<void> {
     for (const connection of this.connections) await connection.close().catch(() => undefined);
     await api('DELETE', `/vhosts/${this.vhost}`);
+  }
+
+  private async add(name: string, rights: ReturnType<typeof upstreamPermissions>): Promise<string> {
+    await api('PUT', `/users/${name}`, { password, tags: '' });
+    await this.allow(rights);
+    return this.url(name);
   }
 
   private async allow({ permissions, topics }: { permissions: Permission[]; topics: TopicPermission[] }): Promise<void> {
