@@ -1,13 +1,14 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { createRemoteJWKSet, jwtVerify, type JWTVerifyGetKey } from 'jose';
-import { JWTExpired } from 'jose/errors';
+import { jwtVerify, type JWTVerifyGetKey } from 'jose';
+import { JOSEError, JWTExpired } from 'jose/errors';
 import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
 import { callerFrom, clockToleranceSeconds, isSteppedUp } from './claims.js';
 import type { Role, ServiceConfig } from './config.js';
 import { later, Problem } from './problems.js';
+import { providerKeys } from './provider-keys.js';
 
 /** Tells who a gateway is by its client credentials; the issuer has the register. */
 export abstract class GatewayRegister {
@@ -33,8 +34,8 @@ export class Bearers {
       return callerFrom(payload, this.config);
     } catch (error) {
       if (error instanceof JWTExpired) throw notAuthenticated('The bearer token has expired.');
-      if ((error as { code?: string }).code === 'ERR_JWKS_TIMEOUT') throw later('The identity provider does not answer.');
-      throw notAuthenticated('The bearer token is not valid here.');
+      if (error instanceof JOSEError) throw notAuthenticated('The bearer token is not valid here.');
+      throw error;
     }
   }
 
@@ -45,7 +46,7 @@ export class Bearers {
       const answer = await fetch(`${oidcIssuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(discoveryTimeoutMs), redirect: 'error' });
       const document = (await answer.json()) as { issuer?: unknown; jwks_uri?: unknown };
       if (document.issuer !== oidcIssuer || typeof document.jwks_uri !== 'string') throw new Error('unusable discovery document');
-      this.keys = createRemoteJWKSet(new URL(document.jwks_uri), { timeoutDuration: discoveryTimeoutMs });
+      this.keys = providerKeys(new URL(document.jwks_uri));
       return this.keys;
     } catch {
       throw later('The identity provider does not answer.');

@@ -15,18 +15,22 @@ export interface TokenFacts {
 
 /** An identity provider of a test: discovery, keys and signed tokens over real HTTP. */
 export class TestIdentity {
+  /** Answers in the provider's place, where it gives something. */
+  answer?: (path: string) => { status: number; body: object } | undefined;
+
   private constructor(private readonly server: Server, private readonly key: CryptoKey, readonly issuer: string) {}
 
   static async start(): Promise<TestIdentity> {
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     const jwk: JWK = { ...(await exportJWK(publicKey)), kid: 'test', alg: 'ES256', use: 'sig' };
     const server = createServer((request, response) => {
-      const body = request.url === '/jwks' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/jwks` };
-      response.setHeader('content-type', 'application/json').end(JSON.stringify(body));
+      const { status, body } = identity.answer?.(request.url ?? '') ?? { status: 200, body: request.url === '/jwks' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/jwks` } };
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    return new TestIdentity(server, privateKey, issuer);
+    const identity = new TestIdentity(server, privateKey, issuer);
+    return identity;
   }
 
   token({ sub, groups = [], team, clientId = 'test', signedInAgo = 0, expiresIn = '1h', audience = 'urn:writ:api' }: TokenFacts): Promise<string> {
