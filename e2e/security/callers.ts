@@ -66,13 +66,17 @@ export async function callers() {
     reviewer: await token('REVIEWER'),
     admin: await token('ADMIN'),
     auditor: await token('AUDITOR'),
+    colleague: await bearer(bearerOf({ sub: 'dev-colleague', team: 'orders', groups: ['writ-requesters'] })),
+    'policy admin': await bearer(bearerOf({ sub: 'dev-policy-admin', team: 'platform', groups: ['writ-policy-admins'] })),
+    machine: await bearer(bearerOf({ sub: 'robot' }, { client_id: 'robot', auth_time: undefined, acr: undefined })),
+    'who signed in long ago': await bearer(bearerOf({ sub: 'dev-admin', team: 'platform', groups: ['writ-admins', 'writ-reviewers', 'writ-auditors'] }, { auth_time: 1_000_000_000 })),
     gateway: basic(gatewayId, need('WRIT_GATEWAY_CLIENT_SECRET')),
     'gateway with a wrong secret': basic(gatewayId, 'x'.repeat(43)),
   };
 }
 
 export type CallerName = keyof Awaited<ReturnType<typeof callers>>;
-export const people = ['owner', 'stranger', 'reviewer', 'admin', 'auditor'] as const satisfies CallerName[];
+export const people = ['owner', 'stranger', 'reviewer', 'admin', 'auditor', 'colleague', 'policy admin', 'machine'] as const satisfies CallerName[];
 export type PersonName = (typeof people)[number];
 
 /** `METHOD /path` of every route that a service says it has. */

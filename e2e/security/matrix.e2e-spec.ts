@@ -1,7 +1,8 @@
+import pg from 'pg';
 import type { RequestAnswer, RotationAnswer } from '@writ/contracts';
 import { serviceNames } from '@writ/client';
 import { as, freshToken, gateway, until, untilStatus, urls, verify, wish } from '../platform.js';
-import { ask, bearerOf, callers, documentedRoutes, promisingReceipts, stranger, type CallerName } from './callers.js';
+import { ask, bearerOf, callers, documentedRoutes, promisingReceipts, stolen, stranger, type CallerName } from './callers.js';
 import { changes } from './changes.js';
 import { rules, type Rule, type Things } from './rules.js';
 
@@ -52,22 +53,24 @@ beforeAll(async () => {
   things = await makeThings();
 }, 120_000);
 
+const tooOld = 'who signed in long ago' satisfies CallerName;
 const unproven: CallerName[] = ['nobody', 'garbage', 'unsigned', 'expired', 'of a foreign audience', 'of a foreign provider', 'gateway with a wrong secret'];
 
 /** What a caller must be told: a status, or that the door lets them in. */
-function expected({ who, others }: Rule, caller: CallerName): number | 'in' {
+function expected({ who, others, stepUp }: Rule, caller: CallerName): number | 'in' {
   if (who === 'anyone') return 'in';
+  if (stepUp && caller === tooOld) return 401;
   if (unproven.includes(caller)) return 401;
   if (who === 'gateway') return caller === 'gateway' ? 'in' : 401;
   if (caller === 'gateway') return 401;
   return (who as readonly CallerName[]).includes(caller) ? 'in' : (others ?? 403);
 }
 
-async function call(service: keyof typeof rules, route: string, rule: Rule, caller: CallerName) {
+async function call(service: keyof typeof rules, route: string, rule: Rule, caller: CallerName, query = '') {
   const [method = '', path = ''] = route.split(' ');
   const credential = credentials[caller];
   const headers: Record<string, string> = /\/v1\/(forward-auth|ext-authz)/.test(route) && credential !== undefined ? { 'x-writ-gateway-authorization': credential } : {};
-  return ask(`${urls[service]}${rule.path?.(things) ?? path}`, { method, authorization: credential, headers, body: rule.body });
+  return ask(`${urls[service]}${rule.path?.(things) ?? path}${query}`, { method, authorization: credential, headers, body: rule.body });
 }
 
 describe.each(serviceNames)('%s', (service) => {
@@ -77,7 +80,7 @@ describe.each(serviceNames)('%s', (service) => {
 
   it.each(Object.entries(rules[service]))('%s lets in whom it is for and nobody else (G10)', async (route, rule) => {
     // Those who are refused come first: had one of them an effect, the owner would no longer be let in.
-    const order = (Object.keys(credentials) as CallerName[]).sort((a, b) => Number(expected(rule, a) === 'in') - Number(expected(rule, b) === 'in'));
+    const order = (Object.keys(credentials) as CallerName[]).filter((caller) => caller !== tooOld || rule.stepUp).sort((a, b) => Number(expected(rule, a) === 'in') - Number(expected(rule, b) === 'in'));
     const wrong: string[] = [];
     const promised = await promisingReceipts(service);
     for (const caller of order) {
@@ -85,12 +88,22 @@ describe.each(serviceNames)('%s', (service) => {
       const wanted = expected(rule, caller);
       const fits = wanted === 'in' ? rule.allowed?.includes(status) ?? (rule.who === 'anyone' || ![401, 403, 404].includes(status)) : status === wanted || (rule.others === undefined && wanted === 403 && status === 404);
       if (!fits || status >= 500) wrong.push(`${caller}: ${status} instead of ${wanted}: ${text.slice(0, 200)}`);
+      if (caller === tooOld && !text.includes('step-up-needed')) wrong.push(`${caller}: is not told to sign in again`);
       if (status >= 200 && status < 300) keep(service, route, headers);
       if (status >= 200 && status < 300 && promised.has(route) && !headers.get('x-audit-receipt')?.startsWith('evt_')) wrong.push(`${caller}: ${status} without a receipt`);
       if (status === 401 && route !== 'POST /v1/leaks' && !headers.has('www-authenticate')) wrong.push(`${caller}: 401 without a challenge`);
     }
     expect(wrong).toEqual([]);
   }, 60_000);
+});
+
+describe('ending everything', () => {
+  it('needs a fresh sign-in, as ending what one owner has does not (G10)', async () => {
+    const all = await ask(`${urls.issuer}/v1/revocations`, { method: 'POST', authorization: credentials[tooOld], body: { everybody: true, reason: 'authorisation matrix' } });
+    expect([all.status, all.text]).toEqual([401, expect.stringContaining('step-up-needed')]);
+    const one = await ask(`${urls.issuer}/v1/revocations`, { method: 'POST', authorization: credentials[tooOld], body: { ownerId: 'svc:nobody', reason: 'authorisation matrix' } });
+    expect(one.status).toBe(200);
+  });
 });
 
 describe('lists', () => {
@@ -185,4 +198,34 @@ describe('what is changed by hand', () => {
       return items.some(({ leaf, disclosed }) => leaf.includes('"act":"POST /v1/gateways"') && disclosed.by?.sub && !leaf.includes(disclosed.by.sub));
     });
   });
+});
+
+describe('while too many events wait to be published', () => {
+  const databases = serviceNames.map((service) => {
+    const url = new URL(stolen<{ postgresUrl: string }>('backing', 'backing.json').postgresUrl);
+    url.pathname = `/writ_${service}`;
+    return url.href;
+  });
+  const everywhere = (sql: string) => Promise.all(databases.map(async (connectionString) => {
+    const client = new pg.Client({ connectionString });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  }));
+  // No event of anybody's: nothing is published, or lost, when they go.
+  beforeAll(() => everywhere(`INSERT INTO outbox_unsent (id, next_at) SELECT -n, 'infinity' FROM generate_series(1, 10001) n`));
+  afterAll(() => everywhere('DELETE FROM outbox_unsent WHERE id < 0'));
+
+  it.each(serviceNames)('writers of %s hear "later", whatever their query says; verifying, stopping and reading go on (G11)', async (service) => {
+    const told = async (route: string, rule: Rule, query = '') => {
+      const caller = rule.who === 'anyone' ? 'nobody' : rule.who === 'gateway' ? 'gateway' : rule.who.includes('admin') ? 'admin' : (rule.who[0] as CallerName);
+      const { status, headers, text } = await call(service, route, rule, caller, query);
+      return status === 503 && text.includes('"later"') && headers.get('retry-after') === '5' ? 'later' : 'goes on';
+    };
+    const isHeld = ([route, rule]: [string, Rule]) => !route.startsWith('GET ') && rule.who !== 'gateway' && !rule.goesOn;
+    const held = Object.entries(rules[service]).filter(isHeld);
+    const [first] = held;
+    if (first) await until('the backlog to be measured', async () => (await Promise.all([1, 2, 3, 4, 5, 6].map(() => told(...first)))).every((word) => word === 'later'));
+    for (const query of ['', '?x=/burn', '?x=/v1/fleet/revoke']) for (const [route, rule] of held) expect([route, await told(route, rule, query)]).toEqual([route, 'later']);
+    for (const [route, rule] of Object.entries(rules[service]).filter((one) => !isHeld(one))) expect([route, await told(route, rule)]).toEqual([route, 'goes on']);
+  }, 60_000);
 });

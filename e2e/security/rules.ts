@@ -1,7 +1,7 @@
 import type { ServiceUrls } from '@writ/client';
 import { people, type PersonName } from './callers.js';
 
-/** The things that routes are about. All of them are the owner's; nobody else here shares the owner's team. */
+/** The things that routes are about. All of them are the owner's; the colleague shares the owner's team. */
 export interface Things {
   tokenId: string;
   unclaimedId: string;
@@ -21,6 +21,10 @@ export interface Rule {
   others?: 403 | 404;
   path?: (things: Things) => string;
   body?: unknown;
+  /** The sign-in must be fresh. */
+  stepUp?: true;
+  /** It goes on while writers are told "later" because too many events wait to be published. */
+  goesOn?: true;
   /** Nothing but this status means allowed, where the usual ones (none of 401, 403, 404) would say too little. */
   allowed?: number[];
 }
@@ -45,27 +49,27 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     ...everywhere,
     'POST /v1/requests': everybody({ body: {}, allowed: [400] }),
     'GET /v1/requests': everybody(),
-    'GET /v1/requests/{id}': theirs(['owner', 'reviewer', 'admin', 'auditor'], { path: (its) => `/v1/requests/${its.requestId}`, allowed: [200] }),
-    'POST /v1/upstreams': roles(['admin'], { body: {}, allowed: [400] }),
+    'GET /v1/requests/{id}': theirs(['owner', 'reviewer', 'admin', 'auditor', 'policy admin'], { path: (its) => `/v1/requests/${its.requestId}`, allowed: [200] }),
+    'POST /v1/upstreams': roles(['admin'], { stepUp: true, body: {}, allowed: [400] }),
     'GET /v1/upstreams': roles(['admin', 'auditor'], { allowed: [200] }),
-    'POST /v1/sealing-keys': roles(['admin'], { body: {}, allowed: [400] }),
-    'DELETE /v1/requests/{id}': { who: ['owner', 'admin'], path: (its) => `/v1/requests/${its.requestId}`, allowed: [409] },
+    'POST /v1/sealing-keys': roles(['admin'], { stepUp: true, body: {}, allowed: [400] }),
+    'DELETE /v1/requests/{id}': { goesOn: true, who: ['owner', 'admin'], path: (its) => `/v1/requests/${its.requestId}`, allowed: [409] },
   },
   policy: {
     ...everywhere,
-    'POST /v1/policy-sets/validate': roles(['admin'], { body: {}, allowed: [400] }),
-    'POST /v1/policy-sets': roles(['admin'], { body: {}, allowed: [400] }),
-    'GET /v1/policy-sets': roles(['admin', 'auditor', 'reviewer'], { allowed: [200] }),
+    'POST /v1/policy-sets/validate': roles(['admin', 'policy admin'], { goesOn: true, body: {}, allowed: [400] }),
+    'POST /v1/policy-sets': roles(['admin', 'policy admin'], { body: {}, allowed: [400] }),
+    'GET /v1/policy-sets': roles(['admin', 'auditor', 'reviewer', 'policy admin'], { allowed: [200] }),
     'GET /v1/policy-sets/active': everybody({ allowed: [200] }),
-    'GET /v1/policy-sets/{digest}': roles(['admin', 'auditor', 'reviewer'], { path: (its) => `/v1/policy-sets/${its.policyDigest}`, allowed: [200] }),
-    'POST /v1/policy-sets/{digest}/activate': roles(['admin'], { path: (its) => `/v1/policy-sets/${its.policyDigest}/activate`, body: {}, allowed: [200] }),
-    'POST /v1/policy-sets/{digest}/simulate': roles(['admin'], { path: (its) => `/v1/policy-sets/${its.policyDigest}/simulate`, body: { days: 0 }, allowed: [400] }),
-    'GET /v1/simulations/{simulationId}': roles(['admin', 'auditor'], { path: (its) => `/v1/simulations/${its.simulationId}`, allowed: [200] }),
-    'GET /v1/reviews': roles(['reviewer', 'admin', 'auditor'], { allowed: [200] }),
-    'GET /v1/reviews/{requestId}': theirs(['owner', 'reviewer', 'admin', 'auditor'], { path: (its) => `/v1/reviews/${its.heldId}`, allowed: [200] }),
-    'GET /v1/decisions/{requestId}': roles(['reviewer', 'admin', 'auditor'], { path: (its) => `/v1/decisions/${its.requestId}`, allowed: [200] }),
-    'GET /v1/decisions/{requestId}/replay': roles(['reviewer', 'admin', 'auditor'], { path: (its) => `/v1/decisions/${its.requestId}/replay`, allowed: [200] }),
-    'POST /v1/reviews/{requestId}/votes': roles(['reviewer'], { path: (its) => `/v1/reviews/${its.heldId}/votes`, body: { vote: 'approve', ...reason }, allowed: [200] }),
+    'GET /v1/policy-sets/{digest}': roles(['admin', 'auditor', 'reviewer', 'policy admin'], { path: (its) => `/v1/policy-sets/${its.policyDigest}`, allowed: [200] }),
+    'POST /v1/policy-sets/{digest}/activate': roles(['admin', 'policy admin'], { stepUp: true, path: (its) => `/v1/policy-sets/${its.policyDigest}/activate`, body: {}, allowed: [200] }),
+    'POST /v1/policy-sets/{digest}/simulate': roles(['admin', 'policy admin'], { path: (its) => `/v1/policy-sets/${its.policyDigest}/simulate`, body: { days: 0 }, allowed: [400] }),
+    'GET /v1/simulations/{simulationId}': roles(['admin', 'auditor', 'policy admin'], { path: (its) => `/v1/simulations/${its.simulationId}`, allowed: [200] }),
+    'GET /v1/reviews': roles(['reviewer', 'admin', 'auditor', 'policy admin'], { allowed: [200] }),
+    'GET /v1/reviews/{requestId}': theirs(['owner', 'reviewer', 'admin', 'auditor', 'policy admin'], { path: (its) => `/v1/reviews/${its.heldId}`, allowed: [200] }),
+    'GET /v1/decisions/{requestId}': roles(['reviewer', 'admin', 'auditor', 'policy admin'], { path: (its) => `/v1/decisions/${its.requestId}`, allowed: [200] }),
+    'GET /v1/decisions/{requestId}/replay': roles(['reviewer', 'admin', 'auditor', 'policy admin'], { path: (its) => `/v1/decisions/${its.requestId}/replay`, allowed: [200] }),
+    'POST /v1/reviews/{requestId}/votes': roles(['reviewer'], { stepUp: true, path: (its) => `/v1/reviews/${its.heldId}/votes`, body: { vote: 'approve', ...reason }, allowed: [200] }),
     'POST /v1/reviews/{requestId}/refusals': roles(['reviewer'], { path: (its) => `/v1/reviews/${its.heldId}/refusals`, body: {}, allowed: [400] }),
   },
   issuer: {
@@ -81,31 +85,31 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'POST /v1/fleet/lease': gateway({ body: {}, allowed: [400] }),
     'POST /v1/usage': gateway({ body: {}, allowed: [400] }),
     'DELETE /v1/fleet/verifiers/{verifierId}': gateway({ path: (its) => `/v1/fleet/verifiers/${its.verifierId}`, allowed: [204] }),
-    'POST /v1/burn': anyone({ body: { token: 'writ_dev_none' } }),
-    'POST /v1/gateways': roles(['admin'], { body: {}, allowed: [400] }),
-    'POST /v1/gateways/{clientId}/secret': roles(['admin'], { path: () => '/v1/gateways/nobody/secret', body: {}, allowed: [404] }),
+    'POST /v1/burn': anyone({ goesOn: true, body: { token: 'writ_dev_none' } }),
+    'POST /v1/gateways': roles(['admin'], { stepUp: true, body: {}, allowed: [400] }),
+    'POST /v1/gateways/{clientId}/secret': roles(['admin'], { stepUp: true, path: () => '/v1/gateways/nobody/secret', body: {}, allowed: [404] }),
     'GET /v1/gateways': roles(['admin', 'auditor'], { allowed: [200] }),
-    'POST /v1/revocations': roles(['admin'], { body: {}, allowed: [400] }),
+    'POST /v1/revocations': roles(['admin'], { goesOn: true, body: {}, allowed: [400] }),
     'GET /v1/tokens': everybody({ allowed: [200] }),
-    'GET /v1/tokens/{tokenId}': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/tokens/${its.tokenId}`, allowed: [200] }),
-    'GET /v1/tokens/{tokenId}/timeline': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/tokens/${its.tokenId}/timeline`, allowed: [200] }),
+    'GET /v1/tokens/{tokenId}': theirs(['owner', 'admin', 'auditor', 'colleague'], { path: (its) => `/v1/tokens/${its.tokenId}`, allowed: [200] }),
+    'GET /v1/tokens/{tokenId}/timeline': theirs(['owner', 'admin', 'auditor', 'colleague'], { path: (its) => `/v1/tokens/${its.tokenId}/timeline`, allowed: [200] }),
     'POST /v1/tokens/{tokenId}/claim': theirs(['owner'], { path: (its) => `/v1/tokens/${its.unclaimedId}/claim`, body: {}, allowed: [201] }),
-    'POST /v1/tokens/{tokenId}/suspend': theirs(['owner', 'admin'], { path: (its) => `/v1/tokens/${its.unclaimedId}/suspend`, body: reason, allowed: [200] }),
-    'POST /v1/tokens/{tokenId}/resume': theirs(['owner', 'admin'], { path: (its) => `/v1/tokens/${its.unclaimedId}/resume`, body: reason, allowed: [200, 409] }),
+    'POST /v1/tokens/{tokenId}/suspend': theirs(['owner', 'admin', 'colleague'], { goesOn: true, path: (its) => `/v1/tokens/${its.unclaimedId}/suspend`, body: reason, allowed: [200] }),
+    'POST /v1/tokens/{tokenId}/resume': theirs(['owner', 'admin', 'colleague'], { path: (its) => `/v1/tokens/${its.unclaimedId}/resume`, body: reason, allowed: [200, 409] }),
     'POST /v1/tokens/{tokenId}/transfer': { who: ['admin'], path: (its) => `/v1/tokens/${its.unclaimedId}/transfer`, body: { to: 'svc:matrix', ...reason }, allowed: [200, 409] },
-    'POST /v1/tokens/{tokenId}/revoke': theirs(['owner', 'admin'], { path: (its) => `/v1/tokens/${its.unclaimedId}/revoke`, body: reason, allowed: [200] }),
+    'POST /v1/tokens/{tokenId}/revoke': theirs(['owner', 'admin', 'colleague'], { goesOn: true, path: (its) => `/v1/tokens/${its.unclaimedId}/revoke`, body: reason, allowed: [200] }),
   },
   rotation: {
     ...everywhere,
-    'POST /v1/campaigns': roles(['admin'], { body: {}, allowed: [400] }),
+    'POST /v1/campaigns': roles(['admin'], { goesOn: true, stepUp: true, body: {}, allowed: [400] }),
     'GET /v1/campaigns/{id}': roles(['admin', 'auditor'], { path: () => '/v1/campaigns/cmp_00000000000000000000000000', allowed: [404] }),
     'POST /v1/campaigns/{id}/stop': roles(['admin'], { path: () => '/v1/campaigns/cmp_00000000000000000000000000/stop', body: reason, allowed: [404] }),
     'GET /v1/forecast': everybody({ allowed: [200] }),
     'GET /v1/rotations/{id}': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/rotations/${its.rotationId}`, allowed: [200] }),
     'GET /v1/tokens/{id}/rotations': theirs(['owner', 'admin', 'auditor'], { path: (its) => `/v1/tokens/${its.tokenId}/rotations`, allowed: [200] }),
-    'POST /v1/tokens/{id}/rotate': theirs(['owner', 'admin'], { path: (its) => `/v1/tokens/${its.tokenId}/rotate`, body: {}, allowed: [202] }),
+    'POST /v1/tokens/{id}/rotate': theirs(['owner', 'admin'], { goesOn: true, path: (its) => `/v1/tokens/${its.tokenId}/rotate`, body: {}, allowed: [202] }),
     'POST /v1/rotations/{id}/stop': theirs(['owner', 'admin'], { path: (its) => `/v1/rotations/${its.rotationId}/stop`, body: reason, allowed: [200] }),
-    'POST /v1/rotations/{id}/force': theirs(['owner', 'admin'], { path: (its) => `/v1/rotations/${its.rotationId}/force`, body: reason, allowed: [200, 409] }),
+    'POST /v1/rotations/{id}/force': theirs(['owner', 'admin'], { goesOn: true, path: (its) => `/v1/rotations/${its.rotationId}/force`, body: reason, allowed: [200, 409] }),
   },
   audit: {
     ...everywhere,
@@ -117,20 +121,20 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'GET /v1/entries': roles(['auditor'], { allowed: [200] }),
     'GET /v1/entries/{index}/proof': roles(['auditor'], { path: () => '/v1/entries/0/proof', allowed: [200] }),
     'GET /v1/tokens/{id}/proof-bundle': roles(['auditor'], { path: (its) => `/v1/tokens/${its.tokenId}/proof-bundle`, allowed: [200] }),
-    'POST /v1/subjects/{id}/erase': roles(['admin'], { path: () => '/v1/subjects/nobody/erase', body: {}, allowed: [400] }),
+    'POST /v1/subjects/{id}/erase': roles(['admin'], { stepUp: true, path: () => '/v1/subjects/nobody/erase', body: {}, allowed: [400] }),
   },
   monitor: {
     ...everywhere,
-    'POST /v1/leaks': anyone({ body: [] }),
+    'POST /v1/leaks': anyone({ goesOn: true, body: [] }),
     'GET /v1/alerts': everybody({ allowed: [200] }),
     // The alert is about bait: even the person it seems to belong to must not learn of it.
-    'GET /v1/alerts/{id}': theirs(['reviewer', 'admin', 'auditor'], { path: (its) => `/v1/alerts/${its.alertId}`, allowed: [200] }),
+    'GET /v1/alerts/{id}': theirs(['reviewer', 'admin', 'auditor', 'policy admin'], { path: (its) => `/v1/alerts/${its.alertId}`, allowed: [200] }),
     'POST /v1/alerts/{id}/dismiss': { who: ['admin'], path: (its) => `/v1/alerts/${its.alertId}/dismiss`, body: reason, allowed: [200, 409] },
     'GET /v1/usage': everybody({ allowed: [200] }),
-    'GET /v1/usage/{tokenId}': theirs(['owner', 'reviewer', 'admin', 'auditor'], { path: (its) => `/v1/usage/${its.tokenId}`, allowed: [200] }),
+    'GET /v1/usage/{tokenId}': theirs(['owner', 'reviewer', 'admin', 'auditor', 'policy admin', 'colleague'], { path: (its) => `/v1/usage/${its.tokenId}`, allowed: [200] }),
     'GET /v1/detectors': everybody({ allowed: [200] }),
-    'POST /v1/detectors/{detector}': roles(['admin'], { path: () => '/v1/detectors/new-network', body: {}, allowed: [400] }),
-    'POST /v1/honeytokens': roles(['admin'], { body: {}, allowed: [400] }),
+    'POST /v1/detectors/{detector}': roles(['admin'], { stepUp: true, path: () => '/v1/detectors/new-network', body: {}, allowed: [400] }),
+    'POST /v1/honeytokens': roles(['admin'], { stepUp: true, body: {}, allowed: [400] }),
     'GET /v1/watch': roles(['admin', 'auditor'], { allowed: [200] }),
   },
 };

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Ip, Post } from '@nestjs/common';
 import { BurnBody } from '@writ/contracts';
 import { Budgets } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import { bodyOf, NoReplay, Problem, Public } from '@writ/service';
+import { bodyOf, GoesOn, NoReplay, Problem, Public } from '@writ/service';
 import { digestOf } from './question.js';
 
 /** From one source. */
@@ -16,6 +16,7 @@ export class BurnController {
 
   /** Ends the token of a secret that somebody found; having it is proof enough. The answer tells nothing of the token. */
   @Post()
+  @GoesOn()
   @HttpCode(204)
   @Public()
   @NoReplay()

@@ -2,7 +2,7 @@ import { Body, Controller, Delete, HttpCode, Param, Post } from '@nestjs/common'
 import { LeaseAskBody, RegisterVerifierBody, UsageBatchBody } from '@writ/contracts';
 import type { LeaseGrant, Registration } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import { AllowGateway, bodyOf, CallerOf, conflict, NoReplay, type Caller } from '@writ/service';
+import { AllowGateway, bodyOf, CallerOf, conflict, GoesOn, NoReplay, type Caller } from '@writ/service';
 import { Fleet } from './fleet.store.js';
 import { Uploads } from './upload.store.js';
 
@@ -13,6 +13,7 @@ export class FleetController {
 
   /** Registers one process; the answer's head is where its empty memory begins. */
   @Post('fleet/verifiers')
+  @GoesOn()
   @AllowGateway()
   @NoReplay()
   register(@Body(bodyOf(RegisterVerifierBody)) body: RegisterVerifierBody, @CallerOf() caller: Caller): Promise<Registration> {
@@ -21,6 +22,7 @@ export class FleetController {
 
   /** Takes leave: nobody waits for this verifier any more. */
   @Delete('fleet/verifiers/:verifierId')
+  @GoesOn()
   @HttpCode(204)
   @AllowGateway()
   leave(@Param('verifierId') verifierId: string, @CallerOf() caller: Caller): Promise<void> {
@@ -29,6 +31,7 @@ export class FleetController {
 
   /** Grants a lease with everything that is new, at once or when there is news. `rejoin`: register anew; `ahead`: the log is behind the verifier. */
   @Post('fleet/lease')
+  @GoesOn()
   @HttpCode(200)
   @AllowGateway()
   @NoReplay()
@@ -41,6 +44,7 @@ export class FleetController {
 
   /** Takes what a verifier saw. A batch that comes again under its number is dropped. */
   @Post('usage')
+  @GoesOn()
   @HttpCode(202)
   @AllowGateway()
   @NoReplay()

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { durationSeconds, RegisterGatewayBody, RenewGatewaySecretBody, type Gateway, type GatewayCredentials, type RenewedGatewayCredentials } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, invalid, NoReplay, type Caller } from '@writ/service';
+import { Allow, AllowAfterStepUp, bodyOf, CallerOf, invalid, NoReplay, type Caller } from '@writ/service';
 import { Gateways } from './gateway.store.js';
 
 const longestOverlapSeconds = 7 * 86_400;
@@ -12,7 +12,7 @@ export class GatewaysController {
 
   /** Registers a gateway and shows its secret, once. `gateway-exists` where the name is taken. */
   @Post()
-  @Allow('admin')
+  @AllowAfterStepUp('admin')
   @NoReplay()
   register(@Body(bodyOf(RegisterGatewayBody)) body: RegisterGatewayBody, @CallerOf() caller: Caller): Promise<GatewayCredentials> {
     return this.transactions.run((tx) => this.gateways.register(tx.db, body, caller));
@@ -20,7 +20,7 @@ export class GatewaysController {
 
   /** Gives a gateway a new secret, shown once. The one before works on for the overlap; without one it ends within seconds. */
   @Post(':clientId/secret')
-  @Allow('admin')
+  @AllowAfterStepUp('admin')
   @NoReplay()
   @HttpCode(200)
   renewSecret(@Param('clientId') clientId: string, @Body(bodyOf(RenewGatewaySecretBody)) { overlap }: RenewGatewaySecretBody): Promise<RenewedGatewayCredentials> {

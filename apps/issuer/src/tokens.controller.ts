@@ -1,7 +1,8 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { RevocationBody, StopBody, type StopAnswer, type TimelineEntry, type TokenId, type TokenView } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, conflict, forbidden, invalid, notFound, principalOf, type Caller } from '@writ/service';
+import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, GoesOn, invalid, mustBeSteppedUp, notFound, principalOf, type Caller } from '@writ/service';
+import { IssuerConfig } from './config.js';
 import { Fleet } from './fleet.store.js';
 import { Inventory } from './inventory.store.js';
 import { maySee, mayStop, owns } from './may-see.js';
@@ -15,6 +16,7 @@ const codes = { suspend: 'suspended-by-person', resume: 'resumed-by-person', rev
 export class TokensController {
   constructor(
     private readonly transactions: Transactions<'issuer'>, private readonly inventory: Inventory, private readonly stops: Stops, private readonly fleet: Fleet,
+    private readonly config: IssuerConfig, private readonly clock: Clock,
   ) {}
 
   /** Tokens the caller may see, newest first; filters `owner`, `team`, `audience`, `scope`, `state`, `environment`, `expiringBefore`, `unusedSince`. */
@@ -50,6 +52,7 @@ export class TokensController {
    * receipt per verifier; asked again it waits again. `token-ended` where it had expired before.
    */
   @Post('tokens/:tokenId/revoke')
+  @GoesOn()
   @HttpCode(200)
   @Allow()
   revoke(@Param('tokenId') tokenId: string, @Body(bodyOf(StopBody)) body: StopBody, @CallerOf() caller: Caller, @Query('wait') wait?: string): Promise<StopAnswer> {
@@ -58,6 +61,7 @@ export class TokensController {
 
   /** Stops a token until somebody resumes it. */
   @Post('tokens/:tokenId/suspend')
+  @GoesOn()
   @HttpCode(200)
   @Allow()
   suspend(@Param('tokenId') tokenId: string, @Body(bodyOf(StopBody)) body: StopBody, @CallerOf() caller: Caller, @Query('wait') wait?: string): Promise<StopAnswer> {
@@ -74,9 +78,10 @@ export class TokensController {
 
   /**
    * Ends everything of one owner or of everybody that was issued before now, at the cost of one entry however many
-   * tokens there are; or all of one request, with what replaced it.
+   * tokens there are; or all of one request, with what replaced it. Ending everybody's needs a fresh sign-in.
    */
   @Post('revocations')
+  @GoesOn()
   @HttpCode(200)
   @Allow('admin')
   async revokeMany(@Body(bodyOf(RevocationBody)) body: RevocationBody, @CallerOf() caller: Caller, @Query('wait') wait?: string): Promise<Pick<StopAnswer, 'seq' | 'receipts'>> {
@@ -84,6 +89,7 @@ export class TokensController {
     if ([ownerId, requestId, everybody].filter((one) => one !== undefined).length !== 1) {
       throw invalid([{ pointer: '', message: 'Exactly one of ownerId, requestId and everybody is needed.' }]);
     }
+    if (everybody) mustBeSteppedUp(caller, this.config, this.clock.now());
     const by = { kind: 'person', principal: principalOf(caller) } as const;
     const seq = await this.transactions.run((tx) => (requestId === undefined
       ? this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked')

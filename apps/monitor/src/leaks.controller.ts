@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { signStatement, type LeakLabel, type ReportId, type SigningKey } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
-import { Clock, NoReplay, Problem, Public } from '@writ/service';
+import { Clock, GoesOn, NoReplay, Problem, Public } from '@writ/service';
 import { innerDigest, parse, redactSecrets } from '@writ/token';
 import { SIGNING_KEY } from './alert.store.js';
 import { channelOf, findsOf, isSigned, type Find, type LeakKeys } from './leak-report.js';
@@ -41,6 +41,7 @@ export class LeaksController {
 
   /** Answers which finds are certainly none; whether the others live is nobody's business here. The same report again changes nothing. */
   @Post(route)
+  @GoesOn()
   @HttpCode(200)
   @Public()
   @NoReplay()

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post } from '@nestjs/common';
 import { SealingKeyRegistration, UpstreamRegistration, type SealingKeyAnswer } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, conflict, invalid, principalOf, type Caller } from '@writ/service';
+import { Allow, AllowAfterStepUp, bodyOf, CallerOf, conflict, invalid, principalOf, type Caller } from '@writ/service';
 import { sealingThumbprint } from './sealing-key.js';
 
 const maxListed = 1_000;
@@ -14,7 +14,7 @@ export class RegistryController {
   /** Registers an upstream or replaces its registration; requests that were accepted before stay as they are. */
   @Post('upstreams')
   @HttpCode(200)
-  @Allow('admin')
+  @AllowAfterStepUp('admin')
   async register(@Body(bodyOf(UpstreamRegistration)) registration: UpstreamRegistration, @CallerOf() caller: Caller): Promise<UpstreamRegistration> {
     if (registration.name === 'http') throw conflict('name-reserved', 'An upstream cannot be named http.', 'Choose another name.');
     await this.transactions.run(async (tx) => {
@@ -41,7 +41,7 @@ export class RegistryController {
   /** Registers a key under a name once: requests are bound to it, so another key needs another name. */
   @Post('sealing-keys')
   @HttpCode(201)
-  @Allow('admin')
+  @AllowAfterStepUp('admin')
   async registerKey(@Body(bodyOf(SealingKeyRegistration)) { owner, keyId, jwk }: SealingKeyRegistration, @CallerOf() caller: Caller): Promise<SealingKeyAnswer> {
     const thumbprint = sealingThumbprint(jwk);
     if (typeof thumbprint !== 'string') throw invalid([thumbprint]);

@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { digestOf, digestOfText, idPattern, requestStatuses, type RequestAnswer, type RequestDetails, type RequestStatus } from '@writ/contracts';
 import { maxSubmissionBytes, Transactions } from '@writ/messaging';
-import { Allow, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
+import { Allow, CallerOf, conflict, GoesOn, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { Intake, type Ask, type Taken } from './intake.js';
 import { answerOf, detailsOf, outcomeId } from './outcome.js';
 import { isRefusal, type Refusal } from './refusal.js';
@@ -73,6 +73,7 @@ export class RequestsController implements OnModuleInit {
 
   /** Withdraws a request that was not yet issued. Withdrawing it again changes nothing. */
   @Delete(':id')
+  @GoesOn()
   @Allow()
   async cancel(@Param('id') id: string, @CallerOf() caller: Caller): Promise<RequestAnswer> {
     return this.transactions.run(async (tx) => {

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { RotateMany, type CampaignAnswer } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { Allow, AllowAfterStepUp, bodyOf, CallerOf, Clock, invalid, notFound, principalOf, type Caller } from '@writ/service';
+import { Allow, AllowAfterStepUp, bodyOf, CallerOf, Clock, GoesOn, invalid, notFound, principalOf, type Caller } from '@writ/service';
 import { campaignById } from './campaign.store.js';
 
 /** Rotations of many tokens at once, and how far they are. */
@@ -10,6 +10,7 @@ export class CampaignsController {
   constructor(private readonly transactions: Transactions<'rotation'>, private readonly clock: Clock) {}
 
   @Post()
+  @GoesOn()
   @HttpCode(202)
   @AllowAfterStepUp('admin')
   begin(@Body(bodyOf(RotateMany)) { cause, reason, everything, ...filter }: RotateMany, @CallerOf() caller: Caller): Promise<CampaignAnswer> {

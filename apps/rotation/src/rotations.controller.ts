@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { digestOf, idPattern, RotateToken, SteerRotation, type Forecast, type RotationAnswer, type RotationId } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, conflict, notFound, principalOf, Problem, type Caller } from '@writ/service';
+import { Allow, bodyOf, CallerOf, conflict, GoesOn, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { isOpen } from './advance.js';
 import { forecast } from './forecast.store.js';
 import { Orders } from './orders.store.js';
@@ -21,6 +21,7 @@ export class RotationsController {
 
   /** Starts a rotation, or names the one under way: two live successors never exist. */
   @Post('tokens/:id/rotate')
+  @GoesOn()
   @HttpCode(202)
   @Allow()
   rotate(
@@ -70,6 +71,7 @@ export class RotationsController {
 
   /** Ends the old secret at once, whoever still uses it. */
   @Post('rotations/:id/force')
+  @GoesOn()
   @HttpCode(200)
   @Allow()
   force(@Param('id') id: string, @Body(bodyOf(SteerRotation)) { reason }: SteerRotation, @CallerOf() caller: Caller): Promise<RotationAnswer> {

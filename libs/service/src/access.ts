@@ -5,7 +5,7 @@ import { jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { JOSEError, JWTExpired } from 'jose/errors';
 import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
-import { callerFrom, clockToleranceSeconds, isSteppedUp } from './claims.js';
+import { callerFrom, clockToleranceSeconds, isSteppedUp, type StepUpRule } from './claims.js';
 import type { Role, ServiceConfig } from './config.js';
 import { later, Problem } from './problems.js';
 import { providerKeys } from './provider-keys.js';
@@ -89,16 +89,8 @@ export class AccessGuard implements CanActivate {
     if (allowed.length > 0 && !allowed.some((role) => caller.roles.has(role))) {
       throw new Problem({ status: 403, code: 'forbidden', detail: `This needs the role ${allowed.join(' or ')}.`, remedy: 'Ask for the group that gives the role.' });
     }
-    if (stepUp) this.checkStepUp(caller);
+    if (stepUp) mustBeSteppedUp(caller, this.config, this.clock.now());
     return caller;
-  }
-
-  private checkStepUp(caller: Caller): void {
-    if (isSteppedUp(caller, this.config, this.clock.now())) return;
-    const { stepUpSeconds, stepUpAcr } = this.config;
-    // RFC 9470: which authentication would do.
-    const challenge = `Bearer error="insufficient_user_authentication", max_age="${stepUpSeconds}"${stepUpAcr ? `, acr_values="${stepUpAcr}"` : ''}`;
-    throw new Problem({ status: 401, code: 'step-up-needed', detail: 'This needs a fresh sign-in.', remedy: 'Sign in again and repeat it.', headers: { 'www-authenticate': challenge } });
   }
 
   private async gateway(request: FastifyRequest): Promise<Caller> {
@@ -114,6 +106,14 @@ export class AccessGuard implements CanActivate {
     }
     return caller;
   }
+}
+
+/** For routes where only some calls need what {@link AllowAfterStepUp} asks of all. @throws Problem `step-up-needed` */
+export function mustBeSteppedUp(caller: Caller, { stepUpSeconds, stepUpAcr }: StepUpRule, now: Date): void {
+  if (isSteppedUp(caller, { stepUpSeconds, stepUpAcr }, now)) return;
+  // RFC 9470: which authentication would do.
+  const challenge = `Bearer error="insufficient_user_authentication", max_age="${stepUpSeconds}"${stepUpAcr ? `, acr_values="${stepUpAcr}"` : ''}`;
+  throw new Problem({ status: 401, code: 'step-up-needed', detail: 'This needs a fresh sign-in.', remedy: 'Sign in again and repeat it.', headers: { 'www-authenticate': challenge } });
 }
 
 function credentialsOf(request: FastifyRequest, scheme: string): string | undefined {

@@ -24,7 +24,7 @@ export class ServiceConfig extends ProcessConfig {
   @IsString() oidcClientClaim: string = 'client_id';
   /** Which groups give which role: `{"reviewer":["writ-reviewers"]}`. */
   @IsObject() @FromJson() roleGroups!: Partial<Record<Role, string[]>>;
-  /** Votes and activations need a sign-in not older than this. */
+  /** What grants or ends much, such as votes, needs a sign-in not older than this. */
   @IsInt() @Min(1) @Type(() => Number) stepUpSeconds: number = 300;
   /** The authentication context that counts as a step-up, where the provider states one. */
   @IsOptional() @IsString() stepUpAcr?: string;

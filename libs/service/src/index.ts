@@ -1,5 +1,5 @@
 export { ConfigurationError, createLog, FromJson, IsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
-export { AccessGuard, Bearers, GatewayRegister } from './access.js';
+export { AccessGuard, Bearers, GatewayRegister, mustBeSteppedUp } from './access.js';
 export {
   Allow, AllowAfterStepUp, AllowGateway, CallerOf, ChangesNothing, principalOf, Public, type AccessRule, type Caller, type WithCaller,
 } from './caller.js';
@@ -11,6 +11,7 @@ export { NoReplay } from './idempotency.js';
 export { Jobs } from './jobs.js';
 export { loadSecretKeys, loadSigningKey, loadTrust } from './keys.js';
 export { migrate } from './migrate.js';
+export { GoesOn } from './pressure.js';
 export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type ProblemFacts } from './problems.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
 export { inSlices, unhurried } from './unhurried.js';

@@ -18,7 +18,7 @@ import { forgetAnswers, Idempotency } from './idempotency.js';
 import { Jobs } from './jobs.js';
 import { nestLogger } from './nest-logger.js';
 import { openApiOf, routesOf } from './openapi.js';
-import { holdBackWriters } from './pressure.js';
+import { Pressure } from './pressure.js';
 import { ProblemFilter } from './problems.js';
 import { addReceipts } from './receipts.js';
 import { refuseShapeless } from './shape.js';
@@ -69,7 +69,6 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     const fastify = app.getHttpAdapter().getInstance();
     refuseShapeless(fastify);
     addReceipts(fastify, options.name);
-    holdBackWriters(fastify, health, config);
     assertEveryRouteHasRule(app);
     app.connectMicroservice({ strategy: messaging }, { inheritAppConfig: false });
     const routes = routesOf(fastify);
@@ -167,6 +166,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
         useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, clock, gateways),
         inject: [Reflector, Bearers, { token: GatewayRegister, optional: true }],
       },
+      { provide: APP_GUARD, useFactory: (reflector: Reflector) => new Pressure(reflector, health, config), inject: [Reflector] },
     ],
     exports: shared.map(({ provide }) => provide),
   };
