@@ -13,12 +13,16 @@ import { entryOf, type LogRow } from './state-log.store.js';
 /** A retired verifier got its last lease before it was retired; it is waited for until that is over for certain. */
 const afterlifeMs = 2 * maxLeaseMs + 400;
 const maxKnown = 100_000;
+/** Who lacks more than this reads alone: in a shared read the others would get nothing of what is new. */
+const farBehind = maxEntriesPerGrant / 2;
 
 type GrantRow = { incarnation: string; head_seq: string; db_now: Date; registered: Record<string, string> | null } & LogRow;
+/** With a client in $3 its entries are read only where the verifier is that client's. */
 const grantSql = `
   SELECT h.incarnation, h.seq AS head_seq, statement_timestamp() AS db_now, e.*,
     (SELECT json_object_agg(v.verifier_id, v.client_id) FROM verifier v WHERE v.verifier_id = ANY($2) AND v.retired_at IS NULL) AS registered
-  FROM state_head h LEFT JOIN LATERAL (SELECT * FROM state_log l WHERE l.seq > $1 ORDER BY l.seq LIMIT ${maxEntriesPerGrant}) e ON true ORDER BY e.seq`;
+  FROM state_head h LEFT JOIN LATERAL (
+    SELECT * FROM state_log l WHERE l.seq > $1 AND ($3::text IS NULL OR EXISTS (SELECT 1 FROM verifier v WHERE v.verifier_id = ANY($2) AND v.client_id = $3 AND v.retired_at IS NULL)) ORDER BY l.seq LIMIT ${maxEntriesPerGrant}) e ON true ORDER BY e.seq`;
 
 /** A read of the log for all asks that came before it began. */
 interface GrantRead {
@@ -83,15 +87,24 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
     if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.headSeq) await this.news(Math.min(ask.holdMs, maxLeaseMs));
     if (this.isClosing) throw later('This replica is stopping.');
-    this.nextRead ??= this.beginRead();
-    this.nextRead.asks.push(ask);
-    const rows = await this.nextRead.rows;
+    const rows = await (ask.appliedSeq < this.replica.headSeq - farBehind ? this.read([ask], clientId) : this.shared(ask));
     const head = rows[0] as GrantRow;
     const registered = head.registered?.[ask.verifierId] === clientId;
     if (registered) this.own(ask.verifierId, clientId);
     // Cut off before this ask's entries begin, because another one is far behind, the answer says that there is more.
     const entries = rows.filter(({ seq }) => seq !== null && Number(seq) > ask.appliedSeq).map(entryOf);
     return grantLease(ask, { registered, incarnation: head.incarnation, headSeq: Number(head.head_seq), databaseTime: head.db_now.toISOString(), entries });
+  }
+
+  private read(asks: readonly LeaseAsk[], clientId: string | null = null): Promise<GrantRow[]> {
+    const from = Math.min(...asks.map(({ appliedSeq }) => appliedSeq));
+    return this.transactions.read((db) => db.query<GrantRow>(grantSql, [from, asks.map(({ verifierId }) => verifierId), clientId]));
+  }
+
+  private shared(ask: LeaseAsk): Promise<GrantRow[]> {
+    this.nextRead ??= this.beginRead();
+    this.nextRead.asks.push(ask);
+    return this.nextRead.rows;
   }
 
   /** The head must be read after the ask came: an ask joins only a read that has not begun. */
@@ -102,8 +115,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     });
     const rows = turn.then(() => {
       this.nextRead = undefined;
-      const from = Math.min(...asks.map(({ appliedSeq }) => appliedSeq));
-      return this.transactions.read((db) => db.query<GrantRow>(grantSql, [from, asks.map(({ verifierId }) => verifierId)]));
+      return this.read(asks);
     });
     return { asks, rows };
   }

@@ -2,10 +2,13 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
-import { createGateway, type Gateway } from '@writ/gateway';
+import { createGateway, maxEntriesPerGrant, type Gateway, type Registration } from '@writ/gateway';
+import { Transactions } from '@writ/messaging';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
+import { Fleet } from '../src/fleet.store.js';
 import { Replica } from '../src/replica.job.js';
+import { StateLog } from '../src/state-log.store.js';
 import { Usage } from '../src/usage.store.js';
 import { Issuing } from './issuing.js';
 
@@ -144,6 +147,25 @@ describe('a fleet of verifiers', () => {
     await tap.next('usage.recorded', ({ records }) => (records as { network?: string }[]).some(({ network }) => network === '10.7.255.0/24'));
     process.off('unhandledRejection', unhandled);
     expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it('hears what is new though others ask from the beginning of a long log, strangers above all (G11)', async () => {
+    const { app } = issuers[0] as Service;
+    const [fleet, log, transactions] = [app.get(Fleet), app.get(StateLog), app.get<Transactions<'issuer'>>(Transactions)];
+    const [mine, far] = await Promise.all(['near', 'far'].map((name) => fleet.register(credentials.clientId, { name, leaseMs: 800 }))) as [Registration, Registration];
+    await transactions.run((tx) => Promise.all(Array.from({ length: maxEntriesPerGrant + 200 }, (_, i) => log.append(tx.db, { kind: 'epoch', reasonCode: 'owner-revoked', ownerId: `nobody-${i}` }))));
+    const [head] = await issuing.bench.database('issuer').query<{ seq: string }>('SELECT seq FROM state_head');
+    const headSeq = Number(head?.seq);
+    await until(() => app.get(Replica).headSeq === headSeq, 'the replica to apply them');
+    const ask = ({ verifierId, incarnation }: Registration, appliedSeq: number) => ({ verifierId, incarnation, appliedSeq, nonce: 'n', holdMs: 0 });
+    // Asked in one turn, so that they would share a read.
+    const [strange, behind, near] = await Promise.all([
+      fleet.lease('a-stranger', ask(mine, 0)), fleet.lease(credentials.clientId, ask(far, 0)), fleet.lease(credentials.clientId, ask(mine, headSeq - 3)),
+    ]);
+    expect(strange).toBe('rejoin');
+    expect(behind).toMatchObject({ more: true, entries: { length: maxEntriesPerGrant } });
+    expect(near).toMatchObject({ more: false, headSeq, entries: [{ seq: headSeq - 2 }, { seq: headSeq - 1 }, { seq: headSeq }] });
+    for (const { verifierId } of [mine, far]) await fleet.leave(credentials.clientId, verifierId);
   });
 
   it('uploads its uses, which are told on as they are', async () => {
