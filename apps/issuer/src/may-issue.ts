@@ -66,6 +66,12 @@ export function mayIssue(request: SignedRequest, approval: Approval, trust: Trus
   return rightOf(request, grant, votes, ceilings, now);
 }
 
+/** Whether somebody else than the request service made up the request, or part of it. */
+export function forgedRequest(request: SignedRequest, trust: Trust, now: Date): Refusal | undefined {
+  const signed = signedRequest(request, trust, now);
+  return typeof signed === 'number' ? undefined : signed;
+}
+
 /** Whether somebody else than the policy service made up the approval, or part of it. One that came too late is none of these. */
 export function forgery(approval: Approval, trust: Trust, now: Date): Refusal | undefined {
   const approved = signedApproval(approval, trust, now);

@@ -4,7 +4,7 @@ import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { IssuerConfig } from './config.js';
 import { Issues, type RequestRow } from './issue.store.js';
-import { forgery, mayIssue, type SignedRequest } from './may-issue.js';
+import { forgedRequest, forgery, mayIssue, type SignedRequest } from './may-issue.js';
 import { TRUST } from './trust.store.js';
 import { Stops } from './stop.store.js';
 
@@ -18,7 +18,11 @@ export class OnRequest {
 
   @On('request.submitted')
   async submitted({ data }: Message<'request.submitted'>, tx: Tx<'issuer'>): Promise<void> {
-    await this.decide(tx, await this.issues.meet(tx, { requestId: data.requestId, facts: factsOf(data) }));
+    const facts = factsOf(data);
+    // Nothing is kept of a forged one: the first facts that are kept are the only ones that a request ever gets.
+    const forged = forgedRequest(facts, this.trust, this.clock.now());
+    if (forged) throw new Unacceptable(forged.code, forged.detail);
+    await this.decide(tx, await this.issues.meet(tx, { requestId: data.requestId, facts }));
   }
 
   @On('request.approved')

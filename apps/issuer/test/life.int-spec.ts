@@ -1,4 +1,4 @@
-import type { RequestApproved } from '@writ/contracts';
+import type { RequestApproved, RequestSubmitted } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
@@ -74,6 +74,19 @@ describe('a token', () => {
     await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
     const refused = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
     expect(refused.envelope.data.code).toBe('request-cancelled');
+  });
+
+  it('is issued for the true request, also where a forged one came first (G1, G2)', async () => {
+    const request = issuing.submission();
+    const forgeries: [string, RequestSubmitted][] = [
+      ['request-changed', { ...request, scopes: ['orders:admin'] }],
+      ['request-changed', { ...request, statement: issuing.submission().statement }],
+      ['request-statement-bad-signature', { ...request, statement: `${request.statement.slice(0, -8)}AAAAAAAA` }],
+    ];
+    for (const [code, forged] of forgeries) await parkedAs(await issuing.bench.bus.say('request', 'request.submitted', forged), code);
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
   });
 
   it('is issued for the true approval, also where a forged one came first (G1, G2)', async () => {
