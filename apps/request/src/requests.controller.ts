@@ -3,8 +3,10 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, t
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
 import { digestOf, digestOfText, idPattern, requestStatuses, type RequestAnswer, type RequestDetails, type RequestStatus } from '@writ/contracts';
+import { Budgets } from '@writ/gateway';
 import { maxSubmissionBytes, Transactions } from '@writ/messaging';
 import { Allow, CallerOf, conflict, GoesOn, notFound, principalOf, Problem, type Caller } from '@writ/service';
+import { RequestConfig } from './config.js';
 import { Intake, type Ask, type Taken } from './intake.js';
 import { answerOf, detailsOf, outcomeId } from './outcome.js';
 import { isRefusal, type Refusal } from './refusal.js';
@@ -20,7 +22,11 @@ const maxReadBytes = 1_048_576;
 /** People and machines ask for tokens here, and see what became of it. */
 @Controller('v1/requests')
 export class RequestsController implements OnModuleInit {
-  constructor(private readonly transactions: Transactions<'request'>, private readonly intake: Intake, private readonly host: HttpAdapterHost) {}
+  private readonly callers = new Budgets();
+
+  constructor(
+    private readonly transactions: Transactions<'request'>, private readonly intake: Intake, private readonly host: HttpAdapterHost, private readonly config: RequestConfig,
+  ) {}
 
   /** Has this route judge even what is no JSON: after the caller is known, and with a record. Other routes stay strict. */
   onModuleInit(): void {
@@ -40,12 +46,22 @@ export class RequestsController implements OnModuleInit {
   @Allow()
   async submit(@Body() body: unknown, @CallerOf() caller: Caller, @Headers('idempotency-key') key?: string): Promise<Taken> {
     const principal = principalOf(caller);
+    this.takeTurn(JSON.stringify([principal.iss, principal.sub]));
     const submissionId = key === undefined ? randomUUID() : digestOf([principal.iss, principal.sub, key]);
     const result = await this.transactions.run((tx) => this.intake.take(tx, {
       source: 'http', asker: { ...principal, team: caller.team }, submitter: principal, submissionId, ...contentOf(body),
     }));
     if (isRefusal(result)) throw problemOf(result);
     return result;
+  }
+
+  /** Every submission, a refused one too, is rows, an event and a leaf of the log: nobody may have them made without end. */
+  private takeTurn(caller: string): void {
+    const perSecond = this.config.submissionsPerSecond;
+    const waitMs = this.callers.take(caller, { perSecond, atOnce: perSecond * 20 }, performance.now());
+    if (waitMs === 0) return;
+    const seconds = Math.ceil(waitMs / 1_000);
+    throw new Problem({ status: 429, code: 'rate-limited', detail: 'You send requests faster than this service takes them from one caller.', remedy: `Try again in ${seconds} s.`, headers: { 'retry-after': String(seconds) } });
   }
 
   @Get(':id')

@@ -59,7 +59,7 @@ function permutations<T>(items: T[]): T[][] {
 
 beforeAll(async () => {
   bench = await TestBench.create();
-  const env = await bench.env('request', migrations);
+  const env = await bench.env('request', migrations, { WRIT_SUBMISSIONS_PER_SECOND: '10' });
   [service, second] = await Promise.all([1, 2].map(() => startService({ name: 'request', module: RequestModule, config: RequestConfig, env }))) as [Service, Service];
   events = await bench.bus.tap();
   outcomes = await bench.bus.tap('writ.outcomes', `${upstream}.#`);
@@ -300,6 +300,17 @@ describe('a request over HTTP', () => {
       expect(refused).toMatchObject({ status: 403, body: { code } });
       await events.next('request.refused', (event) => event.code === code && event.source === 'http');
     }
+  });
+
+  it('beyond the caller’s share is told to wait and leaves no record, and others go on (G11)', async () => {
+    const junk = await Promise.all(Array.from({ length: 260 }, (_, i) => call('POST', '/v1/requests', 'mallory', { junk: i })));
+    const late = junk.filter(({ status }) => status === 429);
+    expect(late.length).toBeGreaterThan(0);
+    expect(late[0]).toMatchObject({ body: { code: 'rate-limited' } });
+    expect(late[0]?.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    const kept = await bench.database('request').query(`SELECT 1 FROM refusal WHERE refusal_key LIKE 'http/mallory/%'`);
+    expect(kept).toHaveLength(junk.length - late.length);
+    expect((await call('POST', '/v1/requests', 'alice', mine())).status).toBe(202);
   });
 
   it('answers bad input with a problem document and records it (G9)', async () => {
