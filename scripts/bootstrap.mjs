@@ -40,15 +40,20 @@ async function install(reporter) {
     if (isInstalled()) return;
     await reporter.step('dependencies', async ({ note }) => {
       note('installing what package-lock.json names');
-      const first = await npm(['ci']);
+      const first = await withPinnedNode(await npm(['ci', '--ignore-scripts']));
       if (first.code === 0 && isInstalled()) return 'installed';
       // A registry may lack a binary for some other platform, on which `npm ci` insists; the lock stays as it is either way.
       note('npm ci did not succeed; trying npm install');
-      const second = await npm(['install']);
+      const second = await withPinnedNode(await npm(['install', '--ignore-scripts']));
       if (second.code === 0 && existsSync(pinnedNode)) return 'installed';
       throw new Problem('The dependencies could not be installed.', `Check the network and the npm registry, then try again. npm said:\n${second.output.trim().split('\n').slice(-12).join('\n').replace(/^/gm, '    ')}`);
     });
   }, { waitMs: installWithinMs, file: 'install.lock' });
+}
+
+/** No package's script runs but the one that fetches the pinned Node; an npm that does not know `allowScripts` would run them all. */
+async function withPinnedNode(installed) {
+  return installed.code === 0 ? npm(['rebuild', 'node']) : installed;
 }
 
 function npm(args) {
