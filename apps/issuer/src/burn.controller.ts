@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Ip, Post } from '@nestjs/common';
 import { BurnBody } from '@writ/contracts';
 import { Budgets } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import { bodyOf, GoesOn, NoReplay, Problem, Public } from '@writ/service';
+import { bodyOf, GoesOn, NoReplay, Problem, Public, sourceOf } from '@writ/service';
 import { digestOf } from './question.js';
 
 /** From one source. */
@@ -20,8 +20,8 @@ export class BurnController {
   @HttpCode(204)
   @Public()
   @NoReplay()
-  async burn(@Body(bodyOf(BurnBody)) { token }: BurnBody, @Ip() source: string): Promise<void> {
-    if (this.sources.take(source, budget, performance.now()) > 0) {
+  async burn(@Body(bodyOf(BurnBody)) { token }: BurnBody, @Ip() address: string): Promise<void> {
+    if (this.sources.take(sourceOf(address), budget, performance.now()) > 0) {
       throw new Problem({ status: 429, code: 'rate-limited', detail: 'Too many tokens came from this address.', remedy: 'Wait a second.', headers: { 'retry-after': '1' } });
     }
     const digest = digestOf(token);

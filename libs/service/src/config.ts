@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Transform, Type } from 'class-transformer';
+import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
 import { FromJson, IsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
@@ -7,6 +7,12 @@ export type Role = (typeof roles)[number];
 
 /** What every service is told by its environment, beside what every process is. */
 export class ServiceConfig extends ProcessConfig {
+  /**
+   * Proxies in front, by address or network, separated by commas: from them the caller's address is what `X-Forwarded-For`
+   * says. Without any it is the one that connects.
+   */
+  @IsArray() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value))
+  trustedProxies: string[] = [];
   @IsAddress('postgres', 'postgresql') databaseUrl!: string;
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;

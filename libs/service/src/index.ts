@@ -13,6 +13,7 @@ export { loadSecretKeys, loadSigningKey, loadTrust } from './keys.js';
 export { migrate } from './migrate.js';
 export { GoesOn } from './pressure.js';
 export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type ProblemFacts } from './problems.js';
+export { sourceOf } from './source.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
 export { inSlices, unhurried } from './unhurried.js';
 export { noticeTable, writeNotice } from './webhooks/notice.store.js';

@@ -176,6 +176,7 @@ function httpAdapter(config: ServiceConfig): FastifyAdapter {
   const https = tlsOf(config);
   return new FastifyAdapter({
     ...(https === undefined ? {} : { https }),
+    ...(config.trustedProxies.length > 0 ? { trustProxy: config.trustedProxies } : {}),
     bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
   });
