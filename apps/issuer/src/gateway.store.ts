@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
+import DataLoader from 'dataloader';
 import type { Gateway, GatewayCredentials, RegisterGatewayBody, RenewedGatewayCredentials } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
 import { conflict, GatewayRegister, notFound, type Caller } from '@writ/service';
@@ -19,6 +20,8 @@ interface GatewayRow {
   mac_kid: string;
 }
 
+type FoundRow = GatewayRow & { previous_alive: boolean | null };
+
 /** A gateway that proved who it is. */
 export interface KnownGateway {
   clientId: string;
@@ -34,6 +37,13 @@ const maxRemembered = 10_000;
 export class Gateways extends GatewayRegister {
   // By digest of the credentials, never by the credentials: a memory dump holds none, and looking up leaks no timing.
   private readonly remembered = new Map<string, { gateway: KnownGateway; until: number }>();
+  private reading: Promise<unknown> = Promise.resolve();
+  /** One read after the other, for all who came meanwhile: whoever floods with wrong credentials holds one connection of the pool. */
+  private readonly rows = new DataLoader<string, FoundRow | undefined>((keys) => {
+    const found = this.read(keys);
+    this.reading = found;
+    return found;
+  }, { cache: false, batchScheduleFn: (dispatch) => void this.reading.then(dispatch, dispatch) });
 
   constructor(private readonly transactions: Transactions<'issuer'>, @Inject(KEYS) private readonly keys: KeyProvider) {
     super();
@@ -60,7 +70,7 @@ export class Gateways extends GatewayRegister {
     const key = `user:${user}`;
     const known = this.recall(key);
     if (known) return known;
-    const row = await this.row('broker_user', user);
+    const row = await this.rows.load(`user ${user}`);
     return this.remember(key, row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined);
   }
 
@@ -105,7 +115,7 @@ export class Gateways extends GatewayRegister {
   }
 
   private async prove(clientId: string, secret: string): Promise<KnownGateway | undefined> {
-    const row = await this.row('client_id', clientId);
+    const row = await this.rows.load(`client ${clientId}`);
     // Both compared also where there is no such gateway, so that the time taken does not tell.
     const given = digestOf(secret);
     const matches = macEquals(given, row?.secret_digest ?? Buffer.alloc(32));
@@ -119,9 +129,14 @@ export class Gateways extends GatewayRegister {
     return macEquals(row.mac, await this.keys.mac('row', bytesOf(row), row.mac_kid));
   }
 
-  private async row(column: 'client_id' | 'broker_user', value: string): Promise<(GatewayRow & { previous_alive: boolean | null }) | undefined> {
-    const [row] = await this.transactions.read((db) => db.query<GatewayRow & { previous_alive: boolean | null }>(`SELECT *, previous_ends_at > now() AS previous_alive FROM gateway WHERE ${column} = $1`, [value]));
-    return row;
+  private async read(keys: readonly string[]): Promise<(FoundRow | undefined)[]> {
+    // PostgreSQL keeps no NUL: a name with one is nobody's.
+    const named = (prefix: string) => keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length).replaceAll('\0', ''));
+    const rows = await this.transactions.read((db) => db.query<FoundRow>(
+      'SELECT *, previous_ends_at > now() AS previous_alive FROM gateway WHERE client_id = ANY($1) OR broker_user = ANY($2)', [named('client '), named('user ')],
+    ));
+    const byKey = new Map<string, FoundRow>(rows.flatMap((row) => [[`client ${row.client_id}`, row] as const, ...(row.broker_user === null ? [] : [[`user ${row.broker_user}`, row] as const])]));
+    return keys.map((key) => byKey.get(key));
   }
 
   private recall(key: string): KnownGateway | undefined {

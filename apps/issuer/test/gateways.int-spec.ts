@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
 import { Issuing } from './issuing.js';
@@ -6,7 +7,7 @@ let issuing: Issuing;
 let issuer: Service;
 beforeAll(async () => {
   issuing = await Issuing.create();
-  issuer = await issuing.start();
+  issuer = await issuing.start({ WRIT_TRUSTED_PROXIES: '127.0.0.1, 10.0.0.0/8' });
 });
 afterAll(() => issuing?.drop());
 
@@ -50,10 +51,34 @@ describe('a gateway’s secret', () => {
     expect([await statusOf(old), await statusOf(fresh)]).toEqual([401, 401]);
   });
 
+  it('that is guessed by many at once takes one connection to the database, and leaves the others to everybody else (G11)', async () => {
+    const right = await issuing.registerGateway(issuer, 'guessed', ['orders']);
+    const lock = new Client({ connectionString: issuing.bench.database('issuer').adminUrl });
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE gateway IN ACCESS EXCLUSIVE MODE');
+    const guesses = Array.from({ length: 40 }, (_, i) => statusOf(basic(i % 2 === 0 ? 'guessed' : `nobody-${i}`, `guess-${i}`)));
+    const held = async () => (await sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).length;
+    await until(async () => (await held()) > 0, 'the guesses');
+    expect((await issuing.get(issuer, '/v1/tokens', await issuing.bearer('root', ['admins']))).status).toBe(200);
+    expect(await held()).toBe(1);
+    await lock.query('ROLLBACK');
+    await lock.end();
+    expect(new Set(await Promise.all(guesses))).toEqual(new Set([401]));
+    expect(await statusOf(right)).toBe(200);
+  });
+
   it('is renewed by administrators alone, for gateways that exist, for a week at most', async () => {
     await issuing.registerGateway(issuer, 'kept', ['orders']);
     expect((await renew('kept', {}, ['reviewers'])).status).toBe(403);
     expect((await renew('nobody', {})).status).toBe(404);
     for (const overlap of ['P8D', 'PT0S', 'soon', 5]) expect((await renew('kept', { overlap })).status).toBe(400);
   });
+});
+
+it('whoever burns too much behind a proxy that we trust has others behind it burn on, but no neighbour of the same /64 (G11)', async () => {
+  const burn = async (source: string) => (await issuing.post(issuer, '/v1/burn', { token: 'junk' }, { 'x-forwarded-for': source })).status;
+  for (const [crowd, neighbour, other] of [['192.0.2.1', '192.0.2.1', '192.0.2.2'], ['2001:db8::1', '2001:db8::2', '2001:db8:0:1::1']] as const) {
+    expect(await Promise.all(Array.from({ length: 80 }, () => burn(crowd)))).toContain(429);
+    expect([await burn(neighbour), await burn(other)]).toEqual([429, 204]);
+  }
 });
