@@ -39,6 +39,7 @@ export const audience = 'urn:writ:api';
 
 /** As whom the console is known to the identity provider. */
 export const consoleClient = 'writ-console';
+
 /** The broker users who may say that an owner left: they get a right that no upstream has, and the issuer believes them alone. */
 export const identitySystems = (process.env.WRIT_IDENTITY_SYSTEMS ?? 'dev-identity-system').split(',').map((name) => name.trim()).filter(Boolean);
 
