@@ -124,8 +124,12 @@ it.each(serviceNames)('the metrics and health of %s hold none (G3)', async (serv
 
 /** The database's own user may not enter every folder, so its files may lie elsewhere. */
 const folders = [installation, ...(backing.postgresData ? [backing.postgresData] : [])];
-/** Files that hold one of the texts, as they are or in any of their forms. Files may come and go meanwhile. */
-const filesWith = (texts: string[]) => spawnSync('grep', ['-rlasF', '-f', '-', ...folders], { input: texts.join('\n'), encoding: 'utf8', timeout: 60_000 }).stdout.split('\n').filter(Boolean);
+/** Files that hold one of the texts, as they are or in any of their forms. Files may come and go meanwhile, which grep says with 2. */
+function filesWith(texts: string[]): string[] {
+  const { status, error, stdout } = spawnSync('grep', ['-rlasF', '-f', '-', ...folders], { input: texts.join('\n'), encoding: 'utf8', timeout: 60_000 });
+  if (error || status === null || status > 2) throw new Error('The search did not come to its end.', { cause: error });
+  return stdout.split('\n').filter(Boolean);
+}
 
 /** Puts a text where each server keeps what passes through it, on disk. @returns what takes it away again */
 async function plant(marker: string): Promise<() => Promise<void>> {

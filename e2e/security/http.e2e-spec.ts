@@ -202,12 +202,12 @@ describe('whoever takes more than their share', () => {
   });
 
   it('of burns is told to wait', async () => {
-    const statuses = await Promise.all(Array.from({ length: 120 }, () => ask(`${urls.issuer}/v1/burn`, { method: 'POST', body: { token: 'junk' } })));
+    const statuses = await Promise.all(Array.from({ length: 120 }, (_, i) => ask(`${urls.issuer}/v1/burn`, { method: 'POST', headers: { 'x-forwarded-for': `192.0.2.${i}` }, body: { token: 'junk' } })));
     expect(statuses.some(({ status, headers }) => status === 429 && headers.has('retry-after'))).toBe(true);
   });
 
   it('of a batch is refused', async () => {
     const tokens = Array.from({ length: 1_001 }, () => ({ digest: 'x'.repeat(43) }));
-    await expect(gateway().issuer.post('/v1/tokens/verify-batch', { body: { tokens } })).rejects.toMatchObject({ status: expect.any(Number) });
+    await expect(gateway().issuer.post('/v1/tokens/verify-batch', { body: { tokens } })).rejects.toMatchObject({ status: 400 });
   });
 });

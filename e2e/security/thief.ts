@@ -58,6 +58,15 @@ export class Thief {
     return String(envelope.id);
   }
 
+  /** Publishes what was heard again, byte for byte. */
+  async replays(exchange: string, routingKey: string, body: Buffer, type: string): Promise<void> {
+    const outcome = await this.tries(async (channel) => {
+      channel.publish(exchange, routingKey, body, { contentType: type, userId: this.user, persistent: true });
+      await channel.waitForConfirms();
+    });
+    if (outcome !== 'done') throw new Error(`The broker refused ${routingKey} with ${outcome}.`);
+  }
+
   close(): Promise<void> {
     return this.connection.close();
   }

@@ -58,7 +58,7 @@ describe('docs/security.md', () => {
   const text = read('security.md');
 
   it('names files that are there', () => {
-    const named = [...filesIn(text), ...[...text.matchAll(/`(matrix|people|http|broker|messages|canary)`/g)].map(([, name]) => `e2e/security/${name}.e2e-spec.ts`)];
+    const named = [...filesIn(text), ...[...text.matchAll(/`(matrix|people|http|broker|databases|messages|replay|canary)`/g)].map(([, name]) => `e2e/security/${name}.e2e-spec.ts`)];
     expect(named.filter((file) => ![file, `${file}.e2e-spec.ts`].some((each) => existsSync(join(root, each))))).toEqual([]);
   });
 
