@@ -95,9 +95,9 @@ const stateOf = (tokens: readonly { tokenId: string; secret: string }[]) => Prom
   return { tokenId, state, scopes, expiresAt, owner, code: (await verify(secret)).code };
 }));
 async function issued(): Promise<number> {
-  let count = 0;
-  for await (const _ of requester.issuer.pages('/v1/tokens', { owner: 'svc:e2e-robbed', limit: 100 })) count += 1;
-  return count;
+  const tokens = [];
+  for await (const token of requester.issuer.pages('/v1/tokens', { owner: 'svc:e2e-robbed', limit: 100 })) tokens.push(token);
+  return tokens.length;
 }
 
 /** The last of each type that the service said. */

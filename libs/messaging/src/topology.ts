@@ -1,5 +1,5 @@
 import {
-  eventTypes, exchanges, hearsOf, outsideSays, queues, saysOf, services, submissionKey, vhosts, type EventType, type ServiceName,
+  eventTypes, exchanges, hearsOf, outsideSays, queues, saysOf, services, submissionKey, vhosts, type EventType,
 } from '@writ/contracts';
 import { brokerUser } from './incoming.js';
 
