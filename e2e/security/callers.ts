@@ -67,7 +67,7 @@ export async function callers() {
     admin: await token('ADMIN'),
     auditor: await token('AUDITOR'),
     colleague: await bearer(bearerOf({ sub: 'dev-colleague', team: 'orders', groups: ['writ-requesters'] })),
-    'policy admin': await bearer(bearerOf({ sub: 'dev-policy-admin', team: 'platform', groups: ['writ-policy-admins'] })),
+    'policy admin': await bearer(bearerOf({ sub: 'dev-policy-admin', team: 'platform', groups: ['writ-policymakers'] })),
     machine: await bearer(bearerOf({ sub: 'robot' }, { client_id: 'robot', auth_time: undefined, acr: undefined })),
     'who signed in long ago': await bearer(bearerOf({ sub: 'dev-admin', team: 'platform', groups: ['writ-admins', 'writ-reviewers', 'writ-auditors'] }, { auth_time: 1_000_000_000 })),
     gateway: basic(gatewayId, need('WRIT_GATEWAY_CLIENT_SECRET')),

@@ -30,7 +30,7 @@ export const nodeFlags = ['--max-semi-space-size=8', '--max-old-space-size=160']
 export const roleGroups = {
   requester: ['writ-requesters'],
   reviewer: ['writ-reviewers'],
-  'policy-admin': ['writ-admins', 'writ-policy-admins'],
+  'policy-admin': ['writ-admins', 'writ-policymakers'],
   admin: ['writ-admins'],
   auditor: ['writ-auditors'],
 };
