@@ -65,6 +65,7 @@ async function live(): Promise<{ tokenId: string; secret: string }[]> {
     const { rotationId } = await until('rotation to know the token', () => requester.rotation.post<RotationAnswer>(`/v1/tokens/${rotated.tokenId}/rotate`, { body: {} }).catch(() => undefined));
     await until('the successor', async () => (await requester.rotation.get<RotationAnswer>(`/v1/rotations/${rotationId}`)).state === 'claimable');
     const { secret } = await requester.issuer.post<{ secret: string }>(`/v1/tokens/${rotated.tokenId}/claim`, { body: { rotationId } });
+    await until('rotation to hear of it', async () => (await requester.rotation.get<RotationAnswer>(`/v1/rotations/${rotationId}`)).state === 'delivered');
     await verify(secret);
     await requester.rotation.post(`/v1/rotations/${rotationId}/force`, { body: { reason: 'enough' } });
     await until('the end of the old secret', async () => (await verify(rotated.secret)).code === 'REVOKED');
