@@ -49,10 +49,10 @@ afterAll(async () => {
 
 /** Whoever hears these demands a signature that fits. */
 const signed = ['request.submitted', 'request.approved', 'policy.activated', 'rotation.due', 'rotation.steered', 'misuse.detected', 'leak.reported'];
-/** What takes a day, a departed owner, another policy set or a broken log to be said; of these `messages` forges some. */
+/** What takes a day, a departed owner, another policy set, an open breaker or a broken log to be said; of these `messages` forges some. */
 const notLedTo = [
   ...everyoneSays, 'request.lapsed', 'policy.activated', 'issue.refused', 'token.expired', 'token.orphaned', 'token.transferred',
-  'rotation.blocked', 'token.expiring', 'audit.finding', 'leak.reported', 'narrowing.proposed',
+  'rotation.blocked', 'token.expiring', 'stop.blocked', 'audit.finding', 'leak.reported', 'narrowing.proposed',
 ] as string[];
 const typeOf = ({ type }: Said) => type.slice(typePrefix.length);
 const eventsOf = (service: ServiceName) => heard.flatMap(({ events }) => events).filter(({ source }) => source.endsWith(`:${service}`));
