@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { deriveId, digestOf, signStatement, type AlertId, type AlertStop, type Digest, type MisuseAction, type Party, type Principal, type SigningKey, type TokenId } from '@writ/contracts';
 import type { Db, Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
+import { viewOf } from './alert-view.js';
 import { weight, type Finding } from './detect.js';
+import { Notices } from './notice.store.js';
 import type { KnownToken } from './token.store.js';
 
 export const SIGNING_KEY = Symbol('signing key');
@@ -48,7 +50,7 @@ const dayMs = 86_400_000;
  */
 @Injectable()
 export class Alerts {
-  constructor(@Inject(SIGNING_KEY) private readonly key: SigningKey, private readonly clock: Clock) {}
+  constructor(@Inject(SIGNING_KEY) private readonly key: SigningKey, private readonly clock: Clock, private readonly notices: Notices) {}
 
   /** Records a verdict and proposes its action, signed; again, where a stop that was asked for has not come. @returns whether it was said */
   async raise(tx: Tx<'monitor'>, raised: Raised): Promise<boolean> {
@@ -67,14 +69,16 @@ export class Alerts {
   async record(tx: Tx<'monitor'>, raised: Raised): Promise<{ alertId: AlertId; isNew: boolean }> {
     const { tokenId, token, verdict: { detector, action, explanation }, evidence, observedAt, stop } = raised;
     const alertId = await nextId(tx.db, raised);
-    const added = await tx.db.query(
+    const [added] = await tx.db.query<AlertRow>(
       `INSERT INTO alert (alert_id, token_id, owner_id, team, detector, action, explanation, evidence, observed_at, stop)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (alert_id) DO NOTHING RETURNING 1`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (alert_id) DO NOTHING RETURNING *`,
       [alertId, tokenId, token?.owner_id ?? null, token?.team ?? null, detector, action, explanation, JSON.stringify(evidence), observedAt, stop ? JSON.stringify(stop) : null],
     );
-    const isNew = added.length > 0;
-    if (isNew && token && isIncident(action)) await this.changeTrust(tx, { ownerId: token.owner_id, team: token.team, code: 'incident-opened' });
-    return { alertId, isNew };
+    if (added && isIncident(action)) {
+      this.notices.opened(tx.db, viewOf(added));
+      if (token) await this.changeTrust(tx, { ownerId: token.owner_id, team: token.team, code: 'incident-opened' });
+    }
+    return { alertId, isNew: added !== undefined };
   }
 
   /** Keeps when the stop that followed from an alert was in force everywhere. */
@@ -109,8 +113,11 @@ export class Alerts {
       `UPDATE alert a SET owner_id = t.owner_id, team = t.team FROM token t
        WHERE a.owner_id IS NULL AND a.detector <> 'honeytoken' AND t.token_id = a.token_id RETURNING a.*`,
     );
-    for (const { owner_id, team, action, state } of adopted) {
-      if (owner_id && team && isIncident(action) && state === 'open') await this.changeTrust(tx, { ownerId: owner_id, team, code: 'incident-opened' });
+    for (const alert of adopted) {
+      const { owner_id, team, action, state } = alert;
+      if (!owner_id || !team || !isIncident(action) || state !== 'open') continue;
+      this.notices.adopted(tx.db, viewOf(alert));
+      await this.changeTrust(tx, { ownerId: owner_id, team, code: 'incident-opened' });
     }
   }
 

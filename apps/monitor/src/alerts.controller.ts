@@ -3,6 +3,7 @@ import { alertStates, DismissAlert, idPattern, misuseActions, type AlertDetails,
 import { Transactions } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, notFound, principalOf, Problem, type Caller } from '@writ/service';
 import { alertById, evidenceDigest, listAlerts, type AlertRow } from './alert.store.js';
+import { viewOf } from './alert-view.js';
 import { Dismissals } from './dismissal.store.js';
 
 const defaultLimit = 50;
@@ -66,22 +67,4 @@ function isOwn({ sub, team }: Caller, { owner_id, team: ofTeam }: AlertRow): boo
 
 export function badQuery(name: string, what: string): Problem {
   return new Problem({ status: 400, code: 'malformed-query', detail: `${name} is not ${what}.`, remedy: `Correct "${name}".` });
-}
-
-function viewOf(row: AlertRow): AlertView {
-  return {
-    alertId: row.alert_id,
-    tokenId: row.token_id,
-    ...(row.owner_id !== null && row.team !== null ? { owner: { id: row.owner_id, team: row.team } } : {}),
-    detector: row.detector,
-    action: row.action,
-    explanation: row.explanation,
-    observedAt: row.observed_at.toISOString(),
-    ...(row.stop ? { stop: row.stop } : {}),
-    ...(row.blocked ? { blocked: row.blocked } : {}),
-    state: row.state,
-    ...(row.closed_at ? { closedAt: row.closed_at.toISOString() } : {}),
-    ...(row.closed_by ? { closedBy: row.closed_by } : {}),
-    ...(row.reason !== null ? { reason: row.reason } : {}),
-  };
 }

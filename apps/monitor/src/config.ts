@@ -1,6 +1,7 @@
 import { Transform, Type } from 'class-transformer';
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
-import { FromJson, IsAddress, ServiceConfig } from '@writ/service';
+import { AreTargets, FromJson, IsAddress, ServiceConfig } from '@writ/service';
+import { NoticeTarget } from './notice.js';
 
 /** What the monitor is told besides what every service is. */
 export class MonitorConfig extends ServiceConfig {
@@ -24,4 +25,6 @@ export class MonitorConfig extends ServiceConfig {
   @IsArray() @Transform(({ value }) => (typeof value === 'string' ? value.split(':').filter(Boolean) : value) as unknown) geoipPaths: string[] = [];
   /** A scope that a token did not use for this long is one that it does not need. */
   @IsInt() @Min(1) @Type(() => Number) unusedScopeDays: number = 30;
+  /** Whom to tell of alerts and of tokens that could be smaller: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
+  @AreTargets(NoticeTarget) webhooks: NoticeTarget[] = [];
 }

@@ -1,27 +1,40 @@
 import { writeFileSync } from 'node:fs';
 import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
+import { Webhook } from 'standardwebhooks';
 import { digestOf, makeId, signStatement, verifyStatement, type AlertView, type DetectorView, type ResponseRule, type TokenId, type UsageRecorded, type UsageSummary, type UsageView } from '@writ/contracts';
+import { Transactions } from '@writ/messaging';
 import { loadTrust, startService, type Service } from '@writ/service';
 import { backingUrls, TestBench, until, type Tap } from '@writ/testing';
 import { innerDigest, mint } from '@writ/token';
+import { Alerts } from '../src/alert.store.js';
 import { Baselines } from '../src/baseline.store.js';
 import { MonitorConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { MonitorModule } from '../src/monitor.module.js';
 import { NarrowJob } from '../src/narrow.job.js';
 import { seedOf } from '../src/seed.js';
+import { rollUp } from '../src/usage.store.js';
+import { startReceiver, type Receiver } from './receiver.js';
 
 const leakKey = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 let bench: TestBench;
 let service: Service;
 let tap: Tap;
 let redis: Redis;
+let receiver: Receiver;
 
 beforeAll(async () => {
   bench = await TestBench.create();
   writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
+  receiver = await startReceiver();
+  const target = { secret: receiver.secret, allowPrivate: true };
   const env = await bench.env('monitor', migrations, {
+    WRIT_WEBHOOKS: JSON.stringify([
+      { ...target, name: 'ops', url: `${receiver.address}/ops` },
+      { ...target, name: 'chat', url: `${receiver.address}/chat`, kind: 'slack', hears: ['alert.opened'], teams: ['orders'] },
+      { ...target, name: 'billing', url: `${receiver.address}/billing`, teams: ['billing'] },
+    ]),
     WRIT_LEAK_KEYS: JSON.stringify({ public_keys: [{ key_identifier: 'k1', key: leakKey.publicKey.export({ type: 'spki', format: 'pem' }), is_current: true }] }),
   });
   service = await startService({ name: 'monitor', module: MonitorModule, config: MonitorConfig, env });
@@ -33,6 +46,7 @@ afterAll(async () => {
   redis?.disconnect();
   await service?.close();
   await bench?.drop();
+  await receiver?.stop();
 });
 
 /** As the sample set does, with rules of a test's own. */
@@ -82,6 +96,13 @@ async function established(): Promise<{ tokenId: TokenId; owner: string }> {
   await counted(token.tokenId, 60 * 20);
   expect((await redis.hgetBuffer(keyOf(token.tokenId), 'i'))?.readUInt32LE(8)).toBe(60 * 20);
   return token;
+}
+/** What each of these targets was told under an id, when there is nothing left to tell: the signed bodies. */
+async function noticesOf(id: string, paths: string[]): Promise<object[]> {
+  await until(async () => (await sql('SELECT 1 FROM notice WHERE notice_id = $1', [id])).length === 0, 'the notices to be carried out');
+  const notices = receiver.received.filter(({ headers }) => headers['webhook-id'] === id);
+  expect(notices.map(({ path }) => path).sort()).toEqual(paths);
+  return notices.map(({ body, headers }) => new Webhook(receiver.secret).verify(body, headers as Record<string, string>) as object).filter((body) => 'type' in body);
 }
 const theft = { network: '203.0.113.0/24', agent: 'curl', count: 2_000 };
 
@@ -247,8 +268,6 @@ describe('the monitor', () => {
     }, 'the series');
     const total = async () => (await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: 'a', groups: ['auditors'] })).body.buckets.reduce((sum, { calls }) => sum + calls, 0);
     expect(await total()).toBe(1_200);
-    const { Transactions } = await import('@writ/messaging');
-    const { rollUp } = await import('../src/usage.store.js');
     await service.app.get(Transactions<'monitor'>).run((tx) => rollUp(tx.db));
     expect(await total()).toBe(1_200);
     expect((await sql<{ n: string }>(`SELECT count(*) n FROM usage_minute WHERE token_id = $1 AND at < now() - interval '3 hours'`, [tokenId]))[0]?.n).toBe('0');
@@ -263,8 +282,6 @@ describe('the monitor', () => {
     const rows = async (span: string) => Number((await sql<{ n: string }>(`SELECT count(*) n FROM usage_${span} WHERE token_id = $1`, [tokenId]))[0]?.n);
     const yearly = async () => (await call<UsageView>('GET', `/v1/usage/${tokenId}?span=day`, { sub: 'a', groups: ['auditors'] })).body.buckets.reduce((sum, { calls }) => sum + calls, 0);
     const before = await yearly();
-    const { Transactions } = await import('@writ/messaging');
-    const { rollUp } = await import('../src/usage.store.js');
     while (await service.app.get(Transactions<'monitor'>).run((tx) => rollUp(tx.db, 5_000)));
     expect(await rows('hour')).toBeLessThanOrEqual(2 * 31 * 24);
     expect(await rows('day')).toBeLessThanOrEqual(2 * 401);
@@ -335,6 +352,7 @@ describe('the monitor', () => {
     const { envelope: { data } } = await tap.next('misuse.detected', (d) => d.tokenId === bait.tokenId);
     expect(data).toMatchObject({ detector: 'honeytoken', action: 'notify' });
     expect(data.explanation).toContain(stolen.tokenId);
+    await noticesOf(String(data.alertId), ['/ops']);
     await tap.next('misuse.detected', (d) => d.tokenId === stolen.tokenId && d.detector === 'honeytoken-source' && d.action === 'suspend');
     await tap.next('trust.changed', (d) => d.ownerId === stolen.owner && d.code === 'honeytoken-source');
     await tap.next('misuse.detected', (d) => d.tokenId === neighbour.tokenId && d.detector === 'honeytoken-source' && d.action === 'notify');
@@ -402,6 +420,37 @@ describe('the monitor', () => {
       await service.app.get(NarrowJob).propose();
       expect(await sql('SELECT 1 FROM narrowing WHERE token_id = $1', [tokenId])).toEqual([]);
     }
+  });
+
+  it('tells of alerts and of tokens that could be smaller by signed webhooks, once each, also after the receiver was away', async () => {
+    const { tokenId, owner } = await established();
+    receiver.isDown = true;
+    await say(tokenId, [theft]);
+    const { alertId } = (await tap.next('misuse.detected', (d) => d.tokenId === tokenId && d.action === 'suspend')).envelope.data;
+    await until(async () => (await sql(`SELECT 1 FROM notice WHERE notice_id = $1 AND attempts = 1 AND last_error LIKE '%503%'`, [alertId])).length === 2, 'both targets to be away');
+    await sql(`UPDATE alert SET proposed_at = now() - interval '11 minutes' WHERE alert_id = $1`, [alertId]);
+    await say(tokenId, [theft]);
+    await until(() => tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.alertId === alertId).length === 2, 'the stop to be asked for again');
+    await sql(`UPDATE token SET issued_at = now() - interval '31 days' WHERE token_id = $1`, [tokenId]);
+    await service.app.get(NarrowJob).propose();
+    receiver.isDown = false;
+    await sql('UPDATE notice SET next_at = now()');
+    const [alert] = await noticesOf(String(alertId), ['/chat', '/ops']);
+    expect(alert).toMatchObject({ type: 'alert.opened', data: { alertId, tokenId, owner: { id: owner, team: 'orders' }, detector: 'burst-from-new-network', action: 'suspend', state: 'open' } });
+    const { envelope } = await tap.next('narrowing.proposed', (d) => d.tokenId === tokenId);
+    expect(await noticesOf(envelope.id, ['/ops'])).toEqual([{ type: 'narrowing.proposed', timestamp: expect.any(String), data: envelope.data }]);
+  });
+
+  it('tells a team of an alert that came before its token’s issue once that is known, and nobody else again', async () => {
+    const tokenId = newToken();
+    await say(tokenId, Array.from({ length: 60 }, (_, i) => ({ at: Date.now() - 10 * day + i * 4 * 3_600_000, count: 20 })));
+    await say(tokenId, [theft]);
+    const { alertId } = (await tap.next('misuse.detected', (d) => d.tokenId === tokenId)).envelope.data;
+    await noticesOf(String(alertId), ['/ops']);
+    await issue('svc:late', undefined, tokenId);
+    await until(async () => (await sql('SELECT 1 FROM token WHERE token_id = $1', [tokenId])).length === 1, 'the token to be known');
+    await service.app.get(Transactions<'monitor'>).run((tx) => service.app.get(Alerts).adopt(tx));
+    await noticesOf(String(alertId), ['/chat', '/ops']);
   });
 
   it('keeps what the log found wrong with itself, by kind', async () => {

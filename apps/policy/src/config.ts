@@ -1,6 +1,6 @@
-import { Transform, Type } from 'class-transformer';
-import { ArrayUnique, IsArray, IsInt, IsOptional, IsString, Max, Min, ValidateNested } from 'class-validator';
-import { IsAddress, ServiceConfig, targetsFrom } from '@writ/service';
+import { Type } from 'class-transformer';
+import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { AreTargets, IsAddress, ServiceConfig } from '@writ/service';
 import { WebhookEndpoint } from './webhook-endpoint.js';
 
 const daySeconds = 86_400;
@@ -17,6 +17,5 @@ export class PolicyConfig extends ServiceConfig {
   /** Where people find the console; notices link there. */
   @IsOptional() @IsAddress('http', 'https') consoleUrl?: string;
   /** Whom to tell of reviews: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
-  @IsArray() @ArrayUnique(({ name }: WebhookEndpoint) => name) @ValidateNested({ each: true }) @Transform(({ value }) => targetsFrom(WebhookEndpoint, value))
-  webhooks: WebhookEndpoint[] = [];
+  @AreTargets(WebhookEndpoint) webhooks: WebhookEndpoint[] = [];
 }

@@ -1,7 +1,7 @@
 import { Transform, Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayUnique, IsArray, IsInt, IsString, Max, Min, ValidateBy, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, IsArray, IsInt, IsString, Max, Min, ValidateBy } from 'class-validator';
 import { durationSeconds, IsDuration } from '@writ/contracts';
-import { ServiceConfig, targetsFrom } from '@writ/service';
+import { AreTargets, ServiceConfig } from '@writ/service';
 import { NoticeTarget } from './notice.js';
 
 const AreDurations = () => ValidateBy({
@@ -27,6 +27,5 @@ export class RotationConfig extends ServiceConfig {
   /** Due tokens in one transaction, at the most. */
   @IsInt() @Min(1) @Max(2_000) @Type(() => Number) dueBatch: number = 500;
   /** Whom to tell of expiries, stragglers and orphaned tokens: a JSON array, best in a file that `WRIT_WEBHOOKS_FILE` names, since it holds secrets. */
-  @IsArray() @ArrayUnique(({ name }: NoticeTarget) => name) @ValidateNested({ each: true }) @Transform(({ value }) => targetsFrom(NoticeTarget, value))
-  webhooks: NoticeTarget[] = [];
+  @AreTargets(NoticeTarget) webhooks: NoticeTarget[] = [];
 }

@@ -1,5 +1,6 @@
 import type { EventData } from '@writ/contracts';
-import { noticeBody, noticeKinds, NoticeTarget, wants, type NoticeFacts } from './notice.js';
+import { noticeBody, wants } from '@writ/service';
+import { noticeKinds, NoticeTarget, wordsOf, type NoticeFacts } from './notice.js';
 
 const at = new Date('2026-06-01T12:00:00Z');
 const owner = { id: 'svc:<!channel>', team: 'orders' };
@@ -13,16 +14,18 @@ const target = (more: Partial<NoticeTarget>) => Object.assign(new NoticeTarget()
 
 describe('a notice', () => {
   it.each(facts)('of $kind carries the event, and in a chat its words, with nobody’s text in control of them', (each) => {
-    expect(JSON.parse(noticeBody(target({}), each, at))).toEqual({ type: each.kind, timestamp: at.toISOString(), data: JSON.parse(JSON.stringify(each.data)) });
-    const { text } = JSON.parse(noticeBody(target({ kind: 'slack' }), each, at)) as { text: string };
+    const notice = { id: 'evt_1', ...each, words: wordsOf(each) };
+    expect(JSON.parse(noticeBody(target({}), notice, at))).toEqual({ type: each.kind, timestamp: at.toISOString(), data: JSON.parse(JSON.stringify(each.data)) });
+    const { text } = JSON.parse(noticeBody(target({ kind: 'slack' }), notice, at)) as { text: string };
     expect(text).toContain('tok_1');
     expect(text).toContain('2026-06-02T12:00:00Z');
     expect(text).not.toContain('<');
   });
 
   it('goes to who wants its kind and its team', () => {
-    expect(noticeKinds.filter((kind) => wants(target({}), kind, 'orders'))).toEqual([...noticeKinds]);
-    expect(wants(target({ hears: ['rotation.blocked'] }), 'token.expiring', 'orders')).toBe(false);
-    expect(wants(target({ teams: ['billing'] }), 'token.expiring', 'orders')).toBe(false);
+    expect(noticeKinds.filter((kind) => wants(target({}), { kind, team: 'orders' }))).toEqual([...noticeKinds]);
+    expect(wants(target({ hears: ['rotation.blocked'] }), { kind: 'token.expiring', team: 'orders' })).toBe(false);
+    expect(wants(target({ teams: ['billing'] }), { kind: 'token.expiring', team: 'orders' })).toBe(false);
+    expect([wants(target({}), { kind: 'token.expiring' }), wants(target({ teams: ['orders'] }), { kind: 'token.expiring' })]).toEqual([true, false]);
   });
 });

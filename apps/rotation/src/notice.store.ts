@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Db } from '@writ/messaging';
-import { writeNotice } from '@writ/service';
+import { writeNotices } from '@writ/service';
 import { RotationConfig } from './config.js';
-import { noticeBody, wants, type NoticeFacts } from './notice.js';
+import { wordsOf, type NoticeFacts } from './notice.js';
 
 /** Writes down whom to tell what, in the transaction that makes it true; a job carries it out. */
 @Injectable()
@@ -11,8 +11,6 @@ export class Notices {
 
   /** @param eventId of the event that says it: a notice is as unique */
   write(db: Db, eventId: string, team: string, facts: NoticeFacts, at: Date): void {
-    for (const target of this.config.webhooks) {
-      if (wants(target, facts.kind, team)) writeNotice(db, target, eventId, noticeBody(target, facts, at), at);
-    }
+    writeNotices(db, this.config.webhooks, { id: eventId, ...facts, team, words: wordsOf(facts) }, at);
   }
 }

@@ -24,17 +24,8 @@ export type NoticeFacts =
   | { kind: 'rotation.lapsed'; data: RotationLapsed }
   | { [K in Exclude<NoticeKind, 'rotation.lapsed'>]: { kind: K; data: EventData<K> } }[Exclude<NoticeKind, 'rotation.lapsed'>];
 
-export function wants({ hears, teams }: NoticeTarget, kind: NoticeKind, team: string): boolean {
-  return hears.includes(kind) && (teams?.includes(team) ?? true);
-}
-
-/** The body of a notice for a target, as its kind takes it. */
-export function noticeBody({ kind: shape }: WebhookTarget, facts: NoticeFacts, at: Date): string {
-  if (shape === 'slack') return JSON.stringify({ text: wordsOf(facts) });
-  return JSON.stringify({ type: facts.kind, timestamp: at.toISOString(), data: facts.data });
-}
-
-function wordsOf(facts: NoticeFacts): string {
+/** What a notice says in a chat. */
+export function wordsOf(facts: NoticeFacts): string {
   if (facts.kind === 'token.expiring') {
     const { tokenId, owner, expiresAt } = facts.data;
     return `Token ${tokenId} of ${slackText(owner.id)} (team ${slackText(owner.team)}) expires ${expiresAt}. Nothing extends it by itself: request a new one with it as the template.`;

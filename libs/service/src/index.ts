@@ -16,7 +16,8 @@ export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type Pr
 export { sourceOf } from './source.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
 export { inSlices, unhurried } from './unhurried.js';
+export { noticeBody, wants, writeNotices, type EventNotice, type EventTarget } from './webhooks/event-notice.js';
 export { noticeTable, writeNotice } from './webhooks/notice.store.js';
 export { isPublicAddress, postSigned, type Notice } from './webhooks/post-signed.js';
 export { WebhookDeliveries } from './webhooks/webhook-deliveries.job.js';
-export { slackText, targetsFrom, WebhookTarget } from './webhooks/webhook-target.js';
+export { AreTargets, slackText, WebhookTarget } from './webhooks/webhook-target.js';

@@ -1,5 +1,6 @@
-import { plainToInstance, type ClassConstructor } from 'class-transformer';
-import { IsArray, IsBoolean, IsIn, IsOptional, IsString, Matches } from 'class-validator';
+import { applyDecorators } from '@nestjs/common';
+import { plainToInstance, Transform, type ClassConstructor } from 'class-transformer';
+import { ArrayUnique, IsArray, IsBoolean, IsIn, IsOptional, IsString, Matches, ValidateNested } from 'class-validator';
 import { IsName } from '@writ/contracts';
 
 /** Somewhere that wants to hear of something, as the operator set it up. */
@@ -17,8 +18,13 @@ export class WebhookTarget {
   @IsBoolean() allowPrivate: boolean = false;
 }
 
+/** A service's targets, as JSON; best in a file, since they hold secrets. */
+export function AreTargets<T extends WebhookTarget>(type: ClassConstructor<T>): PropertyDecorator {
+  return applyDecorators(IsArray(), ArrayUnique(({ name }: T) => name), ValidateNested({ each: true }), Transform(({ value }) => targetsFrom(type, value)));
+}
+
 /** Reads targets from JSON; what is none is left for the rules to refuse. */
-export function targetsFrom<T extends WebhookTarget>(type: ClassConstructor<T>, value: unknown): unknown {
+function targetsFrom<T extends WebhookTarget>(type: ClassConstructor<T>, value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
     return plainToInstance(type, JSON.parse(value) as unknown[], { exposeDefaultValues: true });
