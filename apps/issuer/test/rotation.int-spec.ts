@@ -288,6 +288,20 @@ describe('an incident', () => {
     expect((await issuing.bench.database('issuer').query(`SELECT 1 FROM token WHERE token_id = $1 AND state = 'active'`, [lifted.tokenId]))).toHaveLength(1);
   });
 
+  it('of which there are too many in the whole fleet stops at its breaker, whosever the token is (G10)', async () => {
+    const { tokenId } = await used();
+    const database = issuing.bench.database('issuer');
+    const stopped = (count: number) => database.query(`INSERT INTO automatic_stop (alert_id, token_id, owner_id, outcome) SELECT 'fleet-' || i, 'x', 'fleet-' || i, 'stopped' FROM generate_series(1, $1) i`, [count]);
+    await stopped(50);
+    const { alertId, ...more } = proposal(tokenId, 'suspend');
+    await issuing.bench.bus.say('monitor', 'misuse.detected', { alertId, ...more });
+    await tap.next('stop.blocked', (data) => data.alertId === alertId && data.code === 'fleet-breaker');
+    expect(await database.query(`SELECT 1 FROM token WHERE token_id = $1 AND state = 'active'`, [tokenId])).toHaveLength(1);
+    await database.query(`DELETE FROM automatic_stop WHERE owner_id LIKE 'fleet-%'`);
+    await issuing.bench.bus.say('monitor', 'misuse.detected', { alertId, ...more });
+    await tap.next('token.suspended', (data) => data.tokenId === tokenId);
+  });
+
   it('of a leak revokes by the inner digest', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
     const reportId = makeId('rep', Date.now(), randomBytes(10));
