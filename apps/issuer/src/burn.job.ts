@@ -17,10 +17,12 @@ export class BurnJob implements OnModuleInit {
 
   private round(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
-      const burnt = await tx.db.query<{ digest: Buffer }>(
-        `DELETE FROM burn WHERE id IN (SELECT id FROM burn ORDER BY id LIMIT ${slice} FOR UPDATE SKIP LOCKED) RETURNING digest`,
+      // The first one first: of a secret that several handed in, its time is what counts.
+      const burnt = await tx.db.query<{ digest: Buffer; received_at: Date }>(
+        `WITH due AS (DELETE FROM burn WHERE id IN (SELECT id FROM burn ORDER BY id LIMIT ${slice} FOR UPDATE SKIP LOCKED) RETURNING *)
+         SELECT digest, received_at FROM due ORDER BY id`,
       );
-      for (const { digest } of burnt) await this.incidents.leaked(tx, digest, { kind: 'burn' }, 'burned');
+      for (const { digest, received_at } of burnt) await this.incidents.leaked(tx, digest, { by: { kind: 'burn' }, code: 'burned', reportedAt: received_at });
       return burnt.length === slice;
     });
   }

@@ -12,6 +12,7 @@ interface Unconfirmed {
   token_id: TokenId;
   code: string;
   cause: string | null;
+  reported_at: Date | null;
   stopped_at: Date;
 }
 
@@ -39,9 +40,9 @@ export class ConfirmJob implements OnModuleInit {
       const said = await tx.db.query<Unconfirmed>(
         'DELETE FROM unconfirmed_stop WHERE seq IN (SELECT seq FROM unconfirmed_stop WHERE seq = ANY($1) ORDER BY seq FOR UPDATE SKIP LOCKED) RETURNING *', [stops.map(({ seq }) => seq)],
       );
-      for (const { seq, token_id: tokenId, code, cause, stopped_at } of said) {
+      for (const { seq, token_id: tokenId, code, cause, reported_at, stopped_at } of said) {
         tx.emit('stop.confirmed', {
-          tokenId, seq: Number(seq), code, ...(cause === null ? {} : { cause }), stoppedAt: stopped_at.toISOString(), refusedAt,
+          tokenId, seq: Number(seq), code, ...(cause === null ? {} : { cause }), ...(reported_at ? { reportedAt: reported_at.toISOString() } : {}), stoppedAt: stopped_at.toISOString(), refusedAt,
           acknowledged: count('acknowledged'), fenced: count('fenced'),
         });
       }

@@ -23,6 +23,14 @@ export interface AutomaticStop {
   reason?: string;
 }
 
+/** Why a secret is known to be out, and since when. */
+export interface Leak {
+  by: Actor;
+  code: string;
+  reportedAt: Date;
+  reportId?: ReportId;
+}
+
 /** Acts on incidents within limits, so that whoever fools a detector cannot stop everybody. */
 @Injectable()
 export class Incidents {
@@ -62,19 +70,19 @@ export class Incidents {
   }
 
   /** The secret itself was shown: if it lives its token ends, past the breakers; if it was retired there is nothing to do. */
-  async leaked(tx: Tx<'issuer'>, digest: Buffer, by: Actor, code: string, reportId?: ReportId): Promise<void> {
+  async leaked(tx: Tx<'issuer'>, digest: Buffer, { by, code, reportedAt, reportId }: Leak): Promise<void> {
     if (digest.length !== 32) return;
     const key = digest.toString('latin1');
     const known = (await this.reader.read([key])).tokens.get(key);
     if (!known || known.state === 'REVOKED' || known.state === 'EXPIRED') return;
     const stopped = await this.stops.one(tx, known.tokenId as TokenId, { kind: 'revoke', by, code });
-    await this.toBeConfirmed(tx, stopped ? [stopped] : [], code, reportId);
+    await this.toBeConfirmed(tx, stopped ? [stopped] : [], code, reportId, reportedAt);
   }
 
   /** Nobody waits for these stops, so a job does, and says when they are in force everywhere. */
-  private async toBeConfirmed(tx: Tx<'issuer'>, stopped: readonly Stopped[], code: string, cause: string | undefined): Promise<void> {
+  private async toBeConfirmed(tx: Tx<'issuer'>, stopped: readonly Stopped[], code: string, cause: string | undefined, reportedAt?: Date): Promise<void> {
     for (const { token, seq } of stopped) {
-      await tx.db.query('INSERT INTO unconfirmed_stop (seq, token_id, code, cause) VALUES ($1, $2, $3, $4)', [seq, token.token_id, code, cause ?? null]);
+      await tx.db.query('INSERT INTO unconfirmed_stop (seq, token_id, code, cause, reported_at) VALUES ($1, $2, $3, $4, $5)', [seq, token.token_id, code, cause ?? null, reportedAt ?? null]);
     }
   }
 

@@ -291,9 +291,13 @@ describe('a stop', () => {
 
   it('of a found token needs nothing but the token, and tells nothing of it (G10)', async () => {
     const { secret, tokenId } = await issuing.claimed(issuer);
+    const before = Date.now();
     for (const token of [secret, secret, 'junk']) expect((await issuing.post(issuer, '/v1/burn', { token })).status).toBe(204);
     const said = await tap.next('token.revoked', (data) => data.tokenId === tokenId);
     expect(said.envelope.data).toMatchObject({ code: 'burned', by: { kind: 'burn' } });
+    const { reportedAt, stoppedAt } = (await tap.next('stop.confirmed', (data) => data.tokenId === tokenId)).envelope.data;
+    expect(Date.parse(String(reportedAt))).toBeLessThanOrEqual(Date.parse(String(stoppedAt)));
+    expect(Date.parse(String(reportedAt))).toBeGreaterThanOrEqual(before - 1_000);
   });
 
   it('by strangers is answered as if there were no such token (G10)', async () => {

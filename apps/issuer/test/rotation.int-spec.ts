@@ -307,11 +307,12 @@ describe('an incident', () => {
     const reportId = makeId('rep', Date.now(), randomBytes(10));
     const digest = innerDigest(secret).toString('base64url');
     const statement = signStatement(issuing.bench.signingKey('monitor'), 'leak', { iat: Math.floor(Date.now() / 1000), reportId, innerDigest: digest });
-    await issuing.bench.bus.say('monitor', 'leak.reported', { reportId, innerDigest: digest, channel: 'github', reportedAt: inMs(0), statement });
+    const reportedAt = inMs(-5_000);
+    await issuing.bench.bus.say('monitor', 'leak.reported', { reportId, innerDigest: digest, channel: 'github', reportedAt, statement });
     expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'leaked', by: { kind: 'leak' } });
     await until(async () => (await codeOf(secret)) === 'REVOKED', 'the refusal', 1_000);
     const { envelope: { data } } = await tap.next('stop.confirmed', (d) => d.tokenId === tokenId);
-    expect(data).toMatchObject({ code: 'leaked', cause: reportId, acknowledged: 1, fenced: 0 });
+    expect(data).toMatchObject({ code: 'leaked', cause: reportId, reportedAt, acknowledged: 1, fenced: 0 });
     expect(Date.parse(String(data.refusedAt))).toBeGreaterThanOrEqual(Date.parse(String(data.stoppedAt)));
   });
 });

@@ -16,12 +16,12 @@ export class OnStop {
 
   @On('stop.confirmed')
   async confirmed({ data }: Message<'stop.confirmed'>, tx: Tx<'monitor'>): Promise<void> {
-    const { tokenId, cause, code, stoppedAt, refusedAt, acknowledged, fenced } = data;
+    const { tokenId, cause, code, reportedAt, stoppedAt, refusedAt, acknowledged, fenced } = data;
     const stop = { stoppedAt, refusedAt, acknowledged, fenced };
     if (cause?.startsWith('alr_')) return this.alerts.stopped(tx, cause, stop);
     if (code !== 'leaked' && code !== 'burned') return;
     const leak = await leakOf(tx.db, cause);
-    const observedAt = leak?.reported_at ?? new Date(stoppedAt);
+    const observedAt = leak?.reported_at ?? new Date(reportedAt ?? stoppedAt);
     const where = leak ? ` at ${leak.url || 'a place that the report does not name'} (${leak.channel})` : ', and whoever found it burnt it';
     await this.alerts.record(tx, {
       tokenId, token: await tokenById(tx.db, tokenId), observedAt, evidence: { cause, code },

@@ -256,6 +256,8 @@ export class StopConfirmed {
   @IsCode() code!: string;
   /** The leak report or alert that led to it; absent where the secret was burnt. */
   @IsOptional() @IsString() @MaxLength(64) cause?: string;
+  /** When the leak was reported or the secret handed in, where one of these led to it. */
+  @IsOptional() @IsTime() reportedAt?: string;
   /** When it was decided, and when the last verifier had applied it or could no longer say yes. */
   @IsTime() stoppedAt!: string;
   @IsTime() refusedAt!: string;

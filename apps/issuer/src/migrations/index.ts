@@ -7,3 +7,4 @@ export { Confirmations1764500000000 } from './1764500000000-confirmations.js';
 export { OneRegisterOfKeys1764600000000 } from './1764600000000-one-register-of-keys.js';
 export { GatewaySecrets1764700000000 } from './1764700000000-gateway-secrets.js';
 export { LooksAtSecrets1764800000000 } from './1764800000000-looks-at-secrets.js';
+export { ReportedLeaks1764900000000 } from './1764900000000-reported-leaks.js';
