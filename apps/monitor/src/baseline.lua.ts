@@ -1,3 +1,5 @@
+const formats = `local INTEGERS, FLOATS, ENTRY = '<I4I4I4I4I4I4I4I4I4I4I4', '<fffffffff', '<I4I4I4'`;
+
 /**
  * Updates the baselines of many tokens and answers what is unusual about these uses: for each key the facts that
  * `featuresOf` reads, or nothing where there is no baseline yet. Atomic per call; the same event twice counts once.
@@ -14,7 +16,7 @@
  */
 export const baselineScript = `
 local DAY = 86400
-local INTEGERS, FLOATS, ENTRY = '<I4I4I4I4I4I4I4I4I4I4I4', '<fffffffff', '<I4I4I4'
+${formats}
 local limits = { N = 12, A = 6, D = 8 }
 local pack, unpacked, sub, floor, max, min = struct.pack, struct.unpack, string.sub, math.floor, math.max, math.min
 local at = 1
@@ -220,3 +222,32 @@ return answers
 
 /** Starts a baseline with its fields and values, unless there is one. */
 export const startScript = `if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], unpack(ARGV)) end`;
+
+/**
+ * "It was us", at a time in seconds, for so many seconds: what was seen is known for longer than the two hours in which
+ * it would be news, its level is the usual one, and for a while nothing stops. Atomic, so that no use that is counted
+ * meanwhile is taken back. Answers the level: calls in the busiest minute and hour, refused scopes.
+ */
+export const learnScript = `
+${formats}
+local now, quiet = tonumber(ARGV[1]), tonumber(ARGV[2])
+local flat = redis.call('HGETALL', KEYS[1])
+if #flat == 0 then return { '0', '0', '0' } end
+local write, s = { 'HSET', KEYS[1], 'q', now + quiet }, {}
+for j = 1, #flat, 2 do
+  local field, value = flat[j], flat[j + 1]
+  s[field] = value
+  if string.find(field, '^[NA]') then
+    local first, last, calls = struct.unpack(ENTRY, value)
+    write[#write + 1] = field
+    write[#write + 1] = struct.pack(ENTRY, math.min(first, math.max(0, now - 7200)), last, calls)
+  end
+end
+local _, _, _, _, c, p, _, hc = struct.unpack(INTEGERS, s.i)
+local m, v, h, hm, hh, d, dh, kn, ka = struct.unpack(FLOATS, s.v)
+h, hh, dh = math.max(h, c, p), math.max(hh, hc), math.max(dh, d)
+write[#write + 1] = 'v'
+write[#write + 1] = struct.pack(FLOATS, m, v, h, hm, hh, d, dh, kn, ka)
+redis.call(unpack(write))
+return { tostring(h), tostring(hh), tostring(dh) }
+`;

@@ -3,8 +3,7 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Redis } from 'ioredis';
 import { Unavailable } from '@writ/messaging';
 import { Health } from '@writ/service';
-import { knownSince, packNumbers, unpackNumbers } from './baseline.js';
-import { baselineScript, startScript } from './baseline.lua.js';
+import { baselineScript, learnScript, startScript } from './baseline.lua.js';
 import { MonitorConfig } from './config.js';
 import { featuresOf, type Features } from './features.js';
 import type { Fields } from './seed.js';
@@ -85,15 +84,9 @@ export class Baselines implements OnApplicationShutdown {
 
   /** "It was us": everything seen so far is known from now on, its level is the usual one, and for a while nothing stops. */
   async learn(tokenId: string, nowSeconds: number, quietSeconds: number): Promise<Lesson> {
-    const key = keyOf(tokenId);
-    const fields: Record<string, Buffer> = await this.guarded(() => this.redis.hgetallBuffer(key));
-    if (!fields.i || !fields.v) return { highMinute: 0, highHour: 0, highDenied: 0 };
-    const seen = unpackNumbers(fields.i, fields.v);
-    const lesson = { highMinute: Math.max(seen.highMinute, seen.minuteCalls, seen.minuteBefore), highHour: Math.max(seen.highHour, seen.hourCalls), highDenied: Math.max(seen.highDenied, seen.denied) };
-    const { i, v } = packNumbers({ ...seen, ...lesson });
-    const known = Object.entries(fields).filter(([name]) => /^[NA]/.test(name)).flatMap(([name, value]) => [name, knownSince(value, nowSeconds - 2 * 3_600)]);
-    await this.guarded(() => this.redis.hset(key, 'i', i, 'v', v, 'q', nowSeconds + quietSeconds, ...known));
-    return lesson;
+    const [level] = await this.pipeline([['eval', learnScript, 1, keyOf(tokenId), nowSeconds, quietSeconds]]);
+    const [highMinute = 0, highHour = 0, highDenied = 0] = (level as string[]).map(Number);
+    return { highMinute, highHour, highDenied };
   }
 
   onApplicationShutdown(): void {

@@ -12,20 +12,9 @@ export function packNumbers(numbers: Partial<BaselineNumbers>): { i: Buffer; v: 
   return { i, v };
 }
 
-export function unpackNumbers(i: Buffer, v: Buffer): BaselineNumbers {
-  return Object.fromEntries([
-    ...integers.map((name, at) => [name, i.readUInt32LE(at * 4)]), ...floats.map((name, at) => [name, v.readFloatLE(at * 4)]),
-  ]) as BaselineNumbers;
-}
-
 /** A network or agent: first and last use in seconds since 1970, VALID calls. */
 export function packEntry(first: number, last: number, calls: number): Buffer {
   const entry = Buffer.alloc(12);
   [first, last, calls].forEach((value, at) => entry.writeUInt32LE(Math.min(0xffffffff, value), at * 4));
   return entry;
-}
-
-/** The same entry, known at least since the given time. */
-export function knownSince(entry: Buffer, first: number): Buffer {
-  return packEntry(Math.min(entry.readUInt32LE(0), first), entry.readUInt32LE(4), entry.readUInt32LE(8));
 }

@@ -13,6 +13,7 @@ import { MonitorConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { MonitorModule } from '../src/monitor.module.js';
 import { NarrowJob } from '../src/narrow.job.js';
+import { networkHash } from '../src/observe.js';
 import { seedOf } from '../src/seed.js';
 import { rollUp } from '../src/usage.store.js';
 import { startReceiver, type Receiver } from './receiver.js';
@@ -55,7 +56,8 @@ async function letStop(activation: number, ...more: ResponseRule[]): Promise<voi
   await until(async () => (await sql('SELECT 1 FROM response WHERE activation = $1', [activation])).length === 1, 'the response rules to be known');
 }
 
-const day = 86_400_000;
+const hour = 3_600_000;
+const day = 24 * hour;
 const newToken = () => makeId('tok', Date.now(), randomBytes(10));
 const keyOf = (tokenId: TokenId) => `wm:${tokenId.slice(4)}`;
 const sql = <Row = Record<string, unknown>>(text: string, parameters: unknown[] = []) => bench.database('monitor').query<Row>(text, parameters);
@@ -160,16 +162,35 @@ describe('the monitor', () => {
     expect((await baselines.observe([{ tokenId, at: 60, observations: [] }]))[0]?.firstUsedAt).toBe(features?.firstUsedAt);
   });
 
-  it('raises no alarm when Redis has lost everything: what is known comes back from the series', async () => {
-    const { tokenId } = await established();
-    const before = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId).length;
-    await redis.unlink(keyOf(tokenId));
-    await say(tokenId, [{ count: 20 }, { count: 5, network: `10.${randomBytes(2).join('.')}.0/24`, agent: 'other' }]);
-    await counted(tokenId, 60 * 20 + 25);
-    expect(Number(await redis.hget(keyOf(tokenId), 'l'))).toBeGreaterThan(Date.now() / 1000);
-    expect(Object.keys(await redis.hgetall(keyOf(tokenId))).filter((field) => field.startsWith('N'))).toHaveLength(2);
-    const alerts = tap.ofType('misuse.detected').filter(({ envelope }) => envelope.data.tokenId === tokenId);
-    expect(alerts.slice(before).filter(({ envelope }) => envelope.data.action !== 'note')).toEqual([]);
+  it('learns a token’s level in one step: no use that is counted meanwhile is taken back', async () => {
+    const tokenId = newToken();
+    const baselines = service.app.get(Baselines);
+    await baselines.start([{ tokenId, fields: seedOf(undefined, { first: 60_000, now: 60_000 }) }]);
+    const observe = (n: number) => baselines.observe([{ tokenId, at: 60_000, observations: [{ tag: `t${100 + n}`, at: 60_000, use: 'v', calls: 3, network: theft.network, agent: theft.agent, gateway: 'gw-1', denied: [] }] }]);
+    await Promise.all(Array.from({ length: 40 }, (_, n) => (n % 2 ? baselines.learn(tokenId, 60_000, 100) : observe(n))));
+    expect(await baselines.learn(tokenId, 60_000, 100)).toEqual({ highMinute: 60, highHour: 60, highDenied: 0 });
+    const [features] = await baselines.observe([{ tokenId, at: 60_000, observations: [] }]);
+    expect(features).toMatchObject({ calls: 60, highMinute: 60, highHour: 60, quietUntil: 60_100 });
+    expect((await redis.hgetBuffer(keyOf(tokenId), `N${networkHash(theft.network)}`))?.readUInt32LE(0)).toBe(60_000 - 7_200);
+  });
+
+  it('raises no alarm when Redis has lost everything: what is known comes back from the series, also of who is refused every day', async () => {
+    const tokens = await Promise.all(Array.from({ length: 6 }, () => established()));
+    const [refused] = tokens as [{ tokenId: TokenId }];
+    const wishes = Array.from({ length: 5 }, (_, n) => ({ code: 'INSUFFICIENT_SCOPE', scopes: [], denied: [`orders:wish${n}`], count: 2 }));
+    await say(refused.tokenId, Array.from({ length: 10 }, (_, i) => wishes.map((wish) => ({ ...wish, at: Date.now() - i * day - 4 * hour }))).flat());
+    await counted(refused.tokenId, 1_200 + 100);
+    const alarms = () => sql<{ n: number }>(`SELECT count(*)::int n FROM alert WHERE token_id = ANY($1) AND action <> 'note'`, [tokens.map(({ tokenId }) => tokenId)]);
+    const before = await alarms();
+    for (const { tokenId } of tokens) await redis.unlink(keyOf(tokenId));
+    for (const [n, { tokenId }] of tokens.entries()) await say(tokenId, [{ at: Date.now() - 3 * hour, count: 20 }, { at: Date.now() - 3 * hour, count: 5, network: `10.${randomBytes(2).join('.')}.0/24`, agent: `other-${n}` }]);
+    for (const { tokenId } of tokens) await counted(tokenId, 1_200 + 25);
+    await counted(refused.tokenId, 1_300 + 25);
+    // Learning is over by now; refused scopes are still all new.
+    await say(refused.tokenId, wishes.map((wish) => ({ ...wish, at: Date.now() - hour })));
+    await counted(refused.tokenId, 1_300 + 35);
+    expect(await alarms()).toEqual(before);
+    for (const { tokenId } of tokens) expect(Object.keys(await redis.hgetall(keyOf(tokenId))).filter((field) => field.startsWith('N'))).toHaveLength(2);
   });
 
   it('lets an owner say "it was us": the alert ends, trust returns, and the same again is no alarm', async () => {
@@ -328,6 +349,9 @@ describe('the monitor', () => {
     }, 'the owner to be told');
     expect(alert).toMatchObject({ detector: 'leak', action: 'revoke', state: 'open', stop: { refusedAt, afterMs: 1_200, acknowledged: 3, fenced: 1 } });
     expect(alert?.explanation).toContain('https://example.com/a');
+    const burnt = await issue();
+    await bench.bus.say('issuer', 'stop.confirmed', { tokenId: burnt.tokenId, seq: 8, code: 'burned', reportedAt: envelope.data.reportedAt as string, stoppedAt: refusedAt, refusedAt, acknowledged: 1, fenced: 0 });
+    await until(async () => (await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${burnt.tokenId}`, { sub: burnt.owner })).body.items[0]?.stop?.afterMs === 1_200, 'the wait to be told from when it was burnt');
     const everything = JSON.stringify([await sql('SELECT * FROM leak'), await sql('SELECT body FROM outbox'), tap.heard]);
     expect(everything).not.toContain(secret.slice(10, 50));
   });
