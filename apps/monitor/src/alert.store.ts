@@ -3,7 +3,7 @@ import { deriveId, digestOf, signStatement, type AlertId, type AlertStop, type D
 import type { Db, Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { viewOf } from './alert-view.js';
-import { weight, type Finding } from './detect.js';
+import { explainedByDeploy, weight, type Finding } from './detect.js';
 import { Notices } from './notice.store.js';
 import type { KnownToken } from './token.store.js';
 
@@ -42,6 +42,8 @@ export interface AlertRow {
 const proposalSeconds = 3_600;
 /** A stop that did not come is asked for again while the misuse goes on, but not sooner than this. */
 const askAgainAfter = '10 minutes';
+/** A deploy that takes longer is told in parts. */
+const deployWithin = '6 hours';
 const dayMs = 86_400_000;
 
 /**
@@ -94,15 +96,24 @@ export class Alerts {
     await tx.db.query('UPDATE alert SET blocked = $2 WHERE alert_id = $1 AND stop IS NULL', [alertId, JSON.stringify(blocked)]);
   }
 
+  /** Ends what was said of a deploy's first tokens, before it could be told for one. A stop that was asked for stays for people to answer. */
+  async explain(tx: Tx<'monitor'>, team: string, agent: string, at: Date): Promise<void> {
+    const early = await tx.db.query<AlertRow>(
+      `SELECT * FROM alert WHERE team = $1 AND state = 'open' AND action = 'notify' AND detector = ANY($2) AND observed_at > $3::timestamptz - $4::interval AND evidence->'around'->>'agent' = $5 ORDER BY alert_id FOR UPDATE`,
+      [team, explainedByDeploy, at, deployWithin, agent],
+    );
+    for (const alert of early) await this.close(tx, alert, 'closed', undefined, 'A deploy: the same new agent on half of the tokens that the team uses.', 'deploy');
+  }
+
   /** Ends an open alert. @returns whether it was open */
-  async close(tx: Tx<'monitor'>, alert: AlertRow, state: 'dismissed' | 'closed', by?: Principal, reason?: string): Promise<boolean> {
+  async close(tx: Tx<'monitor'>, alert: AlertRow, state: 'dismissed' | 'closed', by?: Principal, reason?: string, code: string = `incident-${state}`): Promise<boolean> {
     const closed = await tx.db.query(
       `UPDATE alert SET state = $2, closed_at = now(), closed_by = $3, reason = $4 WHERE alert_id = $1 AND state = 'open' RETURNING 1`,
       [alert.alert_id, state, by ? JSON.stringify(by) : null, reason ?? null],
     );
     if (closed.length === 0) return false;
     if (alert.owner_id !== null && alert.team !== null && isIncident(alert.action)) {
-      await this.changeTrust(tx, { ownerId: alert.owner_id, team: alert.team, code: state === 'dismissed' ? 'incident-dismissed' : 'incident-closed' });
+      await this.changeTrust(tx, { ownerId: alert.owner_id, team: alert.team, code });
     }
     return true;
   }

@@ -80,7 +80,9 @@ const isLearning = ({ now, firstUsedAt, calls }: Features) => now - firstUsedAt 
 export const isFirstUse = ({ calls, liveCalls }: Features) => liveCalls > 0 && calls === liveCalls;
 /** Callers of an owner who often moves surprise nobody; a neighbouring network is hardly a move. */
 const roams = ({ networkChurn, neighbourKnown }: Features) => neighbourKnown || networkChurn > 3;
-const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
+/** Detectors that stay silent about a deploy: what they said before it could be told is explained by it. */
+export const explainedByDeploy: readonly Detector[] = ['new-caller', 'one-source-many-tokens', 'impossible-travel'];
+export const isDeploy = ({ tokensOfAgent, tokensOfTeam }: Surroundings) => tokensOfAgent >= 3 && tokensOfAgent >= deployShare * tokensOfTeam;
 
 const baited: Judge = (f, around) => {
   if (!around.baited || !isNewNetwork(f) || f.networkCalls === 0) return undefined;

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { loadSecretKeys, loadSigningKey, WebhookDeliveries } from '@writ/service';
 import { Alerts, SIGNING_KEY } from './alert.store.js';
 import { AlertsController } from './alerts.controller.js';
+import { Bait } from './bait.store.js';
 import { Baselines } from './baseline.store.js';
 import { MonitorConfig } from './config.js';
 import { DetectorsController } from './detectors.controller.js';
@@ -24,7 +25,7 @@ import { WatchController } from './watch.controller.js';
 @Module({
   controllers: [OnUsage, OnToken, OnStop, OnPlatform, AlertsController, UsageController, LeaksController, DetectorsController, HoneytokensController, WatchController],
   providers: [
-    Baselines, Alerts, Dismissals, Honeytokens, Places, Notices, UpkeepJob, NarrowJob, WebhookDeliveries.of(MonitorConfig),
+    Baselines, Bait, Alerts, Dismissals, Honeytokens, Places, Notices, UpkeepJob, NarrowJob, WebhookDeliveries.of(MonitorConfig),
     { provide: HONEYTOKEN_KEYS, useFactory: ({ keysDir }: MonitorConfig) => loadSecretKeys(keysDir, 'honeytoken').map(({ key }) => key), inject: [MonitorConfig] },
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: MonitorConfig) => loadSigningKey(keysDir), inject: [MonitorConfig] },
     { provide: LEAK_KEYS, useFactory: ({ leakKeys }: MonitorConfig) => (leakKeys === undefined ? undefined : leakKeysOf(leakKeys)), inject: [MonitorConfig] },

@@ -1,16 +1,17 @@
-import type { Message, ResponseRule } from '@writ/contracts';
+import type { Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { Alerts } from './alert.store.js';
+import { Bait } from './bait.store.js';
 import { Baselines } from './baseline.store.js';
-import { detect, isFirstUse, mayMatter, type Limits, type Surroundings } from './detect.js';
+import { detect, isDeploy, isFirstUse, mayMatter, type Surroundings } from './detect.js';
 import type { Features } from './features.js';
 import { geoFactsOf, type GeoFacts } from './geo.js';
 import { Places } from './geo.store.js';
 import { Honeytokens } from './honeytoken.store.js';
 import { limitsOf } from './limit.store.js';
 import { addUsage, emptyBatch, networkHash, shortHash, slicesOf, sourceKey, type Observed, type SourceUse, type UsageBatch } from './observe.js';
-import { permitted } from './respond.js';
+import { permitted, type Bounds } from './respond.js';
 import { responseRules } from './response.store.js';
 import { seedOf } from './seed.js';
 import { tokenById, tokensUsedBy, type KnownToken } from './token.store.js';
@@ -26,12 +27,6 @@ interface Candidate {
   agent: string;
 }
 
-/** How far detectors may go: what the policy set says, and what an administrator holds back. */
-interface Bounds {
-  rules: readonly ResponseRule[];
-  limits: Limits;
-}
-
 const rewriteAfterMs = 3_600_000;
 const mostRemembered = 200_000;
 
@@ -45,7 +40,7 @@ export class OnUsage {
   /** Sources written within the hour by this replica: writing them again would say nothing new. */
   private readonly written = new Map<string, number>();
 
-  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly honeytokens: Honeytokens, private readonly places: Places, private readonly clock: Clock) {}
+  constructor(private readonly baselines: Baselines, private readonly alerts: Alerts, private readonly honeytokens: Honeytokens, private readonly bait: Bait, private readonly places: Places, private readonly clock: Clock) {}
 
   @On('usage.recorded')
   recorded({ id, data }: Message<'usage.recorded'>, tx: Tx<'monitor'>): void {
@@ -71,7 +66,7 @@ export class OnUsage {
     if (candidates.length === 0 && bait.length === 0) return;
     const bounds = { rules: await responseRules(tx.db), limits: await limitsOf(tx.db) };
     if (candidates.length > 0) await this.judge(tx, candidates, bounds);
-    for (const tokenId of bait) await this.bitten(tx, batch, tokenId, bounds);
+    for (const tokenId of bait) await this.bait.taken(tx, batch, tokenId, bounds);
   }
 
   private async featuresFor(tx: Tx<'monitor'>, slices: Observed[]): Promise<(Features | undefined)[]> {
@@ -98,7 +93,7 @@ export class OnUsage {
     });
   }
 
-  private async judge(tx: Tx<'monitor'>, candidates: Candidate[], { rules, limits }: Bounds): Promise<void> {
+  private async judge(tx: Tx<'monitor'>, candidates: Candidate[], bounds: Bounds): Promise<void> {
     await Promise.all(candidates.map(async (candidate) => {
       candidate.token = await tokenById(tx.db, candidate.observed.tokenId);
       if (candidate.token) candidate.ofTeam = await tokensUsedBy(tx.db, candidate.token.team);
@@ -107,6 +102,7 @@ export class OnUsage {
     const spreads = await this.baselines.spread(candidates.map(({ observed: { tokenId }, features, token, network, agent }) => ({
       tokenId, at: features.now, team: token?.team ?? '', network: isNew(features.networkAge) ? network : undefined, agent: isNew(features.agentAge) ? agent : undefined,
     })));
+    const deploys = new Map<string, [team: string, agent: string, at: Date]>();
     for (const [i, { observed, features, token, ofTeam = 0, network, agent }] of candidates.entries()) {
       const alive = token === undefined || token.state === 'active';
       const around: Surroundings = {
@@ -115,9 +111,12 @@ export class OnUsage {
       };
       around.geo = isNew(features.networkAge) ? await this.geoFacts(tx, observed.tokenId, network, features) : undefined;
       const findings = detect(features, around);
-      const [verdict] = permitted(findings, rules, limits, token);
-      if (verdict) await this.alerts.raise(tx, { tokenId: observed.tokenId, token, verdict, evidence: { features, around, findings }, observedAt: new Date(features.now * 1000) });
+      const [verdict] = permitted(findings, bounds, token);
+      const observedAt = new Date(features.now * 1000);
+      if (verdict) await this.alerts.raise(tx, { tokenId: observed.tokenId, token, verdict, evidence: { features, around, findings }, observedAt });
+      if (token && isDeploy(around)) deploys.set(`${token.team} ${agent}`, [token.team, agent, observedAt]);
     }
+    for (const deploy of deploys.values()) await this.alerts.explain(tx, ...deploy);
   }
 
   /** Only asked where a network is new: known ones have been where they are. */
@@ -129,26 +128,6 @@ export class OnUsage {
       const place = this.places.of(value);
       return place ? [{ place, lastAt: last_at.getTime() / 1000 }] : [];
     }), now);
-  }
-
-  /** Bait was taken: nobody honest uses it. It is left alive, so that the thief learns nothing; the thief's other finds are stopped. */
-  private async bitten(tx: Tx<'monitor'>, batch: UsageBatch, tokenId: string, { rules, limits }: Bounds): Promise<void> {
-    const uses = slicesOf(batch).filter((slice) => slice.tokenId === tokenId).flatMap(({ observations }) => observations);
-    const networks = [...new Set(uses.map(({ network }) => network).filter((network) => network !== ''))];
-    await this.baselines.bait(networks);
-    const at = new Date(Math.min(...[...batch.minutes.values()].filter((row) => row.tokenId === tokenId).map(({ lastAt }) => lastAt)));
-    const touched = await this.honeytokens.touchedFrom(tx.db, networks, tokenId, at);
-    const agents = [...new Set(uses.map(({ agent }) => agent).filter((agent) => agent !== ''))];
-    const where = `from ${networks.join(', ') || 'an unknown network'}${agents.length > 0 ? ` by ${agents.join(', ')}` : ''}`;
-    const others = touched.length > 0 ? ` From there came also: ${touched.map(({ token_id }) => token_id).join(', ')}.` : ' No other token was used from there for the first time within a day.';
-    const [verdict] = permitted([{ detector: 'honeytoken', action: 'notify', explanation: `Critical: a honeytoken was used ${where}.${others}` }], rules, limits, await tokenById(tx.db, tokenId));
-    if (verdict) await this.alerts.raise(tx, { tokenId, verdict, evidence: { networks, agents, touched }, observedAt: at });
-    const explanation = `First used within the last day from ${networks.join(', ')}, where somebody tries stolen tokens.`;
-    for (const { token_id, by_stranger } of touched) {
-      const token = await tokenById(tx.db, token_id);
-      const [other] = permitted([{ detector: 'honeytoken-source', action: by_stranger ? 'suspend' : 'notify', explanation }], rules, limits, token);
-      if (other) await this.alerts.raise(tx, { tokenId: token_id, token, verdict: other, evidence: { networks }, observedAt: at });
-    }
   }
 }
 

@@ -36,20 +36,20 @@ describe('what a policy set lets a detector do', () => {
   });
 
   it('turns a stop into one for good only where a rule says so', () => {
-    expect(permitted([burst], [rule({ most: 'revoke' })], off, token)).toMatchObject([{ action: 'revoke' }]);
-    expect(permitted([{ ...burst, action: 'notify' }], [rule({ most: 'revoke' })], off, token)).toMatchObject([{ action: 'notify' }]);
+    expect(permitted([burst], { rules: [rule({ most: 'revoke' })], limits: off }, token)).toMatchObject([{ action: 'revoke' }]);
+    expect(permitted([{ ...burst, action: 'notify' }], { rules: [rule({ most: 'revoke' })], limits: off }, token)).toMatchObject([{ action: 'notify' }]);
   });
 
   it('says who held a stop back', () => {
-    expect(permitted([burst], [], off, token)[0]?.explanation).toBe('Many calls. Not stopped: no rule of the policy set allows more than notify.');
-    expect(permitted([burst], [rule()], new Map([['burst-from-new-network', 'note' as const]]), token)[0]).toEqual({ ...burst, action: 'note', explanation: 'Many calls. Not stopped: an administrator holds this detector at note.' });
+    expect(permitted([burst], { rules: [], limits: off }, token)[0]?.explanation).toBe('Many calls. Not stopped: no rule of the policy set allows more than notify.');
+    expect(permitted([burst], { rules: [rule()], limits: new Map([['burst-from-new-network', 'note' as const]]) }, token)[0]).toEqual({ ...burst, action: 'note', explanation: 'Many calls. Not stopped: an administrator holds this detector at note.' });
   });
 
   it('is never exceeded, for every finding, rule and kill switch', () => {
     const most = fc.constantFrom(...misuseActions);
     const rules = fc.array(fc.record({ id: fc.constant('r'), reason: fc.constant('why'), most }, { requiredKeys: ['id', 'reason', 'most'] }), { maxLength: 4 });
     fc.assert(fc.property(rules, fc.constantFrom(...detectors), most, fc.option(fc.constantFrom('off' as const, 'note' as const, 'notify' as const, 'suspend' as const)), (all, detector, action, limit) => {
-      const found = permitted([{ detector, action, explanation: 'x' }], all, new Map(limit ? [[detector, limit]] : []), token);
+      const found = permitted([{ detector, action, explanation: 'x' }], { rules: all, limits: new Map(limit ? [[detector, limit]] : []) }, token);
       const bound = Math.min(weight[permission(all, detector, token).most], limit === null || limit === 'off' ? 3 : weight[limit]);
       expect(found.every((each) => weight[each.action] <= bound)).toBe(true);
       expect(found.length).toBe(limit === 'off' ? 0 : 1);
@@ -58,6 +58,6 @@ describe('what a policy set lets a detector do', () => {
 
   it('lets the strongest that is left speak', () => {
     const rate: Finding = { detector: 'rate', action: 'notify', explanation: 'y' };
-    expect(permitted([burst, rate], [rule()], new Map([['burst-from-new-network', 'note' as const]]), token).map(({ detector }) => detector)).toEqual(['rate', 'burst-from-new-network']);
+    expect(permitted([burst, rate], { rules: [rule()], limits: new Map([['burst-from-new-network', 'note' as const]]) }, token).map(({ detector }) => detector)).toEqual(['rate', 'burst-from-new-network']);
   });
 });

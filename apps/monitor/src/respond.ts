@@ -10,6 +10,12 @@ export function otherwise(detector: string): MisuseAction {
   return proof.has(detector) ? 'suspend' : 'notify';
 }
 
+/** How far detectors may go: what the policy set says, and what an administrator holds back. */
+export interface Bounds {
+  rules: readonly ResponseRule[];
+  limits: Limits;
+}
+
 export interface Permission {
   most: MisuseAction;
   /** The rule that says so; absent where none applies. */
@@ -35,7 +41,7 @@ function applies({ detectors, owners, teams, resources, environments, scopes }: 
  * The findings as far as policy set and kill switches let them go, strongest first; what was held back says by whom. A
  * detector asks for a stop; where the rules let it revoke, it is one for good.
  */
-export function permitted(findings: readonly Finding[], rules: readonly ResponseRule[], limits: Limits, token: KnownToken | undefined): Finding[] {
+export function permitted(findings: readonly Finding[], { rules, limits }: Bounds, token: KnownToken | undefined): Finding[] {
   return findings.flatMap((finding) => {
     const { most, rule } = permission(rules, finding.detector, token);
     const wanted: MisuseAction = finding.action === 'suspend' && most === 'revoke' ? 'revoke' : finding.action;

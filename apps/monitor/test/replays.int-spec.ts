@@ -156,6 +156,18 @@ describe('a replayed trace', () => {
     for (const token of used) expect(await actionsOf(token)).toEqual(['note']);
   });
 
+  it('of a deploy that comes to one token after the other: what was said of the first ones is taken back', async () => {
+    const tokens = await Promise.all(Array.from({ length: 4 }, () => issue('rolling')));
+    const stranger = await issue('rolling');
+    await replay([...tokens, stranger].flatMap((token) => of(token, weeks(() => ({ agent: 'app-1' })))));
+    await replay(of(stranger, [{ at: today, network: '203.0.113.0/24', agent: 'curl' }]));
+    for (const [n, token] of tokens.entries()) await replay(of(token, [{ at: today + n * minute, network: '172.20.0.0/24', agent: 'app-2' }]));
+    const notified = (ids: TokenId[]) => bench.database('monitor').query(`SELECT detector, state, reason IS NOT NULL explained FROM alert WHERE token_id = ANY($1) AND action = 'notify'`, [ids]);
+    expect(await notified(tokens)).toEqual(Array(2).fill({ detector: 'new-caller', state: 'closed', explained: true }));
+    expect(await notified([stranger])).toMatchObject([{ state: 'open' }]);
+    expect(await bench.database('monitor').query(`SELECT open_incidents FROM trust WHERE team = 'rolling'`)).toEqual([{ open_incidents: 1 }]);
+  });
+
   it('of a theft: stopped', async () => {
     const token = await issue('theft');
     await replay(of(token, [...weeks(() => ({})), ...burst(today, 5, () => ({ network: '203.0.113.0/24', agent: 'curl', count: 600 }))]));
