@@ -3,12 +3,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { ClaimedSecret, EventId } from '@writ/contracts';
 import { lookup, receipts, Transactions, type Tx } from '@writ/messaging';
 import { principalOf, type Caller } from '@writ/service';
-import { macEquals, type KeyProvider } from '@writ/token';
+import type { KeyProvider } from '@writ/token';
 import { KEYS } from './keys.store.js';
 import { mayClaim, type ClaimVerdict } from './may-claim.js';
 import { Secrets } from './secret.store.js';
 import { Stops } from './stop.store.js';
-import { sealOf, type GenerationRow, type TokenRow } from './token.row.js';
+import { ForgedRow, isGenuine, type GenerationRow, type TokenRow } from './token.row.js';
 
 export interface Claim {
   tokenId: string;
@@ -118,7 +118,7 @@ export class Claims {
     if (!token || token.claimant_iss !== caller.iss || token.claimant_sub !== caller.sub) return { verdict: { act: 'unknown', what: 'token' } };
     const generation = await tx.db.one(generationNow, `${tokenId} ${rotationId ?? firstGeneration}`);
     if (!generation) return { verdict: { act: 'unknown', what: 'rotation' } };
-    if (!macEquals(token.mac, await sealOf(this.keys, token, token.mac_kid))) throw new Error(`The row of ${token.token_id} was changed behind the issuer's back.`);
+    if (!(await isGenuine(this.keys, token))) throw new ForgedRow(token.token_id);
     const key = idempotencyKey === undefined ? undefined : sessionKey(caller, idempotencyKey);
     const verdict = mayClaim(token, generation, key, Number(generation.epoch_seq), generation.now);
     if (verdict.act === 'kill') {

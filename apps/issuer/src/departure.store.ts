@@ -1,57 +1,93 @@
+import { Inject, Injectable } from '@nestjs/common';
 import type { OwnerDeactivated, Party } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
+import { macEquals, type KeyProvider } from '@writ/token';
+import { departureAfter, departureBytes, type Departure, type DepartureState } from './departure.js';
+import { KEYS } from './keys.store.js';
 import type { TokenRow } from './token.row.js';
 
-export interface DepartureRow {
-  owner_id: string;
-  ends_at: Date;
-  /** Who takes over: named by the identity system, and not leaving too. */
-  transfer_to: Party | null;
+interface DepartureRow extends Departure {
+  mac: Buffer;
+  mac_kid: string;
+}
+
+/** A departure that is worked on, and locked meanwhile. */
+export interface LockedDeparture extends DepartureRow {
   /** The time to take tokens over has passed. */
   is_over: boolean;
+  /** Whom to hand on to: not somebody who is leaving too. */
+  successor: Party | null;
 }
 
-/** Said again it may name who takes over, but gives no more time; of somebody who came back and leaves again nothing of before counts. */
-export async function ownerLeft(db: Db, { ownerId, deactivatedAt, transferTo }: OwnerDeactivated, transferSeconds: number): Promise<void> {
-  await db.query(
-    `INSERT INTO departure AS d (owner_id, deactivated_at, ends_at, transfer_to, state) VALUES ($1, least($2, now()), now() + $3 * interval '1 second', $4, 'offering')
-     ON CONFLICT (owner_id) DO UPDATE SET state = 'offering', deactivated_at = excluded.deactivated_at, 
-       transfer_to = CASE d.state WHEN 'ended' THEN excluded.transfer_to ELSE coalesce(excluded.transfer_to, d.transfer_to) END,
-       ends_at = CASE d.state WHEN 'ended' THEN excluded.ends_at ELSE d.ends_at END`,
-    [ownerId, deactivatedAt, transferSeconds, transferTo && transferTo.id !== ownerId ? JSON.stringify(transferTo) : null],
-  );
+const departureOf = lookup<DepartureRow>('SELECT * FROM departure WHERE owner_id = ANY($1)', (row) => row.owner_id);
+
+/** Who left. Rows carry a MAC: whoever can write into the table hands nobody's tokens to anybody. */
+@Injectable()
+export class Departures {
+  constructor(@Inject(KEYS) private readonly keys: KeyProvider) {}
+
+  /** @returns what is kept of it now */
+  async ownerLeft(db: Db, { ownerId, deactivatedAt, transferTo }: OwnerDeactivated, transferSeconds: number): Promise<Departure> {
+    // A new row has no seal yet, so it counts for nothing: it is there to be locked.
+    const [row] = await db.query<DepartureRow & { now: Date; head_seq: string }>(
+      `INSERT INTO departure AS d (owner_id, deactivated_at, ends_at, state) VALUES ($1, now(), now(), 'ended')
+       ON CONFLICT (owner_id) DO UPDATE SET owner_id = excluded.owner_id RETURNING d.*, now(), (SELECT seq FROM state_head) AS head_seq`, [ownerId],
+    );
+    const { now, head_seq: headSeq, ...before } = row as DepartureRow & { now: Date; head_seq: string };
+    const after = departureAfter((await this.isGenuine(before)) ? before : undefined, {
+      ownerId, deactivatedAt: new Date(deactivatedAt), transferTo, now, headSeq, transferSeconds,
+    });
+    await this.save(db, after);
+    return after;
+  }
+
+  /** Locks the departure that is next to be worked on and that no other replica works on. */
+  async lockNext(db: Db): Promise<LockedDeparture | undefined> {
+    return (await db.query<LockedDeparture>(
+      `SELECT *, ends_at <= now() AS is_over,
+         CASE WHEN NOT EXISTS (SELECT 1 FROM departure t WHERE t.owner_id = d.transfer_to->>'id' AND t.state <> 'ended') THEN transfer_to END AS successor FROM departure d
+       WHERE state IN ('offering', 'waiting') AND (state = 'offering' OR ends_at <= now()) ORDER BY ends_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
+    ))[0];
+  }
+
+  async isGenuine({ mac, mac_kid, ...departure }: DepartureRow): Promise<boolean> {
+    return mac_kid !== '' && macEquals(mac, await this.keys.mac('row', departureBytes(departure), mac_kid));
+  }
+
+  async setState(db: Db, departure: Departure, state: Exclude<DepartureState, 'forged'>): Promise<void> {
+    await this.save(db, { ...departure, state });
+  }
+
+  /** Gives up a row that is not as it was written: nobody works on it any more, and it gets no good seal. */
+  async setForged(db: Db, ownerId: string): Promise<void> {
+    await db.query(`UPDATE departure SET state = 'forged' WHERE owner_id = $1`, [ownerId]);
+  }
+
+  async isLeaving(db: Db, ownerId: string): Promise<boolean> {
+    return (await db.query(`SELECT 1 FROM departure WHERE owner_id = $1 AND state <> 'ended'`, [ownerId])).length > 0;
+  }
+
+  /** Whether the owner has left since: what was asked for before it is not issued any more; who comes back asks anew. */
+  async hasLeftSince(db: Db, ownerId: string, requestedAt: Date): Promise<boolean> {
+    const departure = await db.one(departureOf, ownerId);
+    return departure !== undefined && (requestedAt <= departure.deactivated_at || !(await this.isGenuine(departure)));
+  }
+
+  private async save(db: Db, departure: Departure): Promise<void> {
+    const { owner_id, deactivated_at, ends_at, transfer_to, state, heard_seq } = departure;
+    const kid = this.keys.keys('row').current;
+    await db.query(
+      'UPDATE departure SET deactivated_at = $2, ends_at = $3, transfer_to = $4, state = $5, heard_seq = $6, mac = $7, mac_kid = $8 WHERE owner_id = $1',
+      [owner_id, deactivated_at, ends_at, transfer_to && JSON.stringify(transfer_to), state, heard_seq, await this.keys.mac('row', departureBytes(departure), kid), kid],
+    );
+  }
 }
 
-/** Locks the departure that is next to be worked on and that no other replica works on. */
-export async function lockDeparture(db: Db): Promise<DepartureRow | undefined> {
-  return (await db.query<DepartureRow>(
-    `SELECT owner_id, ends_at, ends_at <= now() AS is_over,
-       CASE WHEN NOT EXISTS (SELECT 1 FROM departure t WHERE t.owner_id = d.transfer_to->>'id' AND t.state <> 'ended') THEN transfer_to END AS transfer_to FROM departure d
-     WHERE state <> 'ended' AND (state = 'offering' OR ends_at <= now()) ORDER BY ends_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
-  ))[0];
-}
-
-/** Locks tokens of the departed that were not looked at, or that may be handed on now. A sealed one nobody can take over. */
-export function lockLeftTokens(db: Db, { owner_id, transfer_to }: DepartureRow, limit: number): Promise<TokenRow[]> {
+/** Locks tokens of the departed that were not looked at, or that may be handed on now. */
+export function lockLeftTokens(db: Db, { owner_id, successor, heard_seq }: LockedDeparture, limit: number): Promise<TokenRow[]> {
   return db.query<TokenRow>(
     `SELECT * FROM token WHERE owner_id = $1 AND state IN ('issued', 'active', 'suspended')
-       AND (orphaned_until IS NULL OR (owner_team = $2 AND delivery->>'mode' = 'claim')) ORDER BY token_id LIMIT $3 FOR UPDATE`,
-    [owner_id, transfer_to?.team ?? null, limit],
+       AND (orphaned_until IS NULL OR (owner_team = $2 AND delivery->>'mode' = 'claim' AND issue_seq <= $3)) ORDER BY token_id LIMIT $4 FOR UPDATE`,
+    [owner_id, successor?.team ?? null, heard_seq, limit],
   );
-}
-
-export async function setDeparture(db: Db, ownerId: string, state: 'waiting' | 'ended'): Promise<void> {
-  await db.query('UPDATE departure SET state = $2 WHERE owner_id = $1', [ownerId, state]);
-}
-
-export async function isLeaving(db: Db, ownerId: string): Promise<boolean> {
-  return (await db.query(`SELECT 1 FROM departure WHERE owner_id = $1 AND state <> 'ended'`, [ownerId])).length > 0;
-}
-
-const departureOf = lookup<{ owner_id: string; deactivated_at: Date }>('SELECT owner_id, deactivated_at FROM departure WHERE owner_id = ANY($1)', (row) => row.owner_id);
-
-/** Whether the owner has left since: what was asked for before is not issued any more; who comes back asks anew. */
-export async function hasLeftSince(db: Db, ownerId: string, requestedAt: Date): Promise<boolean> {
-  const departure = await db.one(departureOf, ownerId);
-  return departure !== undefined && requestedAt <= departure.deactivated_at;
 }

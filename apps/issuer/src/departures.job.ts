@@ -3,10 +3,10 @@ import type { Logger } from 'pino';
 import type { Party } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
 import { Jobs, LOG } from '@writ/service';
-import { lockDeparture, lockLeftTokens, setDeparture, type DepartureRow } from './departure.store.js';
+import { Departures, lockLeftTokens, type LockedDeparture } from './departure.store.js';
 import { Stops } from './stop.store.js';
-import type { TokenRow } from './token.row.js';
-import { ForgedRow, Transfers } from './transfer.store.js';
+import { ForgedRow, type TokenRow } from './token.row.js';
+import { EndedToken, Transfers } from './transfer.store.js';
 
 const everyMs = 500;
 /** The state log's head is locked meanwhile: revocations wait for so many at the most. */
@@ -20,7 +20,7 @@ const slice = 25;
 export class DeparturesJob implements OnModuleInit {
   constructor(
     private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers,
-    @Inject(LOG) private readonly log: Logger,
+    private readonly departures: Departures, @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onModuleInit(): void {
@@ -29,33 +29,47 @@ export class DeparturesJob implements OnModuleInit {
 
   private round(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
-      const departure = await lockDeparture(tx.db);
+      const departure = await this.departures.lockNext(tx.db);
       if (!departure) return false;
+      if (!(await this.departures.isGenuine(departure))) return this.setAside(tx, departure);
       const tokens = await lockLeftTokens(tx.db, departure, slice);
       const passed = await Promise.all(tokens.map((token) => this.passOn(tx, token, departure)));
       if (tokens.length === slice && passed.includes(true)) return true;
       if (departure.is_over) await this.stops.endAll(tx, departure.owner_id, 'owner-deactivated');
-      await setDeparture(tx.db, departure.owner_id, departure.is_over ? 'ended' : 'waiting');
+      await this.departures.setState(tx.db, departure, departure.is_over ? 'ended' : 'waiting');
       return true;
     });
   }
 
+  private async setAside(tx: Tx<'issuer'>, { owner_id: ownerId }: LockedDeparture): Promise<true> {
+    this.log.error({ ownerId }, 'The departure of this owner was changed behind the issuer\'s back; nothing follows from it until it is said anew.');
+    await this.departures.setForged(tx.db, ownerId);
+    return true;
+  }
+
   /** @returns whether it needs no further look before the end */
-  private async passOn(tx: Tx<'issuer'>, token: TokenRow, { transfer_to, ends_at }: DepartureRow): Promise<boolean> {
-    if (transfer_to?.team === token.owner_team && token.delivery.mode === 'claim') {
+  private async passOn(tx: Tx<'issuer'>, token: TokenRow, departure: LockedDeparture): Promise<boolean> {
+    const { successor } = departure;
+    if (successor && goesTo(successor, token, departure)) {
       try {
-        await this.transfers.transfer(tx, token, transfer_to, claimantAfter(token, transfer_to), { kind: 'owner-deactivated' });
+        await this.transfers.transfer(tx, token, successor, claimantAfter(token, successor), { kind: 'owner-deactivated' });
         return true;
       } catch (error) {
+        if (error instanceof EndedToken) return false; // The sweep says so.
         if (!(error instanceof ForgedRow)) throw error;
         // Nobody is given it, and it holds up nobody: no verifier accepts it, and it ends with the rest.
         this.log.error({ tokenId: token.token_id }, error.message);
       }
     }
     if (token.orphaned_until !== null) return false;
-    this.transfers.orphan(tx, token, ends_at);
+    await this.transfers.orphan(tx, token, departure.ends_at);
     return true;
   }
+}
+
+/** A sealed one nobody can take over. What was issued since was not left. */
+function goesTo({ team }: Party, { owner_team, delivery, issue_seq }: TokenRow, { heard_seq }: LockedDeparture): boolean {
+  return team === owner_team && delivery.mode === 'claim' && Number(issue_seq) <= Number(heard_seq);
 }
 
 /** Where the departed claimed for themselves, the successor does; a machine that claims for its team goes on. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor, AlertId, OwnerDeactivated, ReportId, TokenId } from '@writ/contracts';
 import type { Db, Tx } from '@writ/messaging';
 import { IssuerConfig } from './config.js';
-import { ownerLeft } from './departure.store.js';
+import { Departures } from './departure.store.js';
 import { Reader } from './reader.store.js';
 import { Stops, type Stopped } from './stop.store.js';
 import type { TokenRow } from './token.row.js';
@@ -34,7 +34,7 @@ export interface Leak {
 /** Acts on incidents within limits, so that whoever fools a detector cannot stop everybody. */
 @Injectable()
 export class Incidents {
-  constructor(private readonly stops: Stops, private readonly reader: Reader, private readonly config: IssuerConfig) {}
+  constructor(private readonly stops: Stops, private readonly reader: Reader, private readonly config: IssuerConfig, private readonly departures: Departures) {}
 
   async act(tx: Tx<'issuer'>, { alertId, tokenId, action, by, code, reason }: AutomaticStop): Promise<void> {
     // One after the other, between replicas too: else many that come at once would each find the breakers closed.
@@ -87,8 +87,7 @@ export class Incidents {
   }
 
   async ownerLeft(tx: Tx<'issuer'>, departure: OwnerDeactivated): Promise<void> {
-    const { transferSeconds } = this.config;
-    if (transferSeconds === 0 && !departure.transferTo) await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated');
-    else await ownerLeft(tx.db, departure, transferSeconds);
+    const { state } = await this.departures.ownerLeft(tx.db, departure, this.config.transferSeconds);
+    if (state === 'ended') await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated');
   }
 }

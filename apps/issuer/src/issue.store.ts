@@ -3,14 +3,14 @@ import DataLoader from 'dataloader';
 import { deriveId, type TokenId } from '@writ/contracts';
 import { toJson, type Db, type Tx } from '@writ/messaging';
 import type { KeyProvider } from '@writ/token';
-import { hasLeftSince } from './departure.store.js';
+import { Departures } from './departure.store.js';
 import { KEYS } from './keys.store.js';
 import type { Approval, Refusal, Right, SignedRequest } from './may-issue.js';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
 import { shrunk, type Living } from './shrink.js';
 import { StateLog } from './state-log.store.js';
-import { sealOf, type TokenRow } from './token.row.js';
+import { isGenuine, rowSealOf, type TokenRow } from './token.row.js';
 
 export interface RequestRow {
   request_id: string;
@@ -22,7 +22,7 @@ export interface RequestRow {
   now: Date;
 }
 
-type NewToken = Omit<TokenRow, 'state' | 'claimed_at' | 'last_used_at' | 'stopped_by' | 'orphaned_until'>;
+type NewToken = Omit<TokenRow, 'state' | 'claimed_at' | 'last_used_at' | 'stopped_by'>;
 
 /** What one message adds to a request. */
 type Part = { requestId: string; facts?: SignedRequest; approval?: Approval; cancelled?: boolean };
@@ -34,6 +34,7 @@ export class Issues {
 
   constructor(
     @Inject(KEYS) private readonly keys: KeyProvider, private readonly log: StateLog, private readonly secrets: Secrets, private readonly sealing: Sealing,
+    private readonly departures: Departures,
   ) {}
 
   /**
@@ -56,10 +57,10 @@ export class Issues {
 
   /** Issues a token: to be claimed, or with its secret sealed to the key that the request is bound to. */
   async issue(tx: Tx<'issuer'>, row: RequestRow, request: SignedRequest, approved: Right, claimSeconds: number): Promise<void> {
-    const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, approved.shrinks));
+    const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, this.keys, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
-    if (await hasLeftSince(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
+    if (await this.departures.hasLeftSince(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
       return this.refuse(tx, row, { code: 'owner-deactivated', detail: 'The owner left after this was asked for.' });
     }
     const key = this.sealing.keyOf(request);
@@ -91,30 +92,29 @@ export class Issues {
       token_id: tokenId, request_id: request.requestId, request_digest: request.requestDigest, owner_id: request.requester.id,
       claimant_iss: request.claimant.iss, claimant_sub: request.claimant.sub, audience: request.audience, scopes: right.scopes,
       environment: request.environment, expires_at: right.expiresAt, issue_seq: String(issueSeq), networks: right.networks ?? null, rate_per_minute: right.ratePerMinute ?? null,
+      owner_team: request.requester.team, resource: request.resource, delivery: request.delivery, orphaned_until: null,
     };
     return {
       ...facts,
       version: 1,
-      owner_team: request.requester.team,
-      resource: request.resource,
-      delivery: request.delivery,
       issued_at: issuedAt,
       ends_at: endsAt,
       rotate_seconds: right.rotateSeconds ?? null,
       grace_seconds: right.graceSeconds ?? null,
       replaces: request.replaces ?? null,
       generation: 1,
-      mac: await sealOf(this.keys, facts, kid),
+      mac: await rowSealOf(this.keys, facts, kid),
       mac_kid: kid,
     };
   }
 }
 
 /** Locked, so that of two that want to shrink the same token the second sees the first. */
-async function livingOf(db: Db, tokenId: TokenId): Promise<Living | undefined> {
+async function livingOf(db: Db, keys: KeyProvider, tokenId: TokenId): Promise<Living | undefined> {
   const [token] = await db.query<TokenRow>('SELECT * FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
   const replacing = await db.query(`SELECT 1 FROM token WHERE replaces = $1 AND state IN ('issued', 'active', 'suspended')`, [tokenId]);
-  return token && { token, isReplaced: replacing.length > 0 };
+  // One that was edited in the database is no measure of anything.
+  return token && (await isGenuine(keys, token)) ? { token, isReplaced: replacing.length > 0 } : undefined;
 }
 
 /** What is there stays: a request's facts and its first approval never change. Sorted, so that replicas lock in one order. */

@@ -6,6 +6,7 @@ import { Callers } from './caller.store.js';
 import { ClaimController } from './claim.controller.js';
 import { Claims } from './claims.store.js';
 import { IssuerConfig } from './config.js';
+import { Departures } from './departure.store.js';
 import { DeparturesJob } from './departures.job.js';
 import { ExpireJob } from './expire.job.js';
 import { FleetController } from './fleet.controller.js';
@@ -55,7 +56,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     ConfirmJob,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, DeparturesJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob,
   ],
   exports: [GatewayRegister],
 })

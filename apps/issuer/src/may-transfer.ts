@@ -3,15 +3,14 @@ import type { TokenRow } from './token.row.js';
 
 export type TransferVerdict = { to: string } | { refuse: 'forbidden' | 'conflict'; code: string; detail: string };
 
-type Token = Pick<TokenRow, 'state' | 'owner_id' | 'owner_team' | 'orphaned_until' | 'issue_seq' | 'expires_at' | 'delivery'>;
+type Token = Pick<TokenRow, 'state' | 'owner_id' | 'owner_team' | 'orphaned_until' | 'expires_at' | 'delivery'>;
 
 /**
  * Decides who may give a token to whom: an administrator to anybody of its team, a member of the team to itself once the
  * owner has left. The team stays, because policy decided for it; another team asks anew.
  * @param to as asked for; undefined = the caller
- * @param epochSeq place of the last epoch that concerns the owner; 0 = none
  */
-export function mayTransfer(caller: Pick<Caller, 'sub' | 'team' | 'roles'>, token: Token, to: string | undefined, epochSeq: number, now: Date): TransferVerdict {
+export function mayTransfer(caller: Pick<Caller, 'sub' | 'team' | 'roles'>, token: Token, to: string | undefined, now: Date): TransferVerdict {
   const taker = to ?? caller.sub;
   if (!caller.roles.has('admin')) {
     if (caller.team !== token.owner_team || caller.sub === token.owner_id) return no('forbidden', 'Only its team and administrators may give this token another owner.');
@@ -19,7 +18,7 @@ export function mayTransfer(caller: Pick<Caller, 'sub' | 'team' | 'roles'>, toke
     if (token.orphaned_until === null) return no('not-offered', 'Its owner has not left.');
   }
   const offerIsOver = token.orphaned_until !== null && token.orphaned_until <= now;
-  const ended = token.state === 'revoked' || token.state === 'expired' || token.expires_at <= now || offerIsOver || epochSeq > Number(token.issue_seq);
+  const ended = token.state === 'revoked' || token.state === 'expired' || token.expires_at <= now || offerIsOver;
   if (ended) return no('token-ended', 'This token has ended.');
   if (token.delivery.mode === 'sealed') return no('delivered-sealed', 'Its secrets are sealed to a key of its owner.');
   if (taker === token.owner_id) return no('same-owner', 'That is its owner.');

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import DataLoader from 'dataloader';
-import { toJson, type Db } from '@writ/messaging';
+import { lookup, toJson, type Db } from '@writ/messaging';
 import { unhurried } from '@writ/service';
 import { chainBytes, type KeyProvider, type StateEntry } from '@writ/token';
 import { KEYS } from './keys.store.js';
@@ -28,6 +28,24 @@ export interface LogRow {
   chain: Buffer;
 }
 
+/** What the log says of a token as a whole; its row may say something else where somebody edited it. */
+export interface Standing {
+  token_id: string;
+  /** An epoch of its owner, or of everybody, came after it, or it was revoked or expired: for ever, whatever came then. */
+  ended: boolean;
+  suspended: boolean;
+}
+
+const standings = lookup<Standing>(
+  `SELECT t.token_id, coalesce(last.kind = 'suspend', false) AS suspended,
+     EXISTS (SELECT 1 FROM state_log l WHERE l.token_id = t.token_id AND l.generation IS NULL AND l.kind IN ('revoke', 'expire'))
+     OR EXISTS (SELECT 1 FROM state_log l WHERE l.kind = 'epoch' AND l.seq > t.issue_seq AND l.owner_id = t.owner_id)
+     OR EXISTS (SELECT 1 FROM state_log l WHERE l.kind = 'epoch' AND l.seq > t.issue_seq AND l.owner_id IS NULL) AS ended
+   FROM token t LEFT JOIN LATERAL (SELECT kind FROM state_log l WHERE l.token_id = t.token_id AND l.generation IS NULL ORDER BY seq DESC LIMIT 1) last ON true
+   WHERE t.token_id = ANY($1)`,
+  (row) => row.token_id,
+);
+
 /**
  * The append-only log of every change of state. The head's row stays locked from the numbering to the commit, so the
  * order of numbers is the order of commits. Lock token rows before appending: the head is always the last lock.
@@ -51,6 +69,12 @@ export class StateLog {
       this.appending.set(db, loader);
     }
     return loader.load(change);
+  }
+
+  /** How a locked token stands, after which nothing is appended before this transaction has ended: what is decided by it stays true. */
+  async standing(db: Db, tokenId: string): Promise<Standing> {
+    await db.query('SELECT 1 FROM state_head FOR UPDATE');
+    return (await db.one(standings, tokenId)) as Standing;
   }
 
   private async write(db: Db, changes: readonly Change[]): Promise<StateEntry[]> {

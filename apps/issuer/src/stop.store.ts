@@ -36,7 +36,9 @@ export class Stops {
 
   /** Changes the tokens whose state allows it. They must be locked. @returns those that changed */
   async apply(tx: Tx<'issuer'>, tokens: readonly Stoppable[], stop: Stop): Promise<Stopped[]> {
-    const changing = tokens.flatMap((token) => {
+    // What lets a token go on asks the log: its row may have been edited.
+    const candidates = stop.kind === 'resume' ? await this.notEnded(tx.db, tokens) : tokens;
+    const changing = candidates.flatMap((token) => {
       const state = nextState(token.state, stop.kind, token.claimed_at !== null);
       return state ? [{ token, state }] : [];
     });
@@ -61,6 +63,11 @@ export class Stops {
       tx.emit(events[kind], { tokenId: token.token_id, requestId: token.request_id, seq, by: actor, code, reason }, { version: token.version + 1 });
     }
     return changed;
+  }
+
+  private async notEnded(db: Db, tokens: readonly Stoppable[]): Promise<Stoppable[]> {
+    const standings = await Promise.all(tokens.map(({ token_id }) => this.log.standing(db, token_id)));
+    return tokens.filter((_, i) => standings[i]?.ended === false);
   }
 
   /** Says an event of a locked token with its next ordinal; whoever calls saves the row's version. */

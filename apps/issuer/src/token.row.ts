@@ -1,5 +1,5 @@
 import type { Actor, Delivery, RequestId, RotationId, TokenId, TokenState } from '@writ/contracts';
-import { rowBytes, type KeyProvider } from '@writ/token';
+import { macEquals, rowBytes, type KeyProvider } from '@writ/token';
 
 export interface TokenRow {
   token_id: TokenId;
@@ -60,9 +60,12 @@ export interface GenerationRow {
   retires_at: Date | null;
 }
 
-/** The columns of a token that no one may edit behind our back. */
+/** The columns of a token that decide what its secrets are worth. */
 export type SealedFacts = Pick<TokenRow, 'token_id' | 'request_id' | 'request_digest' | 'owner_id' | 'claimant_iss' | 'claimant_sub' | 'audience'
   | 'scopes' | 'environment' | 'expires_at' | 'issue_seq' | 'networks' | 'rate_per_minute'>;
+
+/** Those, and the columns that decide who may take it over and what may replace it. */
+export type HeldFacts = SealedFacts & Pick<TokenRow, 'owner_team' | 'resource' | 'delivery' | 'orphaned_until'>;
 
 /** Which secret of the token a row is for. */
 export interface SecretFacts {
@@ -71,23 +74,42 @@ export interface SecretFacts {
   minted_seq: string;
 }
 
-const noSecret: SecretFacts = { verifier: Buffer.alloc(0), generation: 0, minted_seq: '0' };
+/** The MAC of the row of a token's secret: with what was edited in the database it does not verify. */
+export function sealOf(keys: KeyProvider, token: SealedFacts, kid: string, { verifier, generation, minted_seq }: SecretFacts): Promise<Buffer> {
+  return keys.mac('row', bytesOf(token, verifier, { generation: String(generation), mintedSeq: minted_seq }), kid);
+}
 
-/** The MAC of a token's row, or with `secret` of one of its secrets: what was edited in the database does not verify. */
-export function sealOf(keys: KeyProvider, token: SealedFacts, kid: string, secret: SecretFacts = noSecret): Promise<Buffer> {
-  const bytes = rowBytes({
+/** The MAC of a token's own row. */
+export function rowSealOf(keys: KeyProvider, token: HeldFacts, kid: string): Promise<Buffer> {
+  const { owner_team: team, resource, delivery, orphaned_until } = token;
+  const held = { team, resource, delivery: delivery.mode, deliveryKey: delivery.keyId ?? '', orphanedUntil: orphaned_until?.toISOString() ?? '' };
+  return keys.mac('row', bytesOf(token, Buffer.alloc(0), held), kid);
+}
+
+export async function isGenuine(keys: KeyProvider, token: TokenRow): Promise<boolean> {
+  return macEquals(token.mac, await rowSealOf(keys, token, token.mac_kid));
+}
+
+/** What somebody edited in the database must not come out of a change with a good seal. */
+export class ForgedRow extends Error {
+  constructor(tokenId: string) {
+    super(`The row of ${tokenId} was changed behind the issuer's back.`);
+    this.name = 'ForgedRow';
+  }
+}
+
+function bytesOf(token: SealedFacts, verifier: Buffer, more: Record<string, string>): Buffer {
+  return rowBytes({
     tokenId: token.token_id,
-    verifier: secret.verifier,
+    verifier,
     ownerId: token.owner_id,
     audience: token.audience,
     scopes: token.scopes,
     expiresAtMs: token.expires_at.getTime(),
     stateEpoch: Number(token.issue_seq),
     constraints: {
-      environment: token.environment, generation: String(secret.generation), mintedSeq: secret.minted_seq,
-      request: token.request_id, requestDigest: token.request_digest, claimantIss: token.claimant_iss, claimantSub: token.claimant_sub,
-      networks: JSON.stringify(token.networks), ratePerMinute: String(token.rate_per_minute),
+      environment: token.environment, request: token.request_id, requestDigest: token.request_digest, claimantIss: token.claimant_iss, claimantSub: token.claimant_sub,
+      networks: JSON.stringify(token.networks), ratePerMinute: String(token.rate_per_minute), ...more,
     },
   });
-  return keys.mac('row', bytes, kid);
 }

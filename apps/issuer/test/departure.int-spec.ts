@@ -121,7 +121,8 @@ describe('a token whose owner left', () => {
     await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-9'`)).length === 1, 'the first departure');
     await left('leaver-8', { transferTo: { id: 'leaver-9', team: 'orders' } });
     await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
-    await rows(`INSERT INTO departure VALUES ('leaver-10', now() - interval '1 year', now() - interval '1 year', '{"id": "carol", "team": "orders"}', 'ended')`);
+    await left('leaver-10', { transferTo: { id: 'carol', team: 'orders' } });
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-10' AND state = 'ended'`)).length === 1, 'the end of the first time');
     const again = await issuing.claimed(issuer, { requester: 'leaver-10' });
     await left('leaver-10');
     await tap.next('token.orphaned', (data) => data.tokenId === again.tokenId);
@@ -130,10 +131,69 @@ describe('a token whose owner left', () => {
   it('is not issued after that, but who comes back asks anew (G6)', async () => {
     const request = issuing.submission({ requester: 'leaver-11' });
     await issuing.bench.bus.say('request', 'request.submitted', request);
-    await rows(`INSERT INTO departure VALUES ('leaver-11', now() + interval '1 second', now(), NULL, 'ended')`);
+    await left('leaver-11');
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-11'`)).length === 1, 'the departure');
     await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
     expect((await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code).toBe('owner-deactivated');
-    await rows(`UPDATE departure SET deactivated_at = now() - interval '1 hour' WHERE owner_id = 'leaver-11'`);
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // A request says when it was asked in whole seconds.
     expect(await verify((await issuing.claimed(issuer, { requester: 'leaver-11' })).secret)).toMatchObject({ code: 'VALID' });
+  });
+
+  it('stays ended where it was ended before it could be handed on, swept or not, whatever its row says (G4)', async () => {
+    const [byEpoch, byHand] = [await issuing.claimed(issuer, { requester: 'leaver-12' }), await issuing.claimed(issuer, { requester: 'leaver-17' })];
+    const [root, holder] = [await issuing.bearer('root', ['admins']), await issuing.bearer('leaver-17')];
+    await rows('UPDATE epoch_swept SET seq = seq + 1000000');
+    await issuing.post(issuer, '/v1/revocations', { ownerId: 'leaver-12', reason: 'x' }, root);
+    await issuing.post(issuer, `/v1/tokens/${byHand.tokenId}/revoke`, { reason: 'x' }, holder);
+    await rows(`UPDATE token SET state = 'suspended' WHERE token_id = $1`, [byHand.tokenId]);
+    await issuing.post(issuer, `/v1/tokens/${byHand.tokenId}/resume`, { reason: 'x' }, holder);
+    expect(await verify(byHand.secret)).toMatchObject({ code: 'REVOKED' });
+    await rows(`UPDATE token SET state = 'active' WHERE token_id = $1`, [byHand.tokenId]);
+    for (const { tokenId } of [byEpoch, byHand]) expect((await transfer(tokenId, root, { to: 'carol', reason: 'x' })).body.code).toBe('token-ended');
+    for (const who of ['leaver-12', 'leaver-17']) await left(who, { transferTo: { id: 'carol', team: 'orders' } });
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id IN ('leaver-12', 'leaver-17') AND state <> 'offering'`)).length === 2, 'the departures');
+    for (const { tokenId, secret } of [byEpoch, byHand]) {
+      expect((await verify(secret)).code).toBe('REVOKED');
+      expect(tap.ofType('token.transferred').filter(({ envelope: { data } }) => data.tokenId === tokenId)).toEqual([]);
+    }
+    await rows('UPDATE epoch_swept SET seq = seq - 1000000');
+    await tap.next('token.revoked', (data) => data.tokenId === byEpoch.tokenId);
+  });
+});
+
+describe('an insider with the database', () => {
+  const owner = async (tokenId: string) => (await rows('SELECT owner_id FROM token WHERE token_id = $1', [tokenId]))[0]?.owner_id;
+
+  it('makes nobody an heir by writing that an owner left, nor by naming another successor (G1, G10)', async () => {
+    const [invented, renamed] = [await issuing.claimed(issuer, { requester: 'leaver-13' }), await issuing.claimed(issuer, { requester: 'leaver-14' })];
+    await left('leaver-14');
+    await tap.next('token.orphaned', (data) => data.tokenId === renamed.tokenId);
+    await rows(`INSERT INTO departure (owner_id, deactivated_at, ends_at, transfer_to, state) VALUES ('leaver-13', now(), now() + interval '1 hour', '{"id": "mallory", "team": "orders"}', 'offering')`);
+    await rows(`UPDATE departure SET transfer_to = '{"id": "mallory", "team": "orders"}', state = 'offering' WHERE owner_id = 'leaver-14'`);
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id IN ('leaver-13', 'leaver-14') AND state = 'forged'`)).length === 2, 'both to be set aside');
+    for (const { tokenId } of [invented, renamed]) expect(await owner(tokenId)).not.toBe('mallory');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND orphaned_until IS NULL', [invented.tokenId])).toHaveLength(1);
+    await left('leaver-13', { transferTo: { id: 'carol', team: 'orders' } });
+    expect((await tap.next('token.transferred', (data) => data.tokenId === invented.tokenId)).envelope.data.to).toMatchObject({ id: 'carol' });
+  });
+
+  it('takes nothing over by offering it to a team of their choice (G1, G10)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer, { requester: 'leaver-15' });
+    await rows(`UPDATE token SET owner_team = 'billing', orphaned_until = now() + interval '1 hour' WHERE token_id = $1`, [tokenId]);
+    expect((await transfer(tokenId, await issuing.bearer('eve', [], 'billing'))).status).toBe(500);
+    await rows(`UPDATE token SET owner_team = 'orders' WHERE token_id = $1`, [tokenId]);
+    expect((await transfer(tokenId, await colleague())).status).toBe(500);
+    expect(await verify(secret)).toMatchObject({ code: 'VALID', owner: 'leaver-15' });
+  });
+
+  it('hands nothing on by putting a departure of before back (G1)', async () => {
+    await left('leaver-16', { transferTo: { id: 'carol', team: 'orders' } });
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-16' AND state = 'waiting'`)).length === 1, 'the departure');
+    const [old] = await rows(`SELECT to_jsonb(d) AS row FROM departure d WHERE owner_id = 'leaver-16'`);
+    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-16' AND state = 'ended'`)).length === 1, 'its end');
+    const { tokenId } = await issuing.claimed(issuer, { requester: 'leaver-16' });
+    await rows(`UPDATE departure d SET (ends_at, state, mac) = (SELECT r.ends_at, r.state, r.mac FROM jsonb_populate_record(NULL::departure, $1) r) WHERE owner_id = 'leaver-16'`, [JSON.stringify(old?.row)]);
+    await tap.next('token.revoked', (data) => data.tokenId === tokenId);
+    expect(await owner(tokenId)).toBe('leaver-16');
   });
 });

@@ -6,7 +6,7 @@ import { issuerProgram } from './issuer-process.js';
 
 interface IssuerParts {
   loadKeys(dir: string): KeyProvider;
-  sealOf(keys: KeyProvider, token: object, kid: string, secret?: object): Promise<Buffer>;
+  sealOf(keys: KeyProvider, token: object, kid: string, secret: object): Promise<Buffer>;
 }
 
 /** So many tokens are real and asked for; the others only make tables and indices as deep as they would be. */
@@ -115,7 +115,7 @@ async function writeLog(url: string, size: number, at: Date, keys: KeyProvider):
 async function makeReal(url: string, size: number, at: Date, keys: KeyProvider, sealOf: IssuerParts['sealOf']): Promise<string[]> {
   const kid = keys.keys('row').current;
   const secrets: string[] = [];
-  const real: { id: string; verifier: Buffer; mac: Buffer; secretMac: Buffer }[] = [];
+  const real: { id: string; verifier: Buffer; mac: Buffer }[] = [];
   const count = Math.min(size, asked);
   for (let i = 1; i <= count; i++) {
     const seq = Math.floor((i * size) / count);
@@ -126,14 +126,13 @@ async function makeReal(url: string, size: number, at: Date, keys: KeyProvider, 
     const secret = mint('prod', randomBytes(32)).reveal();
     const verifier = await keys.mac('pepper', Buffer.from(innerDigestLatin1(secret), 'latin1'));
     secrets.push(secret);
-    real.push({ id: facts.token_id, verifier, mac: await sealOf(keys, facts, kid), secretMac: await sealOf(keys, facts, kid, { verifier, generation: 1, minted_seq: '0' }) });
+    real.push({ id: facts.token_id, verifier, mac: await sealOf(keys, facts, kid, { verifier, generation: 1, minted_seq: '0' }) });
   }
   const ids = real.map((one) => one.id);
   await once(url, async (client) => {
-    await client.query('UPDATE token t SET mac = r.mac FROM unnest($1::text[], $2::bytea[]) AS r(id, mac) WHERE t.token_id = r.id', [ids, real.map(({ mac }) => mac)]);
     await client.query(
       'UPDATE secret s SET verifier = r.verifier, mac = r.mac FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS r(id, verifier, mac) WHERE s.token_id = r.id',
-      [ids, real.map(({ verifier }) => verifier), real.map(({ secretMac }) => secretMac)],
+      [ids, real.map(({ verifier }) => verifier), real.map(({ mac }) => mac)],
     );
   });
   return secrets;
