@@ -37,6 +37,8 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   private readonly acknowledged = new Map<string, Acknowledgement>();
   private readonly owners = new Map<string, string>();
   private readonly held = new Set<() => void>();
+  /** Who got a lease here since it was last written down. */
+  private leased = new Set<string>();
   private isClosing = false;
   private nextRead?: GrantRead;
   private readonly listeners = new Set<(ack: Acknowledgement) => void>();
@@ -90,7 +92,10 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     const rows = await (ask.appliedSeq < this.replica.headSeq - farBehind ? this.read([ask], clientId) : this.shared(ask));
     const head = rows[0] as GrantRow;
     const registered = head.registered?.[ask.verifierId] === clientId;
-    if (registered) this.own(ask.verifierId, clientId);
+    if (registered) {
+      this.own(ask.verifierId, clientId);
+      this.leased.add(ask.verifierId);
+    }
     // Cut off before this ask's entries begin, because another one is far behind, the answer says that there is more.
     const entries = rows.filter(({ seq }) => seq !== null && Number(seq) > ask.appliedSeq).map(entryOf);
     return grantLease(ask, { registered, incarnation: head.incarnation, headSeq: Number(head.head_seq), databaseTime: head.db_now.toISOString(), entries });
@@ -105,6 +110,17 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     this.nextRead ??= this.beginRead();
     this.nextRead.asks.push(ask);
     return this.nextRead.rows;
+  }
+
+  /** Who is known to live, this replica first; each is named once. */
+  takeHeard(): string[] {
+    const heard = [this.replica.id, ...this.leased];
+    this.leased = new Set();
+    return heard;
+  }
+
+  giveBackHeard(heard: readonly string[]): void {
+    for (const verifierId of heard) this.leased.add(verifierId);
   }
 
   /** The head must be read after the ask came: an ask joins only a read that has not begun. */

@@ -35,6 +35,7 @@ import { ConfirmJob } from './confirm.job.js';
 import { Rotations } from './rotation.store.js';
 import { Sealing } from './sealing.store.js';
 import { Secrets } from './secret.store.js';
+import { SilentVerifiersJob } from './silent-verifiers.job.js';
 import { StateLog } from './state-log.store.js';
 import { Stops } from './stop.store.js';
 import { SweepJob } from './sweep.job.js';
@@ -56,7 +57,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     ConfirmJob,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob,
+    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob, SilentVerifiersJob,
   ],
   exports: [GatewayRegister],
 })

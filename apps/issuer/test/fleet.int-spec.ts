@@ -8,8 +8,10 @@ import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
 import { Fleet } from '../src/fleet.store.js';
 import { Replica } from '../src/replica.job.js';
+import { SilentVerifiersJob } from '../src/silent-verifiers.job.js';
 import { StateLog } from '../src/state-log.store.js';
 import { Usage } from '../src/usage.store.js';
+import { usesKnownUntil } from '../src/watermark.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -107,6 +109,30 @@ describe('a fleet of verifiers', () => {
     // Whoever was waited for in vain has to register anew, and is not waited for again.
     const left = await issuing.bench.database('issuer').query(`SELECT 1 FROM verifier WHERE name = 'child' AND retired_at IS NULL AND verifier_id = $1`, [receipt?.verifierId]);
     expect(left).toEqual([]);
+  });
+
+  it('is not held up for ever by one that died: it is retired, must register anew, and is forgotten at last (G7)', async () => {
+    const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
+    const living = () => rows('SELECT verifier_id FROM verifier WHERE retired_at IS NULL ORDER BY 1');
+    const known = async () => (await rows(`SELECT ${usesKnownUntil} > now() - interval '1 minute' AS recent`))[0]?.recent;
+    const pass = async () => {
+      const began = performance.now();
+      for (let minutes = 0; minutes < 2; minutes += 1 / 3) for (const { app } of issuers) await app.get(SilentVerifiersJob).round(began + minutes * 60_000);
+    };
+    const before = await living();
+    await rows(`INSERT INTO verifier (verifier_id, name, client_id, lease_ms, registered_at) VALUES ('vrf_dead', 'dead', $1, 800, now() - interval '1 hour')`, [credentials.clientId]);
+    await rows(`UPDATE verifier SET heard_at = now() - interval '61 seconds'`);
+    expect(await known()).toBe(false);
+    await pass();
+    expect(await living()).toEqual(before);
+    expect(await known()).toBe(true);
+    const [head] = await rows('SELECT incarnation, seq FROM state_head');
+    const ask = { verifierId: 'vrf_dead', incarnation: head?.incarnation, nonce: 'q83vASNFZ4mrze8BI0VniQ', appliedSeq: Number(head?.seq), holdMs: 0 };
+    const basic = Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64');
+    expect((await issuing.post(issuers[0] as Service, '/v1/fleet/lease', ask, { authorization: `Basic ${basic}` })).body.code).toBe('rejoin');
+    await rows(`UPDATE verifier SET retired_at = now() - interval '25 hours' WHERE verifier_id = 'vrf_dead'`);
+    await pass();
+    expect(await rows(`SELECT 1 FROM verifier WHERE verifier_id = 'vrf_dead'`)).toEqual([]);
   });
 
   it('goes on answering from memory after the clock of a replica was stepped while it read news', async () => {
