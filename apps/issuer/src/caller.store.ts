@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { UsageRecord } from '@writ/contracts';
 import { toJson, type Db, type Tx } from '@writ/messaging';
+import type { TokenRow } from './token.row.js';
 import type { KnownCaller } from './tripwire.js';
 import { usesKnownUntil } from './watermark.store.js';
 
@@ -56,6 +57,7 @@ export interface PendingUse {
   generation: number;
   network: string;
   gateway: string;
+  used_at: Date;
   retired_code: string;
   retired_at: Date;
   now: Date;
@@ -83,10 +85,21 @@ export async function callersOf(db: Db, tokenId: string): Promise<KnownCaller[]>
   return rows.map(({ network, first_seen_at }) => ({ network, firstSeenAt: first_seen_at }));
 }
 
+/** @returns whose it is, where that was not said within a day */
+export async function noteStraggler(db: Db, tokenId: string, generation: number, network: string): Promise<Pick<TokenRow, 'request_id' | 'owner_id' | 'owner_team'> | undefined> {
+  return (await db.query<Pick<TokenRow, 'request_id' | 'owner_id' | 'owner_team'>>(
+    `WITH said AS (
+       INSERT INTO straggler AS s (token_id, generation, network) VALUES ($1, $2, $3)
+       ON CONFLICT (token_id, generation, network) DO UPDATE SET said_at = now() WHERE s.said_at < now() - interval '1 day' RETURNING token_id)
+     SELECT request_id, owner_id, owner_team FROM token JOIN said USING (token_id)`, [tokenId, generation, network],
+  ))[0];
+}
+
 /** What ended needs no memory of who used it. */
 export async function forgetCallers(db: Db, limit: number): Promise<void> {
   await db.query(
     `DELETE FROM caller WHERE (token_id, network) IN (
        SELECT c.token_id, c.network FROM caller c JOIN token t USING (token_id) WHERE t.state IN ('revoked', 'expired') LIMIT $1)`, [limit],
   );
+  await db.query(`DELETE FROM straggler WHERE said_at < now() - interval '1 day'`);
 }

@@ -68,9 +68,12 @@ describe('a retired secret', () => {
     expect(await use(fresh)).toBe('VALID');
   });
 
-  it('"reuse detection killed good tokens" (gitlab#418238): what a known caller shows stops nobody (G7)', async () => {
+  it('"reuse detection killed good tokens" (gitlab#418238): what a known caller shows stops nobody; its owner is told once (G7)', async () => {
     const { tokenId, old, fresh } = await replaced();
     await show(tokenId, old, '198.51.100.99');
+    await show(tokenId, old, '198.51.100.99');
+    const told = tap.ofType('token.straggling').map(({ envelope }) => envelope.data).filter((data) => data.tokenId === tokenId);
+    expect(told).toEqual([expect.objectContaining({ owner: { id: 'alice', team: 'orders' }, generation: 1, gateway: 'orders-api', network: '198.51.100.0/24' })]);
     expect(await stateOf(tokenId)).toBe('active');
     expect(await use(fresh)).toBe('VALID');
   });

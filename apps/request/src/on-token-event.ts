@@ -2,7 +2,7 @@ import type { EventData, Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { addresseeByToken } from './request.store.js';
 
-type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired' | 'token.orphaned' | 'token.transferred'
+type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired' | 'token.orphaned' | 'token.straggling' | 'token.transferred'
   | 'token.expiring' | 'rotation.blocked' | 'narrowing.proposed' | 'misuse.detected';
 
 /**
@@ -12,8 +12,8 @@ type Told = 'token.rotated' | 'token.suspended' | 'token.resumed' | 'token.revok
 @MessageHandler()
 export class OnTokenEvent {
   @On(
-    'token.rotated', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'token.expiring',
-    'rotation.blocked', 'narrowing.proposed', 'misuse.detected',
+    'token.rotated', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.straggling', 'token.transferred',
+    'token.expiring', 'rotation.blocked', 'narrowing.proposed', 'misuse.detected',
   )
   async handle({ id, type, data: said }: Message<Told>, tx: Tx<'request'>): Promise<void> {
     const data = 'detector' in said ? misuseTold(said) : said;

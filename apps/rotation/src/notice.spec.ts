@@ -7,6 +7,7 @@ const owner = { id: 'svc:<!channel>', team: 'orders' };
 const facts: NoticeFacts[] = [
   { kind: 'token.expiring', data: { tokenId: 'tok_1', owner, expiresAt: '2026-06-02T12:00:00Z', leadTime: 'P1D' } as EventData<'token.expiring'> },
   { kind: 'token.orphaned', data: { tokenId: 'tok_1', owner, endsAt: '2026-06-02T12:00:00Z' } as EventData<'token.orphaned'> },
+  { kind: 'token.straggling', data: { tokenId: 'tok_1', owner, generation: 1, retiredAt: '2026-06-02T12:00:00Z', gateway: '<orders-api>', network: '10.1.2.0/24', shownAt: '2026-06-02T13:00:00Z' } as EventData<'token.straggling'> },
   { kind: 'rotation.lapsed', data: { tokenId: 'tok_1' as never, rotationId: 'rot_1' as never, owner, lapsedAt: '2026-06-01T12:00:00Z', againAt: '2026-06-02T12:00:00Z' } },
   { kind: 'rotation.blocked', data: { tokenId: 'tok_1', deadlineAt: '2026-06-02T12:00:00Z', stragglers: [{ gateway: 'orders-api', network: '10.1.2.0/24', agent: '<!channel>', lastSeenAt: '2026-06-01T11:00:00Z', count: 3 }] } as EventData<'rotation.blocked'> },
 ];

@@ -2,7 +2,7 @@ import { ArrayUnique, IsArray, IsIn } from 'class-validator';
 import type { EventData, Party, RotationId, Straggler, TokenId } from '@writ/contracts';
 import { slackText, WebhookTarget } from '@writ/service';
 
-export const noticeKinds = ['token.expiring', 'rotation.blocked', 'rotation.lapsed', 'token.orphaned'] as const;
+export const noticeKinds = ['token.expiring', 'rotation.blocked', 'rotation.lapsed', 'token.orphaned', 'token.straggling'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
 /** Somewhere that wants to hear what will soon stop working. */
@@ -33,6 +33,10 @@ export function wordsOf(facts: NoticeFacts): string {
   if (facts.kind === 'token.orphaned') {
     const { tokenId, owner, endsAt } = facts.data;
     return `The owner of token ${tokenId}, ${slackText(owner.id)}, has left. It ends ${endsAt} unless somebody of team ${slackText(owner.team)} takes it over: writ transfer ${tokenId}`;
+  }
+  if (facts.kind === 'token.straggling') {
+    const { tokenId, owner, generation, retiredAt, gateway, network, shownAt } = facts.data;
+    return `Somebody at ${slackText(network)} still shows secret ${generation} of token ${tokenId} of ${slackText(owner.id)}, which ended ${retiredAt}, and is refused (at ${slackText(gateway)}, ${shownAt}). It needs the newest secret.`;
   }
   if (facts.kind === 'rotation.lapsed') {
     const { tokenId, owner, lapsedAt, againAt } = facts.data;

@@ -18,6 +18,11 @@ export class OnToken {
     this.notices.write(tx.db, id, data.owner.team, { kind: 'token.orphaned', data }, time);
   }
 
+  @On('token.straggling')
+  straggling({ id, data, time }: Message<'token.straggling'>, tx: Tx<'rotation'>): void {
+    this.notices.write(tx.db, id, data.owner.team, { kind: 'token.straggling', data }, time);
+  }
+
   @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.transferred')
   async changed({ id, type, data }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {
     if (await this.life.apply(tx, type, data)) return;

@@ -233,6 +233,23 @@ export class TokenOrphaned {
   @IsTime() endsAt!: string;
 }
 
+/**
+ * A consumer that the token knows shows a secret that has a successor: it has not changed over, and is refused. Said at
+ * most once a day of one network and secret.
+ */
+export class TokenStraggling {
+  @IsTokenId() tokenId!: TokenId;
+  @IsRequestId() requestId!: RequestId;
+  @IsPart(() => Party) owner!: Party;
+  /** Number of the secret that was shown. */
+  @IsInt() @Min(1) generation!: number;
+  @IsTime() retiredAt!: string;
+  /** Where it was shown, and from which network. */
+  @IsName() gateway!: string;
+  @IsString() @MaxLength(64) network!: string;
+  @IsTime() shownAt!: string;
+}
+
 /** It has another owner, and nothing else of what was approved changed. Who left still knows the secret: a rotation follows. */
 export class TokenTransferred {
   @IsTokenId() tokenId!: TokenId;
@@ -487,6 +504,7 @@ export const events = {
   'stop.confirmed': StopConfirmed,
   'stop.blocked': StopBlocked,
   'token.orphaned': TokenOrphaned,
+  'token.straggling': TokenStraggling,
   'token.transferred': TokenTransferred,
   'usage.recorded': UsageRecorded,
   'rotation.due': RotationDue,

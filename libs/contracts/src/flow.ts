@@ -22,8 +22,8 @@ export const flow = {
     hears: [
       'request.approved', 'request.held', 'request.denied', 'request.lapsed', 'review.recorded',
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'token.expiring', 'rotation.blocked',
-      'narrowing.proposed', 'misuse.detected',
+      'token.revoked', 'token.expired', 'token.orphaned', 'token.straggling', 'token.transferred', 'token.expiring',
+      'rotation.blocked', 'narrowing.proposed', 'misuse.detected',
     ],
   },
   policy: {
@@ -37,8 +37,8 @@ export const flow = {
     purpose: 'mints, verifies, stops; alone sees a plaintext secret',
     says: [
       'token.issued', 'issue.refused', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended',
-      'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
-      'stop.confirmed', 'stop.blocked',
+      'token.resumed', 'token.revoked', 'token.expired', 'token.orphaned', 'token.straggling', 'token.transferred',
+      'usage.recorded', 'stop.confirmed', 'stop.blocked',
     ],
     hears: [
       'request.submitted', 'request.cancelled', 'request.approved', 'policy.activated', 'rotation.due',
@@ -50,7 +50,7 @@ export const flow = {
     says: ['rotation.due', 'rotation.blocked', 'rotation.steered', 'token.expiring'],
     hears: [
       'token.issued', 'token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed',
-      'token.revoked', 'token.expired', 'token.orphaned', 'token.transferred', 'usage.recorded',
+      'token.revoked', 'token.expired', 'token.orphaned', 'token.straggling', 'token.transferred', 'usage.recorded',
     ],
   },
   audit: {

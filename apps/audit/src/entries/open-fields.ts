@@ -30,6 +30,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'token.revoked': ['seq', 'by.kind', 'code'],
   'token.expired': ['seq', 'by.kind', 'code'],
   'token.orphaned': ['owner.team', 'endsAt'],
+  'token.straggling': ['owner.team', 'generation', 'retiredAt', 'shownAt'],
   'token.transferred': ['from.team', 'to.team', 'by.kind', 'seq'],
   'stop.blocked': ['alertId', 'code'],
   'stop.confirmed': ['seq', 'code', 'stoppedAt', 'refusedAt', 'acknowledged', 'fenced'],
