@@ -2,12 +2,12 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { Transactions } from '@writ/messaging';
 import { Courtesy, Health, Jobs } from '@writ/service';
+import { waitingRows } from './backlog.store.js';
 import { IssuerConfig } from './config.js';
 import { Stops, type Stoppable } from './stop.store.js';
 
 const everyMs = 500;
 const slice = 250;
-const mostCounted = 10_001;
 
 /**
  * Ends what is over, by the database's time. Verification refuses on the second by itself; this makes it known, and
@@ -25,7 +25,7 @@ export class ExpireJob implements OnModuleInit {
   onModuleInit(): void {
     this.jobs.every(everyMs, 'expire', () => this.round());
     const gauge: Gauge = new Gauge({
-      name: 'writ_expiries_due', help: 'Tokens whose end has come and is not said yet (counted up to 10,001)', registers: [this.health.registry],
+      name: 'writ_expiries_due', help: 'Tokens whose end has come and is not said yet (beyond 10,000 an estimate)', registers: [this.health.registry],
       collect: async () => gauge.set(await this.due()),
     });
   }
@@ -49,11 +49,6 @@ export class ExpireJob implements OnModuleInit {
   }
 
   private due(): Promise<number> {
-    return this.transactions.read(async (db) => {
-      const [row] = await db.query<{ n: string }>(
-        `SELECT count(*) AS n FROM (SELECT 1 FROM token WHERE state IN ('issued', 'active', 'suspended') AND ends_at <= now() LIMIT ${mostCounted}) due`,
-      );
-      return Number(row?.n);
-    });
+    return this.transactions.read((db) => waitingRows(db, `FROM token WHERE state IN ('issued', 'active', 'suspended') AND ends_at <= now()`));
   }
 }

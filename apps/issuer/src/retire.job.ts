@@ -2,13 +2,13 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Gauge } from 'prom-client';
 import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
+import { waitingRows } from './backlog.store.js';
 import { IssuerConfig } from './config.js';
 import { Rotations } from './rotation.store.js';
 import { usesKnownUntil } from './watermark.store.js';
 
 const everyMs = 500;
 const slice = 200;
-const mostCounted = 10_001;
 /** Not the first secret that nobody claimed: with it its token ends. */
 const isDue = `state <> 'retired' AND (rotation_id IS NOT NULL OR retires_at IS NOT NULL) AND LEAST(retires_at, claim_before) <= now()`;
 
@@ -23,7 +23,7 @@ export class RetireJob implements OnModuleInit {
   onModuleInit(): void {
     this.jobs.every(everyMs, 'retire', () => this.round());
     const gauge: Gauge = new Gauge({
-      name: 'writ_retirements_due', help: 'Secrets whose end has come and is not said yet (counted up to 10,001)', registers: [this.health.registry],
+      name: 'writ_retirements_due', help: 'Secrets whose end has come and is not said yet (beyond 10,000 an estimate)', registers: [this.health.registry],
       collect: async () => gauge.set(await this.due()),
     });
   }
@@ -50,9 +50,6 @@ export class RetireJob implements OnModuleInit {
   }
 
   private due(): Promise<number> {
-    return this.transactions.read(async (db) => {
-      const [row] = await db.query<{ n: string }>(`SELECT count(*) AS n FROM (SELECT 1 FROM generation WHERE ${isDue} LIMIT ${mostCounted}) due`);
-      return Number(row?.n);
-    });
+    return this.transactions.read((db) => waitingRows(db, `FROM generation WHERE ${isDue}`));
   }
 }

@@ -34,3 +34,30 @@ it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refus
   expect(await metric()).toBe(0);
   expect(another).not.toBe(tokenId);
 });
+
+it('thousands that end at once are told while verification answers, and what is left is shown truly, also where it is too much to count (G6, G11)', async () => {
+  const gateway = await issuing.registerGateway(issuer, 'orders-mass', ['orders']);
+  const { tokenId, secret } = await issuing.claimed(issuer, { ttl: 'PT1H' });
+  await rows(`WITH kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body) SELECT 'holding-' || n, 'writ.events', 'x', 'x', '{}' FROM generate_series(1, 15) n RETURNING id)
+              INSERT INTO outbox_unsent (id, next_at) SELECT id, 'infinity' FROM kept`);
+  await until(async () => Number(/writ_outbox_unsent\{[^}]*\} (\d+)/.exec(await (await fetch(`${issuer.url}/metrics`)).text())?.[1]) >= 15, 'the service to see what waits');
+  await rows(
+    `INSERT INTO token SELECT (jsonb_populate_record(t, jsonb_build_object('token_id', 'tok_' || lpad(n::text, 26, '0'), 'request_id', 'req_' || lpad(n::text, 26, '0'),
+       'owner_id', 'mass-' || n % 5, 'ends_at', now() - interval '1 minute', 'expires_at', now() - interval '1 minute'))).* FROM token t, generate_series(1, 15000) n WHERE t.token_id = $1`, [tokenId],
+  );
+  await rows('ANALYZE token');
+  const shown = await metric();
+  expect(shown).toBeGreaterThan(13_000);
+  expect(shown).toBeLessThan(17_000);
+  await rows(`DELETE FROM token WHERE owner_id IN ('mass-1', 'mass-2', 'mass-3', 'mass-4')`);
+  expect(await metric()).toBe(3_000);
+  await rows(`DELETE FROM outbox_unsent WHERE next_at = 'infinity'`);
+  const progress: number[] = [];
+  while ((progress.at(-1) ?? 1) > 0) {
+    expect((await issuing.post(issuer, '/v1/tokens/verify', { token: secret }, gateway)).body.code).toBe('VALID');
+    progress.push(await metric());
+  }
+  expect(progress.some((left) => left > 0 && left < 3_000)).toBe(true);
+  expect(progress).toEqual([...progress].sort((a, b) => b - a));
+  expect(await rows(`SELECT state, count(*)::int AS n FROM token WHERE owner_id = 'mass-0' GROUP BY state`)).toEqual([{ state: 'expired', n: 3_000 }]);
+});
