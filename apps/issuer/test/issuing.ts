@@ -22,6 +22,8 @@ export interface Asked {
   key?: { thumbprint: string; jwk: Record<string, unknown> };
   /** The token that it replaces; policy says of its approval that it shrinks it. */
   shrinks?: string;
+  /** The token that it replaces, with an approval of its own. */
+  replaces?: string;
 }
 
 export interface Vote {
@@ -65,23 +67,23 @@ export class Issuing {
     return { iss: this.bench.identity.issuer, sub };
   }
 
-  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, key, shrinks }: Asked = {}): RequestSubmitted {
+  submission({ requester = 'alice', scopes = ['orders:read'], ttl = 'P1D', environment = 'dev', delivery = { mode: 'claim' }, key, shrinks, replaces = shrinks }: Asked = {}): RequestSubmitted {
     const request = {
       requestId: makeId('req', Date.now(), randomBytes(10)), source: 'http', submissionId: 'x', submitter: this.person(requester), requester: { id: requester, team: 'orders' },
-      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(key ? { deliveryKeyThumbprint: key.thumbprint, deliveryKey: key.jwk } : {}), ...(shrinks ? { replaces: shrinks as TokenId } : {}),
+      claimant: this.person(requester), reason: 'a test', resource: 'orders', audience: 'orders', scopes, environment, ttl, delivery, ...(key ? { deliveryKeyThumbprint: key.thumbprint, deliveryKey: key.jwk } : {}), ...(replaces ? { replaces: replaces as TokenId } : {}),
     };
     const digest = requestDigest(request);
     const statement = signStatement(this.bench.signingKey('request'), 'request', { iat: seconds(), requestId: request.requestId, requestDigest: digest });
     return { ...request, requestDigest: digest, statement };
   }
 
-  approval(request: RequestSubmitted, grant: Partial<Grant> = {}, votes: Vote[] = [], require: Quorum[] = [], outcome: 'approve' | 'hold' | 'deny' = 'approve', lifeSeconds = 600): RequestApproved {
+  approval(request: RequestSubmitted, grant: Partial<Grant> = {}, votes: Vote[] = [], require: Quorum[] = [], outcome: 'approve' | 'hold' | 'deny' = 'approve', lifeSeconds = 600, shrinks: string | null = request.replaces ?? null): RequestApproved {
     const whole = { scopes: request.scopes, ...grant };
     const { requestId, requestDigest: digest } = request;
     const key = this.bench.signingKey('policy');
     return {
       requestId, requestDigest: digest, policyDigest, code: 'auto', because: [], grant: whole, require,
-      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + lifeSeconds, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require, ...(request.replaces ? { shrinks: request.replaces } : {}) }),
+      statement: signStatement(key, 'decision', { iat: seconds(), exp: seconds() + lifeSeconds, requestId, requestDigest: digest, outcome, policyDigest, inputDigest: policyDigest, grant: whole, require, ...(shrinks === null ? {} : { shrinks }) }),
       votes: votes.map(({ reviewer, groups = ['security'], vote = 'approve', narrow, digest: other }) => signStatement(key, 'vote', {
         iat: seconds(), exp: seconds() + 600, requestId, requestDigest: other ?? digest, reviewer: this.person(reviewer), groups, vote, ...(narrow ? { narrow } : {}),
       })),
@@ -94,7 +96,7 @@ export class Issuing {
     const tap = await this.tap;
     const request = this.submission(asked);
     await this.bench.bus.say('request', 'request.submitted', request);
-    await this.bench.bus.say('policy', 'request.approved', this.approval(request, grant));
+    await this.bench.bus.say('policy', 'request.approved', this.approval(request, grant, [], [], 'approve', 600, asked.shrinks ?? null));
     const { envelope } = await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
     return { tokenId: String(envelope.data.tokenId), request };
   }

@@ -60,3 +60,18 @@ describe('a token that shrinks another one', () => {
     expect(await refused({ shrinks: ended.tokenId })).toBe('replaced-token-not-active');
   });
 });
+
+it('a token that extends another one lives past its end, and ends it only once it is in use itself (G6, G7)', async () => {
+  const old = await issuing.claimed(issuer, { requester: 'extender', ttl: 'P1D' });
+  const fresh = await issuing.claimed(issuer, { requester: 'extender', replaces: old.tokenId, ttl: 'P5D' });
+  const view = async (tokenId: string) => (await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('extender'))).body;
+  expect(Date.parse(String((await view(fresh.tokenId)).expiresAt))).toBeGreaterThan(Date.parse(String((await view(old.tokenId)).expiresAt)) + 3 * 86_400_000);
+  const job = issuer.app.get(ReplaceJob);
+  await job.round();
+  expect([await codeOf(old.secret), await codeOf(fresh.secret)]).toEqual(['VALID', 'VALID']); // From here on the new one is in use.
+  await until(async () => {
+    await job.round();
+    return tap.ofType('token.revoked').some(({ envelope: { data } }) => data.tokenId === old.tokenId && data.code === 'replaced');
+  }, 'the old token to end');
+  expect([await codeOf(old.secret), await codeOf(fresh.secret)]).toEqual(['REVOKED', 'VALID']);
+});

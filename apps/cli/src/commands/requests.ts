@@ -21,9 +21,17 @@ interface RequestOptions {
   timeout: string;
 }
 
+interface ExtendOptions {
+  ttl?: string;
+  until?: string;
+  reason?: string;
+  wait?: boolean;
+  timeout: string;
+}
+
 const ends = new Set(['denied', 'cancelled', 'lapsed', 'issued', 'delivered']);
 
-/** `writ request`, `writ requests`, `writ narrow`, `writ cancel`. */
+/** `writ request`, `writ requests`, `writ narrow`, `writ extend`, `writ cancel`. */
 export function addRequestCommands(program: Command, context: () => Context): void {
   program.command('request')
     .description('Ask for a token: who, why, which scopes, until when')
@@ -51,6 +59,15 @@ export function addRequestCommands(program: Command, context: () => Context): vo
     .option('--timeout <seconds>', 'how long --wait waits', '300')
     .action((tokenId: string, options: { wait?: boolean; timeout: string }) => narrow(tokenId, options, context()));
 
+  program.command('extend <tokenId>')
+    .description('Ask for the same token with a later end, in its place')
+    .option('--ttl <duration>', 'how long from its issue: P30D, PT12H')
+    .option('--until <time>', 'its end, instead of --ttl: 2026-12-31T00:00:00Z')
+    .option('--reason <text>', 'why you still need it; reviewers read this')
+    .option('--wait', 'wait until there is an outcome')
+    .option('--timeout <seconds>', 'how long --wait waits', '300')
+    .action((tokenId: string, options: ExtendOptions) => extend(tokenId, options, context()));
+
   program.command('cancel <requestId>')
     .description('Withdraw a request that was not issued yet')
     .action(async (requestId: string) => {
@@ -61,18 +78,31 @@ export function addRequestCommands(program: Command, context: () => Context): vo
 }
 
 async function request(options: RequestOptions, { session, output }: Context): Promise<void> {
-  if ((options.ttl === undefined) === (options.until === undefined)) throw new Ended(exitCodes.usage, 'Say either --ttl or --until.', 'For example --ttl P7D.');
   const body = {
     requester: { id: options.for ?? (await ownSubject(session)) },
     reason: options.reason,
     resource: options.resource,
     scopes: options.scope,
     environment: options.env,
-    ...(options.ttl ? { ttl: options.ttl } : { expiresAt: options.until }),
+    ...endOf(options),
     delivery: options.sealTo ? { mode: 'sealed', keyId: options.sealTo } : { mode: 'claim' },
     ...(options.replaces ? { replaces: options.replaces } : {}),
   };
   await submit(body, options, { session, output });
+}
+
+function endOf({ ttl, until }: { ttl?: string; until?: string }): { ttl?: string; expiresAt?: string } {
+  if ((ttl === undefined) === (until === undefined)) throw new Ended(exitCodes.usage, 'Say either --ttl or --until.', 'For example --ttl P7D.');
+  return ttl === undefined ? { expiresAt: until } : { ttl };
+}
+
+/** Nothing is extended silently: a new request with the old token as its template, decided like any other; the old one ends once the new one is in use. */
+async function extend(tokenId: string, options: ExtendOptions, context: Context): Promise<void> {
+  const end = endOf(options);
+  const { owner, resource, scopes, environment, delivery } = await context.session.writ('requester').issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
+  await submit({
+    requester: { id: owner.id }, reason: options.reason ?? `extending ${tokenId}`, resource, scopes, environment, ...end, delivery, replaces: tokenId,
+  }, options, context);
 }
 
 /** Whoever agreed to more has agreed to less: policy may approve it without anybody, and the old token ends once the new one is in use. */
