@@ -45,7 +45,7 @@ export class Departures {
   async lockNext(db: Db): Promise<LockedDeparture | undefined> {
     return (await db.query<LockedDeparture>(
       `SELECT *, ends_at <= now() AS is_over,
-         CASE WHEN NOT EXISTS (SELECT 1 FROM departure t WHERE t.owner_id = d.transfer_to->>'id' AND t.state <> 'ended') THEN transfer_to END AS successor FROM departure d
+         CASE WHEN NOT EXISTS (SELECT 1 FROM departure t WHERE t.owner_id = d.transfer_to->>'id' AND t.state <> 'reinstated') THEN transfer_to END AS successor FROM departure d
        WHERE state IN ('offering', 'waiting') AND (state = 'offering' OR ends_at <= now()) ORDER BY ends_at LIMIT 1 FOR UPDATE SKIP LOCKED`,
     ))[0];
   }
@@ -54,7 +54,7 @@ export class Departures {
     return mac_kid !== '' && macEquals(mac, await this.keys.mac('row', departureBytes(departure), mac_kid));
   }
 
-  async setState(db: Db, departure: Departure, state: Exclude<DepartureState, 'forged'>): Promise<void> {
+  async setState(db: Db, departure: Departure, state: 'waiting' | 'ended'): Promise<void> {
     await this.save(db, { ...departure, state });
   }
 
@@ -63,14 +63,19 @@ export class Departures {
     await db.query(`UPDATE departure SET state = 'forged' WHERE owner_id = $1`, [ownerId]);
   }
 
-  async isLeaving(db: Db, ownerId: string): Promise<boolean> {
-    return (await db.query(`SELECT 1 FROM departure WHERE owner_id = $1 AND state <> 'ended'`, [ownerId])).length > 0;
+  /** Has an owner back whose departure is over. Repeated it changes nothing. @returns what stood before; undefined where nobody left */
+  async reinstate(db: Db, ownerId: string): Promise<DepartureState | undefined> {
+    const [departure] = await db.query<DepartureRow>('SELECT * FROM departure WHERE owner_id = $1 FOR UPDATE', [ownerId]);
+    if (departure && !(await this.isGenuine(departure))) return 'forged';
+    if (departure?.state === 'ended') await this.save(db, { ...departure, state: 'reinstated' });
+    return departure?.state;
   }
 
-  /** Whether the owner has left since: what was asked for before it is not issued any more; who comes back asks anew. */
-  async hasLeftSince(db: Db, ownerId: string, requestedAt: Date): Promise<boolean> {
+  /** Whether the owner left and nobody had them back; with `requestedAt` also what was asked for before they left is not for them. */
+  async hasLeft(db: Db, ownerId: string, requestedAt?: Date): Promise<boolean> {
     const departure = await db.one(departureOf, ownerId);
-    return departure !== undefined && (requestedAt <= departure.deactivated_at || !(await this.isGenuine(departure)));
+    if (!departure) return false;
+    return departure.state !== 'reinstated' || (requestedAt !== undefined && requestedAt <= departure.deactivated_at) || !(await this.isGenuine(departure));
   }
 
   private async save(db: Db, departure: Departure): Promise<void> {

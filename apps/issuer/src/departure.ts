@@ -3,9 +3,10 @@ import { encodeFields } from '@writ/token';
 
 /**
  * `offering`: its tokens were not all looked at; `waiting`: for the end; `ended`: nothing of it is left to do;
+ * `reinstated`: an administrator had the owner back;
  * `forged`: somebody edited the row, and nothing follows from it until the identity system says anew who left.
  */
-export type DepartureState = 'offering' | 'waiting' | 'ended' | 'forged';
+export type DepartureState = 'offering' | 'waiting' | 'ended' | 'reinstated' | 'forged';
 
 export interface Departure {
   owner_id: string;
@@ -31,7 +32,7 @@ export interface Leaving {
 
 /** Said again it may name who takes over, but gives no more time; of somebody who left, came back and leaves again nothing of before counts. */
 export function departureAfter(before: Departure | undefined, { ownerId, deactivatedAt, transferTo, now, headSeq, transferSeconds }: Leaving): Departure {
-  const running = before?.state === 'ended' ? undefined : before;
+  const running = before?.state === 'ended' || before?.state === 'reinstated' ? undefined : before;
   const successor = transferTo && transferTo.id !== ownerId ? { id: transferTo.id, team: transferTo.team } : null;
   const isOffered = transferSeconds > 0 || successor !== null;
   return {

@@ -60,8 +60,8 @@ export class Issues {
     const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, this.keys, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
-    if (await this.departures.hasLeftSince(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
-      return this.refuse(tx, row, { code: 'owner-deactivated', detail: 'The owner left after this was asked for.' });
+    if (await this.departures.hasLeft(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
+      return this.refuse(tx, row, { code: 'owner-deactivated', detail: 'The owner has left, or left after this was asked for.' });
     }
     const key = this.sealing.keyOf(request);
     if (delivery.mode === 'sealed' && !key) {

@@ -28,6 +28,7 @@ import { OnRotation } from './on-rotation.js';
 import { OnRpc } from './on-rpc.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Reader } from './reader.store.js';
+import { OwnersController } from './owners.controller.js';
 import { Replica } from './replica.job.js';
 import { ReplaceJob } from './replace.job.js';
 import { RetireJob } from './retire.job.js';
@@ -50,7 +51,7 @@ import { Verifier } from './verifier.store.js';
 import { VerifyRoutes } from './verify.controller.js';
 
 @Module({
-  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, TransfersController, GatewaysController, BurnController, FleetController],
+  controllers: [OnRequest, OnPolicy, OnRotation, OnIncident, ClaimController, TokensController, TransfersController, OwnersController, GatewaysController, BurnController, FleetController],
   providers: [
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },

@@ -32,7 +32,7 @@ export class TransfersController {
       if (verdict.refuse === 'conflict') throw refused(verdict.code, verdict.detail);
       throw forbidden(verdict.detail, 'Ask an administrator.');
     }
-    if (await this.departures.isLeaving(tx.db, verdict.to)) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
+    if (await this.departures.hasLeft(tx.db, verdict.to)) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
     const principal = principalOf(caller);
     const owner = { id: verdict.to, team: token.owner_team };
     const seq = await this.transfers.transfer(tx, token, owner, { iss: caller.iss, sub: verdict.to }, { kind: 'person', principal }, reason).catch((error: unknown) => {

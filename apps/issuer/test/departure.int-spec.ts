@@ -24,6 +24,8 @@ afterAll(async () => {
 const verify = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body;
 const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
 const transfer = async (tokenId: string, as: Record<string, string>, body: object = { reason: 'the export must go on' }) => issuing.post(issuer, `/v1/tokens/${tokenId}/transfer`, body, as);
+const ended = (ownerId: string) => until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = $1 AND state = 'ended'`, [ownerId])).length === 1, 'the end of the departure');
+const reinstate = async (ownerId: string, groups = ['admins']) => issuing.post(issuer, `/v1/owners/${ownerId}/reinstate`, undefined, await issuing.bearer('root', groups));
 const colleague = () => issuing.bearer('bob', [], 'orders');
 
 /** The identity system says that somebody left. */
@@ -122,20 +124,30 @@ describe('a token whose owner left', () => {
     await left('leaver-8', { transferTo: { id: 'leaver-9', team: 'orders' } });
     await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
     await left('leaver-10', { transferTo: { id: 'carol', team: 'orders' } });
-    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-10' AND state = 'ended'`)).length === 1, 'the end of the first time');
+    await ended('leaver-10');
+    expect((await reinstate('leaver-10')).status).toBe(200);
     const again = await issuing.claimed(issuer, { requester: 'leaver-10' });
     await left('leaver-10');
     await tap.next('token.orphaned', (data) => data.tokenId === again.tokenId);
   });
 
-  it('is not issued after that, but who comes back asks anew (G6)', async () => {
-    const request = issuing.submission({ requester: 'leaver-11' });
-    await issuing.bench.bus.say('request', 'request.submitted', request);
+  it('is not issued after that; who comes back is reinstated by an administrator and asks anew (G6, G10)', async () => {
+    const approve = async (request: ReturnType<Issuing['submission']>) => {
+      await issuing.bench.bus.say('request', 'request.submitted', request);
+      await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+      return (await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code;
+    };
+    const before = issuing.submission({ requester: 'leaver-11' });
     await left('leaver-11');
     await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-11'`)).length === 1, 'the departure');
-    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
-    expect((await tap.next('issue.refused', (data) => data.requestId === request.requestId)).envelope.data.code).toBe('owner-deactivated');
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // A request says when it was asked in whole seconds.
+    expect((await reinstate('leaver-11')).body.code).toBe('departure-pending');
+    await ended('leaver-11');
+    expect(await approve(issuing.submission({ requester: 'leaver-11' }))).toBe('owner-deactivated');
+    expect((await reinstate('leaver-11', [])).status).toBe(403);
+    expect((await reinstate('nobody-left')).status).toBe(404);
+    const answer = await reinstate('leaver-11');
+    expect([answer.status, answer.headers.get('x-audit-receipt')]).toEqual([200, expect.any(String)]);
+    expect(await approve(before)).toBe('owner-deactivated');
     expect(await verify((await issuing.claimed(issuer, { requester: 'leaver-11' })).secret)).toMatchObject({ code: 'VALID' });
   });
 
@@ -190,7 +202,8 @@ describe('an insider with the database', () => {
     await left('leaver-16', { transferTo: { id: 'carol', team: 'orders' } });
     await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-16' AND state = 'waiting'`)).length === 1, 'the departure');
     const [old] = await rows(`SELECT to_jsonb(d) AS row FROM departure d WHERE owner_id = 'leaver-16'`);
-    await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = 'leaver-16' AND state = 'ended'`)).length === 1, 'its end');
+    await ended('leaver-16');
+    expect((await reinstate('leaver-16')).status).toBe(200);
     const { tokenId } = await issuing.claimed(issuer, { requester: 'leaver-16' });
     await rows(`UPDATE departure d SET (ends_at, state, mac) = (SELECT r.ends_at, r.state, r.mac FROM jsonb_populate_record(NULL::departure, $1) r) WHERE owner_id = 'leaver-16'`, [JSON.stringify(old?.row)]);
     await tap.next('token.revoked', (data) => data.tokenId === tokenId);
