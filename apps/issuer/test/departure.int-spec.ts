@@ -25,7 +25,7 @@ const verify = async (token: string) => (await issuing.post(issuer, '/v1/tokens/
 const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
 const transfer = async (tokenId: string, as: Record<string, string>, body: object = { reason: 'the export must go on' }) => issuing.post(issuer, `/v1/tokens/${tokenId}/transfer`, body, as);
 const ended = (ownerId: string) => until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = $1 AND state = 'ended'`, [ownerId])).length === 1, 'the end of the departure');
-const reinstate = async (ownerId: string, groups = ['admins']) => issuing.post(issuer, `/v1/owners/${ownerId}/reinstate`, undefined, await issuing.bearer('root', groups));
+const reinstate = async (ownerId: string, groups = ['admins']) => issuing.post(issuer, `/v1/owners/${ownerId}/reinstate`, {}, await issuing.bearer('root', groups));
 const colleague = () => issuing.bearer('bob', [], 'orders');
 
 /** The identity system says that somebody left. */

@@ -120,19 +120,19 @@ describe('a fleet of verifiers', () => {
       for (let minutes = 0; minutes < 2; minutes += 1 / 3) for (const { app } of issuers) await app.get(SilentVerifiersJob).round(began + minutes * 60_000);
     };
     const before = await living();
-    await rows(`INSERT INTO verifier (verifier_id, name, client_id, lease_ms, registered_at) VALUES ('vrf_dead', 'dead', $1, 800, now() - interval '1 hour')`, [credentials.clientId]);
+    await rows(`INSERT INTO verifier (verifier_id, name, client_id, lease_ms, registered_at) VALUES ('vrf_0000000000000000000000dead', 'dead', $1, 800, now() - interval '1 hour')`, [credentials.clientId]);
     await rows(`UPDATE verifier SET heard_at = now() - interval '61 seconds'`);
     expect(await known()).toBe(false);
     await pass();
     expect(await living()).toEqual(before);
     expect(await known()).toBe(true);
     const [head] = await rows('SELECT incarnation, seq FROM state_head');
-    const ask = { verifierId: 'vrf_dead', incarnation: head?.incarnation, nonce: 'q83vASNFZ4mrze8BI0VniQ', appliedSeq: Number(head?.seq), holdMs: 0 };
+    const ask = { verifierId: 'vrf_0000000000000000000000dead', incarnation: head?.incarnation, nonce: 'q83vASNFZ4mrze8BI0VniQ', appliedSeq: Number(head?.seq), holdMs: 0 };
     const basic = Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64');
     expect((await issuing.post(issuers[0] as Service, '/v1/fleet/lease', ask, { authorization: `Basic ${basic}` })).body.code).toBe('rejoin');
-    await rows(`UPDATE verifier SET retired_at = now() - interval '25 hours' WHERE verifier_id = 'vrf_dead'`);
+    await rows(`UPDATE verifier SET retired_at = now() - interval '25 hours' WHERE verifier_id = 'vrf_0000000000000000000000dead'`);
     await pass();
-    expect(await rows(`SELECT 1 FROM verifier WHERE verifier_id = 'vrf_dead'`)).toEqual([]);
+    expect(await rows(`SELECT 1 FROM verifier WHERE verifier_id = 'vrf_0000000000000000000000dead'`)).toEqual([]);
   });
 
   it('goes on answering from memory after the clock of a replica was stepped while it read news', async () => {
