@@ -44,7 +44,9 @@ export class ForwardAuth implements OnModuleInit {
     const sent = request.headers[credentials];
     const gateway = await this.gateways.ofHeader(typeof sent === 'string' ? sent : undefined);
     if (!gateway) return notAuthenticated(request, reply);
-    const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+    // Node keeps the first of two and says nothing; who stands behind the proxy may read the last.
+    const { authorization = [] } = request.raw.headersDistinct;
+    const bearer = authorization.length === 1 ? /^bearer +(\S+)$/i.exec(authorization[0] as string)?.[1] : undefined;
     const answer = await this.verifier.answer({
       digest: bearer === undefined ? undefined : digestOf(bearer), scopes: scope.split(' ').filter((one) => one !== ''), audience, address: callerOf(request), agent: request.headers['user-agent'],
     }, gateway, 'use');

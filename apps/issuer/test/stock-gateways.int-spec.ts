@@ -126,8 +126,10 @@ describe.each(names)('%s, as the documentation sets it up,', (name) => {
 
   test(`lets a living token pass and says whose it is, whatever its client claims (G10)${why(name)}`, async () => {
     const { secret } = await issuing.claimed(issuer);
-    expect((await through(name, secret, { 'x-writ-owner': 'mallory' })).status).toBe(200);
-    expect(seen).toMatchObject({ 'x-writ-owner': 'alice' });
+    const forged = Object.fromEntries(['owner', 'token-id', 'scopes', 'audience', 'environment', 'expires-at'].map((one) => [`x-writ-${one}`, 'mallory']));
+    expect((await through(name, secret, forged)).status).toBe(200);
+    expect(seen).toMatchObject({ 'x-writ-owner': 'alice', ...(name === 'apache' ? {} : { 'x-writ-scopes': 'orders:read', 'x-writ-audience': 'orders', 'x-writ-environment': 'dev' }) });
+    expect(JSON.stringify(seen)).not.toContain('mallory');
     expect(JSON.stringify(seen)).not.toContain(secret);
     expect(JSON.stringify(seen)).not.toContain((gateway.authorization as string).slice('Basic '.length));
   });
@@ -177,7 +179,7 @@ it('the address that counts is the last one: the proxy appended it (G10)', async
 });
 
 /** As Envoy sends it: the held-up request's method, path and length of nothing, whatever its body was. */
-function asEnvoy(method: string, token: string, more: Record<string, string>): Promise<{ status?: number; headers: IncomingHttpHeaders }> {
+function asEnvoy(method: string, token: string, more: Record<string, string | string[]>): Promise<{ status?: number; headers: IncomingHttpHeaders }> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': '0', 'x-writ-gateway-authorization': gateway.authorization as string, ...more };
     httpsRequest(`${issuer.url}/v1/ext-authz/orders/7?page=2`, { method, headers }, (answer) => {
@@ -185,6 +187,12 @@ function asEnvoy(method: string, token: string, more: Record<string, string>): P
     }).on('error', reject).end();
   });
 }
+
+it('a request with two tokens is refused, whichever of them lives: the service behind may read the other (G10)', async () => {
+  const { secret } = await issuing.claimed(issuer);
+  expect((await asEnvoy('GET', secret, {})).status).toBe(200);
+  for (const authorization of [[`Bearer ${secret}`, 'Bearer junk'], ['Bearer junk', `Bearer ${secret}`]]) expect((await asEnvoy('GET', '', { authorization })).status).toBe(401);
+});
 
 it('introspection and metadata name the same issuer, with TLS too (RFC 8414, section 3.3)', async () => {
   const { secret } = await issuing.claimed(issuer);

@@ -1,9 +1,15 @@
 import type { VerifyAnswer } from './answers.js';
 import type { Gateway, VerifyOptions } from './gateway.js';
 
+type HeadersDistinct = Readonly<Record<string, readonly string[] | undefined>>;
+
 /** Request headers as Node, Express, Fastify and Nest have them: lower-case names. */
 export interface RequestLike {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Every value of every header, as Node has them: `headers` keeps but the first `Authorization`. */
+  readonly headersDistinct?: HeadersDistinct;
+  /** Fastify's and Nest's way to Node's own request. */
+  readonly raw?: { readonly headersDistinct?: HeadersDistinct };
   readonly ip?: string;
   readonly socket?: { readonly remoteAddress?: string };
   /** Set by the middleware: who calls. */
@@ -66,8 +72,10 @@ function statusOf(code: string): Refusal['status'] {
 
 /** The one token of a request, or '' when there is none or more than one: guessing between two is how smuggling works. */
 export function tokenOf(request: RequestLike, header?: string): string {
-  const value = request.headers[header?.toLowerCase() ?? 'authorization'];
-  if (typeof value !== 'string') return '';
+  const name = header?.toLowerCase() ?? 'authorization';
+  const value = request.headers[name];
+  const sent = (request.headersDistinct ?? request.raw?.headersDistinct)?.[name];
+  if (typeof value !== 'string' || (sent && sent.length !== 1)) return '';
   if (header !== undefined) return value;
   return /^Bearer +([^\s,]+) *$/i.exec(value)?.[1] ?? '';
 }
