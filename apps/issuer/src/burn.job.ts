@@ -22,7 +22,7 @@ export class BurnJob implements OnModuleInit {
         `WITH due AS (DELETE FROM burn WHERE id IN (SELECT id FROM burn ORDER BY id LIMIT ${slice} FOR UPDATE SKIP LOCKED) RETURNING *)
          SELECT digest, received_at FROM due ORDER BY id`,
       );
-      for (const { digest, received_at } of burnt) await this.incidents.leaked(tx, digest, { by: { kind: 'burn' }, code: 'burned', reportedAt: received_at });
+      if (burnt.length > 0) await this.incidents.leaked(tx, burnt.map(({ digest, received_at }) => ({ digest, reportedAt: received_at })), { by: { kind: 'burn' }, code: 'burned' });
       return burnt.length === slice;
     });
   }

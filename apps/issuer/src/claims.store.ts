@@ -76,9 +76,10 @@ export class Claims {
       try {
         await this.together(batch);
       } catch (error) {
-        if (batch.length === 1) batch[0]?.reject(error);
-        // One of them fails all: alone, each has its own answer. Nothing of the batch was kept.
-        else for (const one of batch) await this.together([one]).catch(one.reject);
+        // One of them fails all: alone, each has its own answer. What may have been kept is not done again: a second claim kills.
+        if (error instanceof PerhapsKept) for (const one of batch) one.reject(error.cause);
+        else if (batch.length === 1) batch[0]?.reject(error);
+        else for (const one of batch) await this.together([one]).catch((failed: unknown) => one.reject(failed instanceof PerhapsKept ? failed.cause : failed));
       }
     }
     this.writing = false;
@@ -98,13 +99,19 @@ export class Claims {
 
   private async together(batch: readonly Waiting[]): Promise<void> {
     const said = batch.map((): EventId[] => []);
+    let isWhole = false;
     const claimed = await this.transactions.run(async (tx) => {
       // All are awaited also where one fails: nobody may use the transaction any more when it is rolled back.
       const settled = await Promise.allSettled(batch.map(({ claim }, i) => this.claimed(tx, claim, said[i] as EventId[])));
-      return settled.map((one) => {
+      const values = settled.map((one) => {
         if (one.status === 'rejected') throw one.reason;
         return one.value;
       });
+      await tx.flush();
+      isWhole = true;
+      return values;
+    }).catch((cause: unknown) => {
+      throw isWhole ? new PerhapsKept('The answer to a commit was lost.', { cause }) : cause;
     });
     for (const [i, one] of batch.entries()) {
       one.receipts.push(...(said[i] as EventId[]));
@@ -150,6 +157,9 @@ export class Claims {
     said.push(tx.emit('token.rotated', { tokenId, rotationId, stage: 'delivered', generation, deadlineAt }, { version: version + 2 }));
   }
 }
+
+/** Everything was written, and what followed failed: the commit may have happened. */
+class PerhapsKept extends Error {}
 
 /** Names the session that claims, without keeping what the caller sent. */
 function sessionKey(caller: Caller, idempotencyKey: string): Buffer {

@@ -23,11 +23,16 @@ export interface AutomaticStop {
   reason?: string;
 }
 
-/** Why a secret is known to be out, and since when. */
+/** A secret that is out, by its inner digest, and since when that is known. */
+export interface ShownSecret {
+  digest: Buffer;
+  reportedAt: Date;
+}
+
+/** How it became known. */
 export interface Leak {
   by: Actor;
   code: string;
-  reportedAt: Date;
   reportId?: ReportId;
 }
 
@@ -69,20 +74,28 @@ export class Incidents {
     return kept?.outcome;
   }
 
-  /** The secret itself was shown: if it lives its token ends, past the breakers; if it was retired there is nothing to do. */
-  async leaked(tx: Tx<'issuer'>, digest: Buffer, { by, code, reportedAt, reportId }: Leak): Promise<void> {
-    if (digest.length !== 32) return;
-    const key = digest.toString('latin1');
-    const known = (await this.reader.read([key])).tokens.get(key);
-    if (!known || known.state === 'REVOKED' || known.state === 'EXPIRED') return;
-    const stopped = await this.stops.one(tx, known.tokenId as TokenId, { kind: 'revoke', by, code });
-    await this.toBeConfirmed(tx, stopped ? [stopped] : [], code, reportId, reportedAt);
+  /**
+   * The secrets themselves were shown, the earliest first: what lives ends, past the breakers; where it was retired there is
+   * nothing to do. All are locked before the first is stopped, because the log's head must be the last lock.
+   */
+  async leaked(tx: Tx<'issuer'>, shown: readonly ShownSecret[], { by, code, reportId }: Leak): Promise<void> {
+    const keyOf = ({ digest }: ShownSecret) => digest.toString('latin1');
+    const sound = shown.filter(({ digest }) => digest.length === 32);
+    const { tokens } = await this.reader.read(sound.map(keyOf));
+    const reportedAt = new Map<TokenId, Date>();
+    for (const each of sound) {
+      const token = tokens.get(keyOf(each));
+      if ((token?.state === 'VALID' || token?.state === 'SUSPENDED') && !reportedAt.has(token.tokenId as TokenId)) reportedAt.set(token.tokenId as TokenId, each.reportedAt);
+    }
+    const locked = await Promise.all([...reportedAt.keys()].map((tokenId) => this.stops.locked(tx.db, tokenId)));
+    const stopped = await this.stops.apply(tx, locked.filter((token) => token !== undefined), { kind: 'revoke', by, code });
+    await this.toBeConfirmed(tx, stopped, code, reportId, reportedAt);
   }
 
   /** Nobody waits for these stops, so a job does, and says when they are in force everywhere. */
-  private async toBeConfirmed(tx: Tx<'issuer'>, stopped: readonly Stopped[], code: string, cause: string | undefined, reportedAt?: Date): Promise<void> {
+  private async toBeConfirmed(tx: Tx<'issuer'>, stopped: readonly Stopped[], code: string, cause: string | undefined, reportedAt?: ReadonlyMap<TokenId, Date>): Promise<void> {
     for (const { token, seq } of stopped) {
-      await tx.db.query('INSERT INTO unconfirmed_stop (seq, token_id, code, cause, reported_at) VALUES ($1, $2, $3, $4, $5)', [seq, token.token_id, code, cause ?? null, reportedAt ?? null]);
+      await tx.db.query('INSERT INTO unconfirmed_stop (seq, token_id, code, cause, reported_at) VALUES ($1, $2, $3, $4, $5)', [seq, token.token_id, code, cause ?? null, reportedAt?.get(token.token_id) ?? null]);
     }
   }
 

@@ -32,7 +32,8 @@ export class OnIncident {
     if (typeof claims === 'string') throw new Unacceptable(claims, 'The leak report does not count.');
     const { reportId, innerDigest } = claims as LeakClaims;
     if (reportId !== data.reportId || innerDigest !== data.innerDigest) throw new Unacceptable('another-report', 'The leak report says something else than its statement.');
-    await this.incidents.leaked(tx, Buffer.from(data.innerDigest, 'base64url'), { by: { kind: 'leak' }, code: 'leaked', reportedAt: new Date(data.reportedAt), reportId });
+    const shown = { digest: Buffer.from(data.innerDigest, 'base64url'), reportedAt: new Date(data.reportedAt) };
+    await this.incidents.leaked(tx, [shown], { by: { kind: 'leak' }, code: 'leaked', reportId });
   }
 
   /** Nothing outlives its owner; a job does what follows, slice by slice. Nobody signs this: who may say it, the operator says. */

@@ -1,6 +1,8 @@
 import type { RequestApproved, RequestSubmitted } from '@writ/contracts';
 import type { Service } from '@writ/service';
-import { until, type Tap } from '@writ/testing';
+import { Transactions } from '@writ/messaging';
+import { backingUrls, FaultProxy, until, type Tap } from '@writ/testing';
+import { innerDigest } from '@writ/token';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -191,6 +193,35 @@ describe('a claim', () => {
     for (const [i, tokenId] of good.entries()) expect((await verify(String(answers[i + 2]?.body.secret))).body).toMatchObject(i === 0 ? { code: 'REVOKED' } : { code: 'VALID', tokenId });
   });
 
+  it('whose commit was not answered is not made again: what was perhaps kept would be killed (G7, G11)', async () => {
+    const tokens = [];
+    for (let i = 0; i < 3; i++) tokens.push((await issuing.issued()).tokenId);
+    const [first = '', slow = '', beside = ''] = tokens;
+    const database = issuing.bench.database('issuer');
+    await database.query('CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$');
+    await database.query(`CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON secret DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.token_id IN ('${first}', '${slow}')) EXECUTE FUNCTION slow_commit()`);
+    const proxy = await FaultProxy.before(backingUrls().postgres);
+    const { WRIT_DATABASE_URL: url = '' } = await issuing.bench.env('issuer', [] as never);
+    const cutOff = await issuing.start({ WRIT_DATABASE_URL: proxy.url(url) });
+    const alice = await issuing.bearer('alice');
+    const claimed = (tokenId: string) => issuing.post(cutOff, `/v1/tokens/${tokenId}/claim`, {}, alice);
+    const committing = () => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'`)).length > 0, 'the commit');
+    // What comes while the first is written is written together.
+    const alone = claimed(first);
+    await committing();
+    const together = Promise.all([slow, beside].map(claimed));
+    expect((await alone).status).toBe(201);
+    await committing();
+    proxy.set('down');
+    proxy.set('none');
+    expect((await together).map(({ status }) => status)).toEqual([503, 503]);
+    await until(async () => (await database.query(`SELECT 1 FROM token WHERE token_id = ANY($1) AND state = 'active'`, [[slow, beside]])).length === 2, 'the commit to end');
+    await database.query('DROP TRIGGER slow ON secret');
+    await issuing.stop(cutOff);
+    await proxy.close();
+    expect(tap.ofType('token.revoked').filter(({ envelope }) => [slow, beside].includes(String(envelope.data.tokenId)))).toEqual([]);
+  });
+
   it('made at the same time by two sessions leaves no living secret', async () => {
     const { tokenId } = await issuing.issued();
     const answers = await Promise.all(['a', 'b', 'c'].map((key) => claim(tokenId, 'alice', key)));
@@ -232,7 +263,6 @@ describe('a verification', () => {
 
   it('answers a batch in order, by token and by digest', async () => {
     const { secret } = await issuing.claimed(issuer);
-    const { innerDigest } = await import('@writ/token');
     const tokens = [{ token: 'junk' }, { token: secret }, { digest: innerDigest(secret).toString('base64url') }, { token: secret, scopes: ['orders:write'] }];
     const { status, body } = await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens }, gateway);
     expect(status).toBe(200);
@@ -298,6 +328,19 @@ describe('a stop', () => {
     const { reportedAt, stoppedAt } = (await tap.next('stop.confirmed', (data) => data.tokenId === tokenId)).envelope.data;
     expect(Date.parse(String(reportedAt))).toBeLessThanOrEqual(Date.parse(String(stoppedAt)));
     expect(Date.parse(String(reportedAt))).toBeGreaterThanOrEqual(before - 1_000);
+  });
+
+  it('of found tokens locks all of them before the log, so that it waits for nobody with the head in its hand', async () => {
+    const [a, b] = [await issuing.claimed(issuer), await issuing.claimed(issuer)];
+    const digests = [a, b].map(({ secret }) => innerDigest(secret));
+    const database = issuing.bench.database('issuer');
+    await issuer.app.get(Transactions).run(async ({ db }) => {
+      await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [b.tokenId]);
+      await database.query('INSERT INTO burn (digest) SELECT unnest($1::bytea[])', [digests]);
+      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the burning to wait');
+      await db.query('SELECT 1 FROM state_head FOR UPDATE NOWAIT');
+    });
+    for (const { tokenId } of [a, b]) expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('burned');
   });
 
   it('by strangers is answered as if there were no such token (G10)', async () => {
