@@ -8,6 +8,9 @@ export interface Followed {
   chain: Buffer;
 }
 
+/** Before the first entry. */
+export const logBegin: Followed = { seq: 0, chain: Buffer.alloc(32) };
+
 /** Follows the chain over the next rows. @returns where it ends, or in words what is wrong with the log */
 export async function follow(keys: KeyProvider, from: Followed, rows: readonly LogRow[]): Promise<Followed | string> {
   let { seq, chain } = from;

@@ -1,7 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { FleetReceipt } from '@writ/contracts';
 import {
-  fenceOf, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
+  covers, fenceOf, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
   type RegisterAsk, type Registration,
 } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
@@ -36,7 +36,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   // The newest acknowledgement of each verifier; a fence that begins after it need not wait for another.
   private readonly acknowledged = new Map<string, Acknowledgement>();
   private readonly owners = new Map<string, string>();
-  private readonly held = new Set<() => void>();
+  private readonly held = new Set<{ after: number; letGo: () => void }>();
   /** Who got a lease here since it was last written down. */
   private leased = new Set<string>();
   private isClosing = false;
@@ -51,9 +51,10 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     await this.replica.started;
     const applied = () => this.heard({ verifierId: this.replica.id, incarnation: this.replica.logIncarnation, appliedSeq: this.replica.headSeq }, true);
     applied();
+    this.replica.onKept(applied);
     this.replica.onNews(() => {
-      applied();
       this.hints.publish({ head: this.replica.headSeq });
+      for (const { after, letGo } of [...this.held]) if (this.replica.stopSeq > after) letGo();
     });
     this.hints.listen(this.replica.logIncarnation);
     this.hints.onHint((hint) => {
@@ -65,7 +66,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   /** Asks that are held are let go, to be asked of another replica. */
   beforeApplicationShutdown(): void {
     this.isClosing = true;
-    for (const letGo of [...this.held]) letGo();
+    for (const { letGo } of [...this.held]) letGo();
   }
 
   /** Registers durably, then reads the head: whoever revokes afterwards finds the registration. */
@@ -83,11 +84,12 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     await this.transactions.read((db) => db.query('DELETE FROM verifier WHERE verifier_id = $1 AND client_id = $2', [verifierId, clientId]));
   }
 
-  /** Answers an ask for a lease; where nothing is new it may wait for news. Writes nothing. */
+  /** Answers an ask for a lease; where nothing was stopped it may wait until something is. Writes nothing. */
   async lease(clientId: string, ask: LeaseAsk): Promise<LeaseGrant | LeaseRefusal> {
     if (this.replica.inDoubt) return 'ahead';
     if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
-    if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.headSeq) await this.news(Math.min(ask.holdMs, maxLeaseMs));
+    // Held until something stops, not until anything is new: under mass issue each entry would let go the whole fleet.
+    if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.stopSeq) await this.stopAfter(ask.appliedSeq, Math.min(ask.holdMs, maxLeaseMs));
     if (this.isClosing) throw later('This replica is stopping.');
     const rows = await (ask.appliedSeq < this.replica.headSeq - farBehind ? this.read([ask], clientId) : this.shared(ask));
     const head = rows[0] as GrantRow;
@@ -143,10 +145,12 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
    */
   async fence(seq: number, whom: 'fleet' | 'replicas' = 'fleet'): Promise<FleetReceipt[]> {
     const committedBy = performance.now();
-    const heard = [...this.acknowledged.values()];
+    const incarnation = this.replica.logIncarnation;
+    const heard = new Map(this.acknowledged);
     let wake = (): void => undefined;
     const listener = (ack: Acknowledgement) => {
-      heard.push(ack);
+      if (!covers(ack, seq, incarnation) || covers(heard.get(ack.verifierId), seq, incarnation)) return;
+      heard.set(ack.verifierId, ack);
       wake();
     };
     this.listeners.add(listener);
@@ -155,7 +159,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
       await this.replica.poll().catch(() => undefined); // In doubt about itself this replica is waited for like others.
       for (;;) {
         const now = performance.now();
-        const { done, receipts, doneBy } = fenceOf({ seq, incarnation: this.replica.logIncarnation, committedBy, members, acknowledgements: heard }, now);
+        const { done, receipts, doneBy } = fenceOf({ seq, incarnation, committedBy, members, acknowledgements: heard }, now);
         if (done) return await this.retired(receipts as FleetReceipt[]);
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, Math.max(1, doneBy - now));
@@ -186,7 +190,11 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   private async retired(receipts: FleetReceipt[]): Promise<FleetReceipt[]> {
     const silent = receipts.filter(({ outcome }) => outcome === 'fenced').map(({ verifierId }) => verifierId);
     if (silent.length > 0) {
-      await this.transactions.read((db) => db.query('UPDATE verifier SET retired_at = now() WHERE verifier_id = ANY($1) AND retired_at IS NULL', [silent]));
+      // An upload may hold a row for long: the afterlife begins when the row is ours, not when we asked for it.
+      await this.transactions.read((db) => db.query(
+        `WITH held AS (SELECT verifier_id FROM verifier WHERE verifier_id = ANY($1) AND retired_at IS NULL ORDER BY verifier_id FOR UPDATE)
+         UPDATE verifier v SET retired_at = clock_timestamp() FROM held WHERE v.verifier_id = held.verifier_id`, [silent],
+      ));
     }
     return receipts;
   }
@@ -206,17 +214,16 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     this.owners.set(verifierId, clientId);
   }
 
-  private news(timeoutMs: number): Promise<void> {
+  private stopAfter(after: number, timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const end = () => {
+      const letGo = () => {
         clearTimeout(timer);
-        stop();
-        this.held.delete(end);
+        this.held.delete(waiting);
         resolve();
       };
-      this.held.add(end);
-      const timer = setTimeout(end, timeoutMs);
-      const stop = this.replica.onNews(end);
+      const waiting = { after, letGo };
+      const timer = setTimeout(letGo, timeoutMs);
+      this.held.add(waiting);
     });
   }
 }

@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, unlinkSync } from 'node:fs';
 import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Head } from './state-log.store.js';
 
 const pattern = /^head\.([\w-]+)\.json$/;
+const doubtFile = 'doubt.txt';
 
 /**
  * The newest head of the state log that this replica has seen, outside the database and synced to disk: a database that
@@ -24,16 +25,29 @@ export class HeadFile {
   }
 
   /** Crash-safe: the old head stands until the new one is on disk. */
-  async write(head: Head): Promise<void> {
+  write({ incarnation, seq, chain }: Head): Promise<void> {
+    return this.replace(this.file, JSON.stringify({ incarnation, seq, chain: chain.toString('base64') }));
+  }
+
+  /** Why a replica that keeps its head here believes nothing any more. */
+  doubt(): string | undefined {
+    return textOf(join(this.dir, doubtFile));
+  }
+
+  async keepDoubt(doubt: string): Promise<void> {
+    await this.replace(join(this.dir, doubtFile), doubt);
+  }
+
+  private async replace(file: string, text: string): Promise<void> {
     const draft = `${this.file}.draft`;
     const handle = await open(draft, 'w', 0o600);
     try {
-      await handle.writeFile(JSON.stringify({ incarnation: head.incarnation, seq: head.seq, chain: head.chain.toString('base64') }));
+      await handle.writeFile(text);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(draft, this.file);
+    await rename(draft, file);
     const folder = await open(this.dir, 'r');
     try {
       await folder.sync();
@@ -56,11 +70,22 @@ export class HeadFile {
   }
 }
 
-/** @returns undefined where another replica removed it just now */
+/** An operator has accepted the log as it is: what was seen of it before, and doubted, is over. */
+export function forgetHeads(dir: string): void {
+  for (const name of readdirSync(dir)) if (pattern.test(name) || name === doubtFile) unlinkSync(join(dir, name));
+}
+
 function readHead(file: string): Head | undefined {
+  const text = textOf(file);
+  if (text === undefined) return undefined;
+  const { incarnation, seq, chain } = JSON.parse(text) as { incarnation: string; seq: number; chain: string };
+  return { incarnation, seq, chain: Buffer.from(chain, 'base64') };
+}
+
+/** @returns undefined where there is no such file, perhaps because another replica removed it just now */
+function textOf(file: string): string | undefined {
   try {
-    const { incarnation, seq, chain } = JSON.parse(readFileSync(file, 'utf8')) as { incarnation: string; seq: number; chain: string };
-    return { incarnation, seq, chain: Buffer.from(chain, 'base64') };
+    return readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

@@ -29,6 +29,7 @@ import { OnRpc } from './on-rpc.js';
 import { RevokeByPossession } from './possession.store.js';
 import { Reader } from './reader.store.js';
 import { OwnersController } from './owners.controller.js';
+import { Recheck } from './recheck.job.js';
 import { Replica } from './replica.job.js';
 import { ReplaceJob } from './replace.job.js';
 import { RetireJob } from './retire.job.js';
@@ -58,7 +59,7 @@ import { VerifyRoutes } from './verify.controller.js';
     { provide: GatewayRegister, useExisting: Gateways },
     StateLog, Stops, Issues, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     ConfirmJob,
-    Replica, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob, SilentVerifiersJob,
+    Replica, Recheck, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob, SilentVerifiersJob,
   ],
   exports: [GatewayRegister],
 })

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { TokenState } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
 import { chainBytes, macEquals, type KeyProvider } from '@writ/token';
 import { KEYS } from './keys.store.js';
 import { Secrets } from './secret.store.js';
-import { stateByLog, type KnownToken, type LogFacts } from './state-by-log.js';
+import { contradicts, stateByLog, type KnownToken, type LogFacts } from './state-by-log.js';
 import { entryOf, type LogRow } from './state-log.store.js';
 import { sealOf, type SealedFacts } from './token.row.js';
 
@@ -26,6 +27,7 @@ interface ReadRow extends SealedFacts, LogFacts {
   secret_mac: Buffer;
   secret_mac_kid: string;
   previous_chain: Buffer | null;
+  row_state: TokenState;
 }
 
 /** One snapshot: the head, and for each verifier its token with what the log says of it. */
@@ -33,7 +35,7 @@ const readSql = `
   SELECT h.incarnation, h.seq AS head_seq, statement_timestamp() AS as_of, r.* FROM state_head h LEFT JOIN (
     SELECT s.verifier, s.generation, s.minted_seq, s.mac AS secret_mac, s.mac_kid AS secret_mac_kid,
       t.token_id, t.request_id, t.request_digest, t.owner_id, t.claimant_iss, t.claimant_sub, t.audience, t.scopes, t.environment, t.expires_at, t.issue_seq,
-      t.networks, t.rate_per_minute,
+      t.state AS row_state, t.networks, t.rate_per_minute,
       last.seq, last.kind, last.at, last.reason_code, last.token_id AS log_token_id, last.owner_id AS log_owner_id, last.request_id AS log_request_id, last.kid, last.chain,
       (SELECT chain FROM state_log p WHERE p.seq = last.seq - 1) AS previous_chain,
       (SELECT max(seq) FROM state_log l WHERE l.token_id = s.token_id AND l.generation = s.generation AND l.kind = 'retire') AS retired_seq,
@@ -87,6 +89,7 @@ export class Reader {
     const entry = entryOf({ ...row, token_id: row.log_token_id, owner_id: row.log_owner_id, request_id: row.log_request_id, generation: null, epoch: null });
     const link = await this.keys.mac('state', chainBytes(row.previous_chain ?? Buffer.alloc(32), entry), row.kid);
     if (!macEquals(link, row.chain)) return undefined;
-    return stateByLog(row, row);
+    const known = stateByLog(row, row);
+    return contradicts(row.row_state, known.state) ? undefined : known;
   }
 }

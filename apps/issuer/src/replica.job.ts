@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { grantLease, VerifierState } from '@writ/gateway';
 import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs, LOG } from '@writ/service';
-import type { KeyProvider } from '@writ/token';
+import type { KeyProvider, StateKind } from '@writ/token';
 import { follow, type Followed } from './check-log.js';
 import { IssuerConfig } from './config.js';
 import { HeadFile } from './head-file.store.js';
@@ -14,9 +14,8 @@ import { entryOf, type Head, type LogRow } from './state-log.store.js';
 
 const pollMs = 100;
 const entriesPerPoll = 1_000;
-// As many at a time as nobody who verifies notices.
-const recheckMs = 250;
-const recheckEntries = 500;
+/** What verifiers must hear of at once. All else they may hear with their next ask: it makes no yes a no, or they know its time. */
+const stopping: ReadonlySet<StateKind> = new Set(['suspend', 'revoke', 'retire', 'epoch']);
 
 type FollowRow = { incarnation: string; head_seq: string; head_chain: Buffer; db_now: Date; registered: boolean } & LogRow;
 const followSql = `
@@ -37,10 +36,11 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   private readonly file: HeadFile;
   // Everything up to here was read and found unchanged.
   private followed?: Followed;
-  private rechecked: Followed = { seq: 0, chain: Buffer.alloc(32) };
   private persisted?: Head;
   private incarnation = '';
   private doubt?: string;
+  private isDoubtKept = false;
+  private lastStop = 0;
   private polling?: Promise<void>;
   private again = false;
   private begun!: () => void;
@@ -48,7 +48,8 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   readonly started = new Promise<void>((resolve) => {
     this.begun = resolve;
   });
-  private readonly listeners = new Set<() => void>();
+  private readonly newsListeners = new Set<() => void>();
+  private readonly keptListeners = new Set<() => void>();
 
   constructor(
     private readonly config: IssuerConfig, private readonly transactions: Transactions<'issuer'>, private readonly jobs: Jobs, private readonly health: Health,
@@ -61,9 +62,8 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     await this.start();
     this.begun();
-    this.transactions.onSaid(() => void this.poll());
+    this.transactions.onSaid(() => this.pollSoon());
     this.jobs.every(pollMs, 'follow-state-log', () => this.poll());
-    this.jobs.every(recheckMs, 'recheck-state-log', () => this.recheck());
     this.health.add(() => this.doubt);
   }
 
@@ -80,10 +80,20 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     return this.incarnation;
   }
 
-  /** Called whenever the log has grown. */
+  /** Place of the newest entry that verifiers must hear of at once. */
+  get stopSeq(): number {
+    return this.lastStop;
+  }
+
+  /** Called whenever this replica has applied something new. */
   onNews(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.newsListeners.add(listener);
+    return () => this.newsListeners.delete(listener);
+  }
+
+  /** Called when what is new is also kept outside the database: from then on its loss would be noticed. */
+  onKept(listener: () => void): void {
+    this.keptListeners.add(listener);
   }
 
   /** Reads what is new in the log and renews the lease. A call during a read causes another one after it. */
@@ -96,10 +106,15 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
       this.polling = undefined;
       if (this.again) {
         this.again = false;
-        void this.poll().catch((error: unknown) => this.log.warn({ err: error }, 'the state log cannot be read just now'));
+        this.pollSoon();
       }
     });
     return this.polling;
+  }
+
+  /** For whoever does not wait: a failure is logged, and the next poll tries again. */
+  private pollSoon(): void {
+    this.poll().catch((error: unknown) => this.log.warn({ err: error }, 'the state log cannot be read just now'));
   }
 
   /** Begins at the head, if the database still holds everything that was seen of it before. */
@@ -110,7 +125,10 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     if (!head) throw new Error('The state log has no head; its migrations have not run.');
     this.incarnation = head.incarnation;
     this.followed = { seq: Number(head.seq), chain: head.chain };
-    await this.compareWithFiles(seen, this.followed);
+    this.lastStop = this.headSeq;
+    const told = this.file.doubt();
+    if (told !== undefined) await this.distrust(told);
+    else await this.compareWithFiles(seen, this.followed);
     if (this.doubt) return;
     await this.persist();
     await this.register();
@@ -125,7 +143,7 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
       'INSERT INTO verifier (verifier_id, name, lease_ms) VALUES ($1, $2, $3)', [this.id, `issuer ${hostname()}/${process.pid}`, leaseMs],
     ));
     this.state.joined({ verifierId: this.id, leaseMs, incarnation: this.incarnation, headSeq: this.headSeq });
-    for (const listener of this.listeners) listener();
+    for (const listener of [...this.newsListeners, ...this.keptListeners]) listener();
   }
 
   private async persist(): Promise<void> {
@@ -137,60 +155,73 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   /** The database must still hold every head that was seen before. */
   private async compareWithFiles(heads: readonly Head[], now: Followed): Promise<void> {
     for (const { incarnation, seq, chain } of heads) {
-      if (incarnation !== this.incarnation) return this.stop(`the state log is another one than ${seq} entries of it were seen of before`);
+      if (incarnation !== this.incarnation) return this.distrust(`the state log is another one than ${seq} entries of it were seen of before`);
       const [row] = seq === 0 ? [{ chain: Buffer.alloc(32) }] : await this.transactions.read((db) => db.query<{ chain: Buffer }>('SELECT chain FROM state_log WHERE seq = $1', [seq]));
-      if (seq > now.seq || !row?.chain.equals(chain)) return this.stop(`the state log was set back: ${seq} entries were seen, ${now.seq} are there`);
+      if (seq > now.seq || !row?.chain.equals(chain)) return this.distrust(`the state log was set back: ${seq} entries were seen, ${now.seq} are there`);
     }
   }
 
   private async round(): Promise<void> {
     const from = this.followed;
-    if (!from || this.doubt) return;
+    if (this.doubt) return this.keepDoubt();
+    if (!from) return;
     const ask = this.state.ask(randomBytes(9).toString('base64url'), { mono: performance.now(), wall: Date.now() }, 0);
     const rows = await this.transactions.read((db: Db) => db.query<FollowRow>(followSql, [from.seq, this.id]));
     const [head] = rows;
-    if (!head) return this.stop('the state log has no head');
+    if (!head) return this.distrust('the state log has no head');
     if (!head.registered) return this.register(); // Somebody waited for this replica in vain.
-    if (head.incarnation !== this.incarnation) return this.stop('the state log was exchanged for another one');
+    if (head.incarnation !== this.incarnation) return this.distrust('the state log was exchanged for another one');
     const entries = rows.filter(({ seq }) => seq !== null);
     const followed = await follow(this.keys, from, entries);
-    if (typeof followed === 'string') return this.stop(followed);
+    if (typeof followed === 'string') return this.distrust(followed);
     const headSeq = Number(head.head_seq);
-    if (headSeq < followed.seq) return this.stop(`the state log was set back from ${followed.seq} to ${headSeq}`);
-    if (headSeq === followed.seq && !head.head_chain.equals(followed.chain)) return this.stop('the head of the state log is not what was written');
-    if (headSeq > followed.seq && entries.length < entriesPerPoll) return this.stop(`entry ${followed.seq + 1} of the state log is missing`);
+    if (headSeq < followed.seq) return this.distrust(`the state log was set back from ${followed.seq} to ${headSeq}`);
+    if (headSeq === followed.seq && !head.head_chain.equals(followed.chain)) return this.distrust('the head of the state log is not what was written');
+    if (headSeq > followed.seq && entries.length < entriesPerPoll) return this.distrust(`entry ${followed.seq + 1} of the state log is missing`);
     const news = entries.map(entryOf);
     const grant = grantLease(ask, { registered: true, incarnation: head.incarnation, headSeq, databaseTime: head.db_now.toISOString(), entries: news });
-    if (typeof grant === 'string') return this.stop(`the state log refuses: ${grant}`);
+    if (typeof grant === 'string') return this.distrust(`the state log refuses: ${grant}`);
     const granted = this.state.granted(grant);
     if (granted === 'ignored') return; // Its clocks parted meanwhile, so nothing was applied: the next round reads the same again.
     this.followed = followed;
     if (granted === 'behind') this.again = true;
-    if (news.length === 0) return;
-    for (const listener of this.listeners) listener();
-    await this.persist();
+    this.lastStop = news.findLast(({ kind }) => stopping.has(kind))?.seq ?? this.lastStop;
+    if (news.length > 0) for (const listener of this.newsListeners) listener();
+    await this.keep();
   }
 
-  /** Goes over the whole log again and again, slowly: what is changed in its past is found too. */
-  private async recheck(): Promise<void> {
-    if (this.doubt || !this.followed) return;
-    const from = this.rechecked;
-    const upTo = this.followed.seq;
-    const rows = await this.transactions.read((db) => db.query<LogRow>(`SELECT * FROM state_log WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT ${recheckEntries}`, [from.seq, upTo]));
-    const followed = await follow(this.keys, from, rows);
-    if (typeof followed === 'string') return this.stop(followed);
-    this.rechecked = followed;
-    if (rows.length === recheckEntries) return;
-    if (followed.seq < upTo) return this.stop(`entry ${followed.seq + 1} of the state log is missing`);
-    this.rechecked = { seq: 0, chain: Buffer.alloc(32) };
+  /** Also where an earlier round could not: nobody hears that an entry is kept before it is. */
+  private async keep(): Promise<void> {
+    if (this.persisted?.seq === this.headSeq) return;
+    await this.persist();
+    for (const listener of this.keptListeners) listener();
+  }
+
+  /** Another replica's doubt about the same log is this one's too. */
+  async hearDoubt(): Promise<void> {
+    const told = this.doubt ? undefined : this.file.doubt();
+    if (told !== undefined) await this.distrust(told);
+  }
+
+  /** Removes the head files that this replica's covers. */
+  async tidy(): Promise<void> {
     if (this.persisted) await this.file.tidy(this.persisted);
   }
 
-  private stop(doubt: string): void {
+  /** Stops every yes until an operator has accepted the log: not even a restart forgets it. */
+  async distrust(doubt: string): Promise<void> {
     this.doubt = doubt;
     this.state.voidLease();
     this.state.cache.clear();
     this.log.error({ doubt }, 'nothing is valid any more until an operator has looked at the state log');
+    await this.keepDoubt();
+  }
+
+  /** Tried again by the next poll where it fails. */
+  private async keepDoubt(): Promise<void> {
+    if (this.isDoubtKept || this.doubt === undefined) return;
+    await this.file.keepDoubt(this.doubt);
+    this.isDoubtKept = true;
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { TokenState } from '@writ/contracts';
 import type { CachedToken, TokenCache } from '@writ/gateway';
 import type { StateKind } from '@writ/token';
 import type { SealedFacts } from './token.row.js';
@@ -51,6 +52,12 @@ function codeOf({ kind, retired_seq, minted_seq, owner_epoch_seq, epoch_seq }: L
   // A secret made after the end of one with its number is that one's replacement, not it.
   if (Number(retired_seq ?? 0) > Number(minted_seq)) return 'REVOKED';
   return kind === 'suspend' ? 'SUSPENDED' : 'VALID';
+}
+
+/** The row says that the token was stopped, and the log does not: both are written together, so an entry was taken away. */
+export function contradicts(row: TokenState, state: KnownToken['state']): boolean {
+  const isEnded = row === 'revoked' || row === 'expired';
+  return (state === 'VALID' && (isEnded || row === 'suspended')) || (state === 'SUSPENDED' && isEnded);
 }
 
 /** A token as memory keeps it: what many have in common is kept once. */

@@ -2,10 +2,11 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
+import type { Logger } from 'pino';
 import { createGateway, maxEntriesPerGrant, type Gateway, type Registration } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import type { Service } from '@writ/service';
-import { until } from '@writ/testing';
+import { LOG, type Service } from '@writ/service';
+import { backingUrls, FaultProxy, until } from '@writ/testing';
 import { Fleet } from '../src/fleet.store.js';
 import { Replica } from '../src/replica.job.js';
 import { SilentVerifiersJob } from '../src/silent-verifiers.job.js';
@@ -149,6 +150,62 @@ describe('a fleet of verifiers', () => {
     await until(() => state.appliedSeq > Number(before?.seq) && state.mayAnswer(performance.now(), Date.now()), 'the lease', 3_000);
   });
 
+  it('lets an ask wait through what stops nothing, so that issuing does not wake the fleet, and go at once when something stops', async () => {
+    const [issuer] = issuers as [Service];
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const { body: joined } = await issuing.post(issuer, '/v1/fleet/verifiers', { name: 'asker', leaseMs: 800 }, as);
+    const { tokenId } = await issuing.claimed(issuer);
+    const { headSeq } = issuer.app.get(Replica);
+    const answered: string[] = [];
+    const asked = issuing.post(issuer, '/v1/fleet/lease', { verifierId: joined.verifierId, incarnation: joined.incarnation, nonce: 'n', appliedSeq: headSeq, holdMs: 800 }, as);
+    void asked.then(() => answered.push('lease'));
+    // Each is in the log, and applied, before the next.
+    await issuing.issued();
+    await until(() => issuer.app.get(Replica).headSeq > headSeq, 'the issue');
+    await new Promise((resolve) => setImmediate(resolve));
+    answered.push('issue');
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
+    const { body } = await asked;
+    expect(answered).toEqual(['issue', 'lease']);
+    expect((body.entries as { kind: string }[]).map(({ kind }) => kind)).toEqual(['issue', 'revoke']);
+    await issuing.bench.database('issuer').query('DELETE FROM verifier WHERE verifier_id = $1', [joined.verifierId]);
+  });
+
+  it('retires who was silent as of when its row was free, so that whoever revokes next still waits for its last lease (G4)', async () => {
+    const [issuer] = issuers as [Service];
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const { body: { verifierId } } = await issuing.post(issuer, '/v1/fleet/verifiers', { name: 'silent', leaseMs: 800 }, as);
+    const { tokenId } = await issuing.claimed(issuer);
+    const database = issuing.bench.database('issuer');
+    let revoked: Promise<unknown> | undefined;
+    const free = await issuer.app.get(Transactions).run(async ({ db }) => {
+      await db.query('SELECT 1 FROM verifier WHERE verifier_id = $1 FOR UPDATE', [verifierId]);
+      revoked = revoke(tokenId);
+      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%retired_at = %'`)).length > 0, 'the retirement to wait');
+      return ((await db.query<{ free: Date }>('SELECT clock_timestamp() AS free'))[0] as { free: Date }).free;
+    });
+    await revoked;
+    const [row] = await database.query<{ retired_at: Date }>('SELECT retired_at FROM verifier WHERE verifier_id = $1', [verifierId]);
+    expect(row!.retired_at.getTime()).toBeGreaterThanOrEqual(free.getTime());
+  });
+
+  it('outlives that the database resets every connection right after a commit (G11)', async () => {
+    const proxy = await FaultProxy.before(backingUrls().postgres);
+    const { WRIT_DATABASE_URL: url = '' } = await issuing.bench.env('issuer', [] as never);
+    const service = await issuing.start({ WRIT_DATABASE_URL: proxy.url(url) });
+    const warned = jest.spyOn(service.app.get<Logger>(LOG), 'warn');
+    await service.app.get(Transactions).run(async (tx) => {
+      tx.onCommit(() => proxy.set('down'));
+      tx.emit('act.recorded', { service: 'issuer', act: 'test', by: { kind: 'issuer' } } as never, { subject: 'issuer' });
+    });
+    // A rejection that nobody hears ends the process, except here where Jest swallows it.
+    await until(() => warned.mock.calls.some((said) => said.includes('the state log cannot be read just now')), 'the failed read to be heard');
+    proxy.set('none');
+    await until(() => service.app.get(Replica).state.mayAnswer(performance.now(), Date.now()), 'the lease', 5_000);
+    await issuing.stop(service);
+    await proxy.close();
+  });
+
   it('hears a suspension lifted', async () => {
     const { tokenId, secret } = await issuing.claimed(issuers[0] as Service);
     const gateway = gateways[0] as Gateway;
@@ -192,6 +249,24 @@ describe('a fleet of verifiers', () => {
     expect(behind).toMatchObject({ more: true, entries: { length: maxEntriesPerGrant } });
     expect(near).toMatchObject({ more: false, headSeq, entries: [{ seq: headSeq - 2 }, { seq: headSeq - 1 }, { seq: headSeq }] });
     for (const { verifierId } of [mine, far]) await fleet.leave(credentials.clientId, verifierId);
+  });
+
+  it('that lost uses leaves it open whether a secret about to retire was shown, so that it is not idle from before (G7)', async () => {
+    const [issuer] = issuers as [Service];
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const database = issuing.bench.database('issuer');
+    const { body: { verifierId } } = await issuing.post(issuer, '/v1/fleet/verifiers', { name: 'loser', leaseMs: 800 }, as);
+    const { tokenId } = await issuing.claimed(issuer);
+    await database.query(`UPDATE generation SET retires_at = now() + interval '1 hour' WHERE token_id = $1`, [tokenId]);
+    const lastUsed = async () => (await database.query<{ last_used_at: Date | null }>('SELECT last_used_at FROM generation WHERE token_id = $1', [tokenId]))[0]!.last_used_at;
+    const upload = async (batch: number, lost: number) => expect((await issuing.post(issuer, '/v1/usage', { verifierId, batch, lost, watermark: new Date().toISOString(), records: [] }, as)).status).toBe(202);
+    await upload(1, 0);
+    expect(await lastUsed()).toBeNull();
+    const [{ now }] = await database.query('SELECT now()') as [{ now: Date }];
+    await upload(2, 3);
+    await upload(3, 0);
+    expect((await lastUsed())!.getTime()).toBeGreaterThanOrEqual(now.getTime());
+    await database.query('DELETE FROM verifier WHERE verifier_id = $1', [verifierId]);
   });
 
   it('uploads its uses, which are told on as they are', async () => {

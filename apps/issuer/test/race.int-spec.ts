@@ -150,12 +150,17 @@ async function race(fail: () => Promise<void> | void, heal: () => Promise<void> 
 
 const faults: [string, () => Promise<void> | void, () => Promise<void> | void][] = [
   ['nothing fails', () => undefined, () => undefined],
-  ['Redis dies and comes back', () => redis.set('down'), () => redis.set('none')],
+  ['Redis resets every connection and comes back', () => redis.set('down'), () => redis.set('none')],
   ['Redis is emptied', async () => { await flusher.flushdb(); }, async () => { await flusher.flushdb(); }],
-  ['PostgreSQL restarts', () => database.set('down'), () => database.set('none')],
+  ['PostgreSQL resets every connection and comes back', () => database.set('down'), () => database.set('none')],
   ['PostgreSQL cannot be reached', () => database.set('hole'), () => database.set('none')],
   ['the broker cannot be reached', () => broker.set('hole'), () => broker.set('none')],
 ];
+
+/** Whoever cannot take a failure dies of it, and a dead issuer says no stale yes either. */
+afterEach(() => {
+  expect(children.map(({ exitCode, signalCode }) => [exitCode, signalCode])).toEqual(children.map(() => [null, null]));
+});
 
 describe('no verifier under lease says yes after a revocation has returned (G4)', () => {
   it.each(faults)('while %s', async (_name, fail, heal) => {

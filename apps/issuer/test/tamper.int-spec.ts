@@ -1,6 +1,11 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
+import { innerDigestLatin1 } from '@writ/token';
 import { acceptLog } from '../src/accept-log.store.js';
+import { Reader } from '../src/reader.store.js';
+import { Replica } from '../src/replica.job.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -19,6 +24,23 @@ afterAll(async () => {
 const sql = (text: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(text, values);
 const codeOf = async (token: string, more: object = {}, service = issuer) => (await issuing.post(service, '/v1/tokens/verify', { token, ...more }, gateway)).body.code as string;
 const revoke = async (tokenId: string) => issuing.post(issuer, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
+const taken = async (seq: number) => {
+  await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
+  const [entry] = await sql('SELECT to_jsonb(l) AS row FROM state_log l WHERE seq = $1', [seq]);
+  await sql('DELETE FROM state_log WHERE seq = $1', [seq]);
+  return entry!.row;
+};
+const restored = (row: unknown) => sql('INSERT INTO state_log SELECT * FROM jsonb_populate_record(NULL::state_log, $1)', [JSON.stringify(row)]);
+/** What an operator does, with no issuer running. */
+const accepted = async (keepTokens = true) => {
+  await issuing.stop(issuer);
+  try {
+    const env = await issuing.bench.env('issuer', [] as never);
+    await acceptLog({ databaseUrl: env.WRIT_DATABASE_URL as string, keysDir: env.WRIT_KEYS_DIR as string, stateDir: env.WRIT_STATE_DIR as string, keepTokens });
+  } finally {
+    issuer = await issuing.start();
+  }
+};
 /** Past every memory: a replica that starts now has read nothing. */
 const afresh = async (work: (service: Service) => Promise<void>) => {
   const service = await issuing.start();
@@ -61,19 +83,61 @@ describe('an insider with the database', () => {
     expect((await issuing.post(issuer, '/v1/tokens/verify', { token: secret }, own)).status).toBe(401);
   });
 
-  it('who takes an entry of the state log away, or edits one, stops every yes until an operator looks (G4, G9)', async () => {
+  it('cannot let a revoked token live again by taking its entry away, before anybody has gone over the log (G4)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const { body } = await revoke(tokenId);
+    const entry = await taken(body.seq);
+    const { tokens } = await issuer.app.get(Reader).read([innerDigestLatin1(secret)]);
+    await restored(entry);
+    expect([...tokens.values()]).toEqual([]);
+    await accepted();
+    expect(await codeOf(secret)).toBe('REVOKED');
+  });
+
+  it('who takes an entry of the state log away, or edits one, stops every yes until an operator accepts the log: a restart forgets nothing (G4, G9)', async () => {
     const keep = await issuing.claimed(issuer);
     const { tokenId, secret } = await issuing.claimed(issuer);
     const { body } = await revoke(tokenId);
     expect(await codeOf(keep.secret)).toBe('VALID');
-    await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
-    const [entry] = await sql('SELECT to_jsonb(l) AS row FROM state_log l WHERE seq = $1', [body.seq]);
-    await sql('DELETE FROM state_log WHERE seq = $1', [body.seq]);
+    const entry = await taken(body.seq);
     await until(async () => (await codeOf(keep.secret)) === 'STALE', 'the hole to be noticed', 5_000);
     expect(await codeOf(secret)).toBe('STALE');
     expect((await issuing.get(issuer, '/health/ready')).status).toBe(503);
-    await sql('INSERT INTO state_log SELECT * FROM jsonb_populate_record(NULL::state_log, $1)', [JSON.stringify(entry!.row)]);
-    expect(await codeOf(keep.secret)).toBe('STALE');
+    await afresh(async (late) => expect(await codeOf(keep.secret, {}, late)).toBe('STALE'));
+    await expect(accepted()).rejects.toThrow('restore it first');
+    await restored(entry);
+    await afresh(async (late) => expect(await codeOf(keep.secret, {}, late)).toBe('STALE'));
+    await accepted();
+    expect([await codeOf(keep.secret), await codeOf(secret)]).toEqual(['VALID', 'REVOKED']);
+  });
+
+  it('who edits an entry is found by the chain where the number of entries is right (G4, G9)', async () => {
+    const { tokenId, secret } = await issuing.claimed(issuer);
+    const { body } = await revoke(tokenId);
+    await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
+    await sql(`UPDATE state_log SET token_id = 'tok_other' WHERE seq = $1`, [body.seq]);
+    await until(async () => (await codeOf(secret)) === 'STALE', 'the edit to be noticed', 5_000);
+    await sql('UPDATE state_log SET token_id = $2 WHERE seq = $1', [body.seq, tokenId]);
+    await accepted();
+  });
+
+  it('gets no acknowledgement for an entry whose loss nobody would notice: it is on disk outside the database before, also where the first try failed (G4)', async () => {
+    const dir = (await issuing.bench.env('issuer', [] as never)).WRIT_STATE_DIR as string;
+    const files = () => readdirSync(dir).filter((name) => /^head\..*\.json$/.test(name)).map((name) => join(dir, name));
+    const newest = () => Math.max(...files().map((file) => (JSON.parse(readFileSync(file, 'utf8')) as { seq: number }).seq));
+    const replica = issuer.app.get(Replica);
+    const told: [seq: number, onDisk: number][] = [];
+    replica.onKept(() => told.push([replica.headSeq, newest()]));
+    const inTheWay = files().map((file) => `${file}.draft`);
+    for (const draft of inTheWay) mkdirSync(draft);
+    const before = replica.headSeq;
+    await issuing.issued();
+    await until(() => replica.headSeq > before, 'the entry to be applied');
+    await expect(replica.poll()).rejects.toThrow('EISDIR');
+    expect(told).toEqual([]);
+    for (const draft of inTheWay) rmSync(draft, { recursive: true });
+    await until(() => told.length > 0, 'the entry to be kept');
+    for (const [seq, onDisk] of told) expect(onDisk).toBe(seq);
   });
 
   it('who sets the whole database back is found out at the next start (G4, G9)', async () => {
@@ -87,9 +151,7 @@ describe('an insider with the database', () => {
     await sql('DELETE FROM state_log WHERE seq > $1', [head!.seq]);
     await sql('UPDATE state_head SET seq = $1, chain = $2', [head!.seq, head!.chain]);
     await afresh(async (late) => expect(await codeOf(secret, {}, late)).toBe('STALE'));
-    await issuing.stop(issuer);
-    const env = await issuing.bench.env('issuer', [] as never);
-    await acceptLog({ databaseUrl: env.WRIT_DATABASE_URL as string, keysDir: env.WRIT_KEYS_DIR as string, stateDir: env.WRIT_STATE_DIR as string, keepTokens: false });
+    await accepted(false);
     await afresh(async (late) => {
       expect(await codeOf(secret, {}, late)).toBe('REVOKED');
       expect(await codeOf((await issuing.claimed(late)).secret, {}, late)).toBe('VALID');

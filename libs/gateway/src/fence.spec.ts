@@ -1,13 +1,14 @@
 import type { StateEntry } from '@writ/token';
-import { defaultFenceBounds as bounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs, type FenceFacts, type GrantFacts } from './fence.js';
+import { defaultFenceBounds as bounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceFacts, type GrantFacts } from './fence.js';
 
 const member = (verifierId: string, leaseMs = 800) => ({ verifierId, name: verifierId, leaseMs });
-const facts: FenceFacts = { seq: 7, incarnation: 'i1', committedBy: 1000, members: [member('a'), member('b')], acknowledgements: [] };
+const facts: FenceFacts = { seq: 7, incarnation: 'i1', committedBy: 1000, members: [member('a'), member('b')], acknowledgements: new Map() };
 const said = (verifierId: string, appliedSeq: number, at: number, incarnation = 'i1') => ({ verifierId, incarnation, appliedSeq, at });
+const by = (...acks: Acknowledgement[]) => new Map(acks.map((ack) => [ack.verifierId, ack]));
 
 describe('G4: fenceOf', () => {
   it('is done when every verifier has acknowledged, with one receipt and latency each', () => {
-    const state = fenceOf({ ...facts, acknowledgements: [said('a', 6, 1001), said('a', 7, 1003), said('b', 9, 1010), said('a', 9, 1020)] }, 1020);
+    const state = fenceOf({ ...facts, acknowledgements: by(said('a', 7, 1003), said('b', 9, 1010)) }, 1020);
     expect(state.done).toBe(true);
     expect(state.receipts).toEqual([
       { verifierId: 'a', name: 'a', outcome: 'acknowledged', seq: 7, latencyMs: 3 },
@@ -16,7 +17,7 @@ describe('G4: fenceOf', () => {
   });
 
   it('waits for the silent one until its lease is over, drift and margin included, and says fenced', () => {
-    const silent = { ...facts, acknowledgements: [said('a', 7, 1003)] };
+    const silent = { ...facts, acknowledgements: by(said('a', 7, 1003)) };
     const over = 1000 + 800 * (1 + bounds.drift) + bounds.marginMs;
     expect(fenceOf(silent, over - 0.01)).toMatchObject({ done: false, doneBy: over });
     expect(fenceOf(silent, over)).toMatchObject({ done: true, receipts: [{ outcome: 'acknowledged' }, { verifierId: 'b', outcome: 'fenced' }] });
@@ -24,12 +25,12 @@ describe('G4: fenceOf', () => {
   });
 
   it('does not count the word of another incarnation, of an older place, or of a stranger', () => {
-    const others = [said('a', 7, 1001, 'i0'), said('b', 6, 1001), said('c', 7, 1001)];
+    const others = by(said('a', 7, 1001, 'i0'), said('b', 6, 1001), said('c', 7, 1001));
     expect(fenceOf({ ...facts, acknowledgements: others }, 1100)).toMatchObject({ done: false, receipts: [] });
   });
 
   it('waits the full time when the registry is in doubt, whoever acknowledged', () => {
-    const doubtful = { ...facts, members: undefined, acknowledgements: [said('a', 7, 1001), said('b', 7, 1001)] };
+    const doubtful = { ...facts, members: undefined, acknowledgements: by(said('a', 7, 1001), said('b', 7, 1001)) };
     const over = leaseOverBy(1000, maxLeaseMs, bounds);
     expect(fenceOf(doubtful, over - 1).done).toBe(false);
     expect(fenceOf(doubtful, over).done).toBe(true);

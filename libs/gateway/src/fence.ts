@@ -62,8 +62,8 @@ export interface FenceFacts {
   readonly committedBy: number;
   /** Members listed after `committedBy`; undefined = the registry could not be read, or is in doubt. */
   readonly members: readonly FenceMember[] | undefined;
-  /** Every acknowledgement since the commit, oldest first. */
-  readonly acknowledgements: readonly Acknowledgement[];
+  /** Of each verifier the first acknowledgement that covers `seq`, or else any. */
+  readonly acknowledgements: ReadonlyMap<string, Acknowledgement>;
 }
 
 export interface FenceState {
@@ -77,6 +77,11 @@ export interface FenceState {
 /** When a lease that was granted without seeing the entry is over, on the issuer's clock. */
 export function leaseOverBy(committedBy: number, leaseMs: number, bounds: FenceBounds): number {
   return committedBy + (leaseMs + bounds.headAgeMs) * (1 + bounds.drift) + bounds.marginMs;
+}
+
+/** Whether somebody has said that this entry, in this life of the log, is applied. */
+export function covers(said: Acknowledgement | undefined, seq: number, incarnation: string): said is Acknowledgement {
+  return said !== undefined && said.incarnation === incarnation && said.appliedSeq >= seq;
 }
 
 /**
@@ -94,10 +99,11 @@ export function fenceOf(facts: FenceFacts, now: number, bounds: FenceBounds = de
   let doneBy = committedBy;
   for (const { verifierId, name, leaseMs } of facts.members) {
     const over = leaseOverBy(committedBy, leaseMs, bounds);
-    const said = facts.acknowledgements.find((one) => one.verifierId === verifierId && one.incarnation === facts.incarnation && one.appliedSeq >= seq);
-    if (said) receipts.push({ verifierId, name, outcome: 'acknowledged', seq, latencyMs: Math.max(0, said.at - committedBy) });
+    const said = facts.acknowledgements.get(verifierId);
+    const isIn = covers(said, seq, facts.incarnation);
+    if (isIn) receipts.push({ verifierId, name, outcome: 'acknowledged', seq, latencyMs: Math.max(0, said.at - committedBy) });
     else if (now >= over) receipts.push({ verifierId, name, outcome: 'fenced', seq, latencyMs: over - committedBy });
-    if (!said) doneBy = Math.max(doneBy, over);
+    if (!isIn) doneBy = Math.max(doneBy, over);
   }
   return { done: receipts.length === facts.members.length, receipts, doneBy };
 }

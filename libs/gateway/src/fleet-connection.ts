@@ -6,12 +6,21 @@ import { now } from './now.js';
 import type { VerifierState } from './verifier-state.js';
 import { readGrant, readRegistration } from './wire.js';
 
-// Shares of a lease. Asking anew well before the end leaves room for one lost ask.
-const holdShare = 0.4;
+const holdShare = 0.25;
 const patienceShare = 0.2;
+const leastPatienceMs = 100;
 const registerTimeoutMs = 2000;
-const firstPauseMs = 50;
+export const firstPauseMs = 50;
 const lastPauseMs = 500;
+
+/**
+ * How long an ask may be held, and how long its answer is waited for beyond that. A lease runs from when its ask was
+ * sent. So one ask may be lost: the next held one, its patience, a pause and the patience of a third are over before the
+ * first one's lease is. With leases below half a second answers need the time more than a second try does.
+ */
+export function timesOf(leaseMs: number): { holdMs: number; patienceMs: number } {
+  return { holdMs: Math.floor(leaseMs * holdShare), patienceMs: Math.max(leastPatienceMs, Math.ceil(leaseMs * patienceShare)) };
+}
 
 export interface FleetEvents {
   /** A lease has begun or gone on. */
@@ -24,6 +33,7 @@ export interface FleetEvents {
 export class FleetConnection {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
+  #joining: Promise<void> | undefined;
   #pauseMs = firstPauseMs;
 
   constructor(
@@ -42,7 +52,8 @@ export class FleetConnection {
     let joined = false;
     while (!this.#stop.signal.aborted) {
       try {
-        if (!joined) await this.#join();
+        if (!joined) await (this.#joining = this.#join());
+        if (this.#stop.signal.aborted) return;
         joined = await this.#ask();
         this.#pauseMs = firstPauseMs;
       } catch (error) {
@@ -67,13 +78,13 @@ export class FleetConnection {
 
   /** @returns whether the registration still stands. */
   async #ask(): Promise<boolean> {
-    const { leaseMs } = this.state;
+    const { holdMs, patienceMs } = timesOf(this.state.leaseMs);
     const ask: LeaseAsk = this.state.ask(randomBytes(9).toString('base64url'), now(), this.#holdMs);
-    const answer = await this.client.send('POST', '/v1/fleet/lease', ask, this.#holdMs + Math.ceil(leaseMs * patienceShare));
+    const answer = await this.client.send('POST', '/v1/fleet/lease', ask, this.#holdMs + patienceMs);
     const outcome = this.state.granted(readGrant(answer));
     if (outcome === 'rejoin') return false;
     // Nothing is held back while behind; under a fresh lease the issuer may wait for news.
-    this.#holdMs = outcome === 'leased' ? Math.floor(leaseMs * holdShare) : 0;
+    this.#holdMs = outcome === 'leased' ? holdMs : 0;
     if (outcome === 'leased') this.events.leased();
     return true;
   }
@@ -89,8 +100,10 @@ export class FleetConnection {
   /** Stops answering, then tells the issuer, so that no revocation waits for this verifier. */
   async close(): Promise<void> {
     this.#stop.abort();
-    const { verifierId } = this.state;
     this.state.voidLease();
+    // What is being registered has to take leave too; where it failed there is nothing to take leave of.
+    await this.#joining?.catch(() => undefined);
+    const { verifierId } = this.state;
     if (verifierId === '') return;
     await this.client.send('DELETE', `/v1/fleet/verifiers/${encodeURIComponent(verifierId)}`, {}, registerTimeoutMs).catch((error: unknown) => {
       if (!(error instanceof IssuerError)) throw error;

@@ -29,7 +29,7 @@ export interface GatewayOptions {
   readonly name?: string;
   /** Interval of usage uploads. Default 1,000. */
   readonly usageIntervalMs?: number;
-  /** Hears of every failure to talk to the issuer; calls answer UNAVAILABLE by themselves when it matters. */
+  /** Hears of every failure to talk to the issuer; calls answer UNAVAILABLE by themselves when it matters. What it throws becomes a warning of the process. */
   readonly onError?: (error: IssuerError) => void;
 }
 
@@ -84,7 +84,12 @@ export class Gateway {
     if (!(leaseMs >= 200 && leaseMs <= 800)) throw new RangeError('leaseMs is 200 to 800');
     const failed = (error: IssuerError) => {
       this.#lastError = error;
-      options.onError?.(error);
+      try {
+        options.onError?.(error);
+      } catch (thrown) {
+        // Verification goes on whatever the host's code does with our errors; Node prints the warning.
+        process.emitWarning(`A gateway's onError threw: ${String(thrown)}`);
+      }
     };
     this.#audience = audience;
     this.#timeoutMs = timeoutMs;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verification } from '@writ/contracts';
 import { mint } from '@writ/token';
 import { createGateway, type Gateway, type GatewayOptions, type VerifyAnswer } from '../src/index.js';
+import { firstPauseMs, timesOf } from '../src/fleet-connection.js';
 import { TestIssuer } from './test-issuer.js';
 
 jest.setTimeout(20_000);
@@ -272,6 +273,28 @@ describe('G9: failing closed', () => {
     expect(errors.join()).not.toContain('wrong');
   });
 
+  it('goes on verifying where its host throws at an error it is told of', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockReturnValue();
+    const gateway = await ready({ onError: () => { throw new Error('the host’s own mistake'); } });
+    issuer.misbehaviour = { path: /lease/, status: 503 };
+    await eventually(() => gateway.status().lastError !== undefined);
+    issuer.misbehaviour = undefined;
+    expect((await gateway.verify(issuer.issue().secret)).code).toBe('VALID');
+    expect(warned).toHaveBeenCalledWith(expect.stringContaining('the host’s own mistake'));
+    warned.mockRestore();
+  });
+
+  it('leaves no registration behind when it is closed while it registers', async () => {
+    const letGo = issuer.holdRegistrations();
+    const gateway = open();
+    await eventually(() => issuer.heard.some((line) => line.startsWith('POST /v1/fleet/verifiers')));
+    const closed = gateway.close();
+    letGo();
+    await closed;
+    await eventually(() => issuer.heard.some((line) => line.startsWith('DELETE /v1/fleet/verifiers/')));
+    expect(issuer.verifiers).toEqual([]);
+  });
+
   it('recovers from an issuer that restarts', async () => {
     const gateway = await ready();
     const { port } = new URL(issuerUrl);
@@ -292,6 +315,17 @@ describe('G9: failing closed', () => {
     issuer.misbehaviour = undefined;
     await eventually(() => gateway.status().underLease);
     expect((await gateway.verify(issuer.issue().secret)).code).toBe('VALID');
+  });
+});
+
+describe('the times of an ask', () => {
+  it.each([500, 650, 800])('leave room for one lost ask in a lease of %d ms', (leaseMs) => {
+    const { holdMs, patienceMs } = timesOf(leaseMs);
+    expect(holdMs + (holdMs + patienceMs) + firstPauseMs + patienceMs).toBeLessThanOrEqual(leaseMs);
+  });
+
+  it('leave an answer its time also where the lease is short', () => {
+    expect(timesOf(200)).toEqual({ holdMs: 50, patienceMs: 100 });
   });
 });
 

@@ -33,7 +33,8 @@ export class TestIssuer {
   readonly #tokens = new Map<string, TestToken>();
   #log: StateEntry[] = [];
   #members: FenceMember[] = [];
-  readonly #acknowledgements: Acknowledgement[] = [];
+  readonly #acknowledgements = new Map<string, Acknowledgement>();
+  #registering: Promise<void> | undefined;
   readonly #waiting = new Set<() => void>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -156,14 +157,22 @@ export class TestIssuer {
     return routes.find(([pattern]) => pattern.test(path))?.[1] ?? (() => 'not-found');
   }
 
-  #register({ name, leaseMs }: RegisterAsk): unknown {
+  /** Registrations take their time until the answer is called. */
+  holdRegistrations(): () => void {
+    let letGo = (): void => undefined;
+    this.#registering = new Promise((resolve) => { letGo = resolve; });
+    return letGo;
+  }
+
+  async #register({ name, leaseMs }: RegisterAsk): Promise<unknown> {
+    await this.#registering;
     const verifierId = `ver_${randomBytes(6).toString('hex')}`;
     this.#members.push({ verifierId, name, leaseMs });
     return { verifierId, leaseMs, incarnation: this.incarnation, headSeq: this.headSeq };
   }
 
   async #lease(ask: LeaseAsk): Promise<unknown> {
-    this.#acknowledgements.push({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq, at: performance.now() });
+    this.#acknowledgements.set(ask.verifierId, { verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq, at: performance.now() });
     for (const wake of this.#waiting) wake();
     if (ask.appliedSeq === this.headSeq && ask.holdMs > 0) await this.#newsAfter(ask);
     return grantLease(ask, {

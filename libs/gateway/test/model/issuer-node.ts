@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { StateEntry, StateKind } from '@writ/token';
 import type { LeaseAsk, LeaseGrant, LeaseRefusal, Registration } from '../../src/fleet-messages.js';
-import { fenceOf, grantLease, leaseOverBy, defaultFenceBounds, type Acknowledgement, type FenceMember } from '../../src/fence.js';
+import { covers, fenceOf, grantLease, leaseOverBy, defaultFenceBounds, type Acknowledgement, type FenceMember } from '../../src/fence.js';
 import type { CachedState, CachedToken } from '../../src/token-cache.js';
 
 export const databaseEpochMs = Date.UTC(2026, 0, 1);
@@ -56,7 +56,7 @@ export class IssuerNode {
   readonly tokens: TruthToken[] = [];
   #rows: Row[] = [];
   #earlierRows: FenceMember[] = [];
-  #acknowledgements: Acknowledgement[] = [];
+  #acknowledgements = new Map<string, Acknowledgement>();
   #fences: Fence[] = [];
   #ids = 0;
 
@@ -120,7 +120,7 @@ export class IssuerNode {
   }
 
   acknowledge(verifierId: string, incarnation: string, appliedSeq: number): void {
-    this.#acknowledgements.push({ verifierId, incarnation, appliedSeq, at: this.mono });
+    if (!covers(this.#acknowledgements.get(verifierId), appliedSeq, incarnation)) this.#acknowledgements.set(verifierId, { verifierId, incarnation, appliedSeq, at: this.mono });
   }
 
   read(digest: string): { token: CachedToken; seq: number; incarnation: string } {
@@ -135,7 +135,7 @@ export class IssuerNode {
 
   /** A crash loses what is in memory: acknowledgements and fences. Callers repeat, and so repeat the fence. */
   restart(): void {
-    this.#acknowledgements = [];
+    this.#acknowledgements.clear();
     this.#refence();
   }
 
