@@ -92,7 +92,7 @@ describe.each(Object.keys(servers))('middleware for %s', (name) => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it.each([['INSUFFICIENT_SCOPE', 403], ['RATE_LIMITED', 429], ['UNAVAILABLE', 503], ['STALE', 503]])('answers %s with %d, never with 401', async (code, expected) => {
+  it.each([['INSUFFICIENT_SCOPE', 403], ['RATE_LIMITED', 429], ['UNAVAILABLE', 503], ['STALE', 503]])('"a rate limit is reported as 401" (inbound PR 158): ours answers %s with %d, never with 401', async (code, expected) => {
     const { status, headers } = await get({ authorization: `Bearer ${code}` });
     expect(status).toBe(expected);
     if (expected !== 403) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
