@@ -90,10 +90,14 @@ export class TokensController {
       throw invalid([{ pointer: '', message: 'Exactly one of ownerId, requestId and everybody is needed.' }]);
     }
     if (everybody) mustBeSteppedUp(caller, this.config, this.clock.now());
-    const by = { kind: 'person', principal: principalOf(caller) } as const;
-    const seq = await this.transactions.run((tx) => (requestId === undefined
-      ? this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked')
-      : this.stops.endRequest(tx, requestId, { kind: 'revoke', by, code: 'request-revoked', reason })));
+    const principal = principalOf(caller);
+    const seq = await this.transactions.run(async (tx) => {
+      if (requestId !== undefined) return this.stops.endRequest(tx, requestId, { kind: 'revoke', by: { kind: 'person', principal }, code: 'request-revoked', reason });
+      const place = await this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked');
+      // Said here, because its tokens end one by one later, with nobody's name: who, whom and why belong together.
+      tx.emit('act.recorded', { service: 'issuer', act: 'POST /v1/revocations', path: '/v1/revocations', by: principal, ownerId, reason, seq: place }, { subject: 'issuer' });
+      return place;
+    });
     if (seq === undefined) throw notFound('request with living tokens');
     const receipts = await this.fleet.fence(seq, wait === 'fleet' ? 'fleet' : 'replicas');
     return { seq, ...(wait === 'fleet' ? { receipts } : {}) };

@@ -135,16 +135,18 @@ describe('a token', () => {
     expect((await claim(tokenId)).body.code).toBe('token-ended');
   });
 
-  it('refuses on the second it expires, and says so (G6)', async () => {
+  it('"an expired key is echoed in the error" (litellm#18731): ours is refused on the second it expires, and shown nowhere (G3, G6)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer, { ttl: 'PT2S' });
     expect((await verify(secret)).body.code).toBe('VALID');
     await tap.next('token.expired', (data) => data.tokenId === tokenId);
-    expect((await verify(secret)).body.code).toBe('EXPIRED');
+    const { body } = await verify(secret);
+    expect(body.code).toBe('EXPIRED');
+    expect(JSON.stringify([body, (await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway)).body])).not.toContain(secret.slice(9, 40));
   });
 });
 
 describe('a claim', () => {
-  it('is nobody else’s, and changes nothing for them (G10)', async () => {
+  it('"a link preview eats the one-time secret" (d-note#61): ours goes to nobody else, and neither a GET nor a stranger changes anything (G10)', async () => {
     const { tokenId } = await issuing.issued();
     expect((await claim(tokenId, 'mallory')).status).toBe(404);
     expect((await issuing.get(issuer, `/v1/tokens/${tokenId}/claim`, await issuing.bearer('alice'))).status).toBe(404);
@@ -309,6 +311,30 @@ describe('a verification', () => {
   });
 });
 
+describe('the inventory', () => {
+  it('gives what each filter asks for, page by page, newest first, each token once', async () => {
+    const issued = async (scopes: string[]) => (await issuing.issued({ requester: 'lister', scopes, ttl: 'PT1H' })).tokenId;
+    const [read, write, both] = [await issued(['orders:read']), await issued(['orders:write']), await issued(['orders:read', 'orders:write'])];
+    // By the time in the id, which the database's clock may set back by a moment.
+    const newestFirst = (...ids: string[]) => ids.sort().reverse();
+    const ids = newestFirst(read, write, both);
+    await issuing.post(issuer, `/v1/tokens/${write}/suspend`, { reason: 'x' }, await issuing.bearer('lister'));
+    const as = await issuing.bearer('watcher', ['admins']);
+    const list = async (query: string) => (await issuing.get(issuer, `/v1/tokens?owner=lister&${query}`, as)).body as unknown as { items: { tokenId: string }[]; next: string | null };
+    const idsOf = async (query: string) => (await list(query)).items.map(({ tokenId }) => tokenId);
+    const inAnHour = new Date(Date.now() + 3_700_000).toISOString();
+    expect(await idsOf('')).toEqual(ids);
+    expect(await idsOf('scope=orders:read')).toEqual(newestFirst(both, read));
+    expect(await idsOf('state=suspended')).toEqual([write]);
+    expect(await idsOf('state=issued&scope=orders:write')).toEqual([both]);
+    for (const every of ['team=orders', 'audience=orders', 'environment=dev', `expiringBefore=${inAnHour}`, `unusedSince=${inAnHour}`]) expect(await idsOf(every)).toEqual(ids);
+    for (const none of ['team=billing', 'audience=billing', 'environment=prod', `expiringBefore=${new Date().toISOString()}`, 'unusedSince=2020-01-01']) expect(await idsOf(none)).toEqual([]);
+    const first = await list('limit=2');
+    expect(first.items.map(({ tokenId }) => tokenId)).toEqual(ids.slice(0, 2));
+    expect(await list(`limit=2&cursor=${first.next}`)).toMatchObject({ items: [{ tokenId: ids[2] }], next: null });
+  });
+});
+
 describe('a stop', () => {
   it('by possession ends the token within the caller’s audiences, and is 200 for all else (RFC 7009)', async () => {
     const { secret } = await issuing.claimed(issuer);
@@ -319,7 +345,7 @@ describe('a stop', () => {
     expect((await issuing.post(issuer, '/oauth2/revoke', 'token=junk', gateway)).status).toBe(200);
   });
 
-  it('of a found token needs nothing but the token, and tells nothing of it (G10)', async () => {
+  it('"no way to burn a found token" (warehouse#20125): ours needs nothing but the token, and tells nothing of it (G10)', async () => {
     const { secret, tokenId } = await issuing.claimed(issuer);
     const before = Date.now();
     for (const token of [secret, secret, 'junk']) expect((await issuing.post(issuer, '/v1/burn', { token })).status).toBe(204);
@@ -352,17 +378,29 @@ describe('a stop', () => {
     expect((await issuing.get(issuer, '/v1/tokens', await issuing.bearer('mallory'))).body.items).toEqual([]);
   });
 
-  it('of all that an owner has is one entry, and reaches tokens in memory too (G4)', async () => {
+  it('of all that an owner has is one entry that says who, whom and why, and reaches tokens in memory too (G4, G8)', async () => {
     const first = await issuing.claimed(issuer, { requester: 'leaver' });
     const second = await issuing.claimed(issuer, { requester: 'leaver' });
     expect((await verify(first.secret)).body.code).toBe('VALID');
     const answer = await issuing.post(issuer, '/v1/revocations?wait=fleet', { ownerId: 'leaver', reason: 'left' }, await issuing.bearer('root', ['admins']));
     expect(answer.status).toBe(200);
+    const act = await tap.next('act.recorded', ({ ownerId }) => ownerId === 'leaver');
+    expect(act.envelope.id).toBe(answer.headers.get('x-audit-receipt'));
+    expect(act.envelope.data).toMatchObject({ by: { sub: 'root' }, reason: 'left', seq: answer.body.seq });
     expect((await verify(first.secret)).body.code).toBe('REVOKED');
     expect((await verify(second.secret)).body.code).toBe('REVOKED');
     for (const { tokenId } of [first, second]) {
       expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ code: 'owner-revoked' });
     }
     expect((await verify((await issuing.claimed(issuer, { requester: 'leaver' })).secret)).body.code).toBe('VALID');
+  });
+
+  it.each([['of an owner', { ownerId: 'carol' }, true], ['of everybody', { everybody: true }, false]])('"not-before of a realm is ignored in introspection" (CVE-2026-8922): ours %s counts there too (G4)', async (_, whose, othersLive) => {
+    const active = async (token: string) => (await issuing.post(issuer, '/oauth2/introspect', `token=${token}`, gateway)).body.active;
+    const [hers, his] = [await issuing.claimed(issuer, { requester: 'carol' }), await issuing.claimed(issuer, { requester: 'dave' })];
+    expect([await active(hers.secret), await active(his.secret)]).toEqual([true, true]);
+    expect((await issuing.post(issuer, '/v1/revocations', { ...whose, reason: 'stolen' }, await issuing.bearer('root', ['admins']))).status).toBe(200);
+    expect([await active(hers.secret), await active(his.secret)]).toEqual([false, othersLive]);
+    expect(await active((await issuing.claimed(issuer, { requester: 'carol' })).secret)).toBe(true);
   });
 });

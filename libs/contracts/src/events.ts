@@ -457,6 +457,11 @@ export class ActRecorded {
   /** The path as it was called. */
   @IsString() @MaxLength(1024) path!: string;
   @IsPart(() => Principal) by!: Principal;
+  /** Of a revocation of many: whose tokens ended; absent = everybody's. */
+  @IsOptional() @IsSubject() ownerId?: string;
+  @IsOptional() @IsString() @MaxLength(1024) reason?: string;
+  /** Of a revocation of many: its place in the issuer's state log. */
+  @IsOptional() @IsInt() seq?: number;
 }
 
 /** How far one of a service's counters has come: it said every number up to `n`. */

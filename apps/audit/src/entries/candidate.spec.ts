@@ -41,6 +41,7 @@ describe('the leaf of an event', () => {
     const { hidden } = candidateOf(message('token.issued', { tokenId: token, owner: { id: 'bob', team: 'orders' }, claimant: person, novel: 1 }), salt);
     const subjects = Object.fromEntries(hidden.map(({ subject, disclosure }) => [opened(disclosure.text).name, subject]));
     expect(subjects).toEqual({ owner: 'person bob', claimant: 'person alice', novel: token });
+    expect(candidateOf(message('act.recorded', { by: person, ownerId: 'bob', reason: 'stolen' }), salt).hidden.map(({ subject }) => subject)).toEqual(['person alice', 'person bob', 'person alice']);
     expect(candidateOf(message('review.recorded', { requestId: 'r', reviewer: person, reason: 'fine' }), salt).hidden.map(({ subject }) => subject)).toEqual(['person alice', 'person alice']);
   });
 

@@ -119,7 +119,7 @@ function split(type: EventType, data: Fields, owner: SubjectName, salt: Salt): {
   const open = openFields[type];
   const facts: Fields = {};
   const hidden: Hidden[] = [];
-  const hide = (name: string, value: unknown) => hidden.push({ subject: personIn(value) ?? owner, disclosure: disclose(salt(), name, value) });
+  const hide = (name: string, value: unknown) => hidden.push({ subject: personIn(value) ?? (name === 'ownerId' ? personOf(String(value)) : owner), disclosure: disclose(salt(), name, value) });
   for (const [name, value] of Object.entries(data)) {
     if (value === undefined) continue;
     const inner = open.filter((path) => path.startsWith(`${name}.`)).map((path) => path.slice(name.length + 1));

@@ -47,7 +47,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   'monitoring.changed': ['change'],
   'trust.changed': ['team', 'version'],
   'message.parked': ['service', 'code', 'bodyDigest'],
-  'act.recorded': ['service', 'act'],
+  'act.recorded': ['service', 'act', 'seq'],
   'service.alive': ['service', 'at', 'counters'],
   'owner.deactivated': ['deactivatedAt', 'transferTo.team'],
 };
