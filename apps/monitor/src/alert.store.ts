@@ -13,7 +13,7 @@ export interface Raised {
   tokenId: string;
   token?: KnownToken;
   /** Of a detector, or what somebody proved by showing the secret. */
-  verdict: Omit<Finding, 'detector'> & { detector: Finding['detector'] | 'leak' | 'burn' };
+  verdict: Omit<Finding, 'detector'> & { detector: Finding['detector'] | 'leak' | 'burn' | 'claim' };
   evidence: object;
   observedAt: Date;
   /** What came of it, where that is known already. */

@@ -2,7 +2,7 @@ import type { Message } from '@writ/contracts';
 import { MessageHandler, On, type Tx } from '@writ/messaging';
 import { Alerts } from './alert.store.js';
 import { Dismissals } from './dismissal.store.js';
-import { setRetired, setState } from './token.store.js';
+import { setRetired, setState, tokenById } from './token.store.js';
 
 type Change = 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired';
 const states = { 'token.suspended': 'suspended', 'token.resumed': 'active', 'token.revoked': 'revoked', 'token.expired': 'expired' } as const;
@@ -19,9 +19,15 @@ export class OnToken {
   }
 
   @On('token.suspended', 'token.resumed', 'token.revoked', 'token.expired')
-  async changed({ type, data, aggregateVersion }: Message<Change>, tx: Tx<'monitor'>): Promise<void> {
+  async changed({ type, data, aggregateVersion, time }: Message<Change>, tx: Tx<'monitor'>): Promise<void> {
     await setState(tx.db, data.tokenId, states[type], aggregateVersion ?? 0);
     if (type === 'token.resumed' && data.by.principal) await this.dismissals.resumed(tx, data.tokenId, data.by.principal, data.reason);
+    if (data.code === 'claimed-twice') {
+      await this.alerts.record(tx, {
+        tokenId: data.tokenId, token: await tokenById(tx.db, data.tokenId), observedAt: time, evidence: { code: data.code, seq: data.seq },
+        verdict: { detector: 'claim', action: 'revoke', explanation: 'Somebody claimed the secret of this token after it had been claimed, in another session of the same requester. One of the two was not the owner: the token was ended. Find out who has the requester’s credentials, then request a new one.' },
+      });
+    }
     // The baseline of what has ended stays: whoever goes on using the dead secret is judged by it until it fades.
   }
 

@@ -357,6 +357,14 @@ describe('the monitor', () => {
     expect(everything).not.toContain(secret.slice(10, 50));
   });
 
+  it('tells the owner that a second session claimed the secret (G10)', async () => {
+    const { tokenId, owner } = await issue();
+    await bench.bus.say('issuer', 'token.revoked', { tokenId, seq: 9, by: { kind: 'person' }, code: 'claimed-twice' });
+    const alerts = async () => (await call<{ items: AlertView[] }>('GET', `/v1/alerts?token=${tokenId}`, { sub: owner })).body.items;
+    await until(async () => (await alerts()).length === 1, 'the alert');
+    expect(await alerts()).toMatchObject([{ detector: 'claim', action: 'revoke', state: 'open' }]);
+  });
+
   it('raises the alarm over any use of a honeytoken, leaves it alive, and stops what else came from there', async () => {
     const [bait, honest, stolen, neighbour] = [await issue(), await established(), await established(), await established()];
     const admin = { sub: 'root', groups: ['admins'] };
