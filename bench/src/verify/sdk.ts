@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { createGateway } from '@writ/gateway';
 import { mint } from '@writ/token';
 import { quantile, type BenchOptions, type Row } from '../row.js';
@@ -72,6 +73,8 @@ export async function inProcess({ quick, say }: BenchOptions): Promise<Row[]> {
       rows.push({ bench: 'verify', name, kind: 'ours', perSecond: ours, cpuUsPerOp: 1e6 / ours, note: misses > 0 ? `${misses} calls were not answered from memory` : undefined });
       rows.push({ bench: 'verify', name, kind: 'limit', perSecond: bare, cpuUsPerOp: 1e6 / bare, note: 'one SHA-256 of the token' });
       if (label === '1k') {
+        const signed = await joseRate(seconds);
+        rows.push({ bench: 'verify', name: 'sdk verify, a JWT with jose ES256', kind: 'peer', perSecond: signed, cpuUsPerOp: 1e6 / signed, note: `in this process too; ours is ${Math.round(ours / signed)} times as fast` });
         const junk = await rateOf(seconds / 2, () => gateway.verifyFromMemory('writ_prod_notatoken'));
         rows.push({ bench: 'verify', name: 'sdk refuse malformed', kind: 'ours', perSecond: junk, cpuUsPerOp: 1e6 / junk });
       }
@@ -114,4 +117,16 @@ export async function revocation(issuer: BenchIssuer, { quick, say }: BenchOptio
     bench: 'verify', name, kind: 'ours', perSecond: 1_000 / quantile(values, 0.5), p50Ms: quantile(values, 0.5), p99Ms: quantile(values, 0.99), note,
   });
   return [row('revoke to refusal', refusals, `last of ${verifiers} verifiers`), row('revoke, wait=fleet', returns, `${verifiers} receipts`)];
+}
+
+/** What a stateless token costs: a signature checked, in turn, in the same process. */
+async function joseRate(seconds: number): Promise<number> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256');
+  const jwt = await new SignJWT({ scope: 'orders:read' }).setProtectedHeader({ alg: 'ES256' }).setSubject('svc:a').setAudience('orders').setExpirationTime('1h').sign(privateKey);
+  const end = performance.now() + seconds * 1_000;
+  let count = 0;
+  for (const began = performance.now(); ; count++) {
+    if (performance.now() > end) return count / ((performance.now() - began) / 1_000);
+    await jwtVerify(jwt, publicKey, { audience: 'orders' });
+  }
 }
