@@ -11,8 +11,8 @@ const plants = [
   { what: 'an app that imports another by name', file: 'apps/policy/src/main.ts', code: "import { x } from '@writ/request-app';\nexport const y = x;\n", rule: 'no-restricted-imports' },
   { what: 'the command line that reaches into the bus', file: 'apps/cli/src/planted.ts', code: "import { Tx } from '@writ/messaging';\nexport const x = Tx;\n", rule: '@nx/enforce-module-boundaries' },
   { what: 'the console that starts a service of its own', file: 'apps/console/src/planted.ts', code: "import { startService } from '@writ/service';\nexport const x = startService;\n", rule: '@nx/enforce-module-boundaries' },
-  { what: 'a decision that asks for the time', file: 'apps/issuer/src/may-issue.ts', code: 'export const x = () => new Date();\n', rule: 'no-restricted-syntax' },
-  { what: 'a decision that reads the database', file: 'apps/issuer/src/may-issue.ts', code: "import { Client } from 'pg';\nexport const x = Client;\n", rule: 'no-restricted-imports' },
+  { what: 'a decision that asks for the time', file: 'apps/issuer/src/issuing/may-issue.ts', code: 'export const x = () => new Date();\n', rule: 'no-restricted-syntax' },
+  { what: 'a decision that reads the database', file: 'apps/issuer/src/issuing/may-issue.ts', code: "import { Client } from 'pg';\nexport const x = Client;\n", rule: 'no-restricted-imports' },
 ];
 
 function lint(file: string, code: string): Promise<{ ruleId: string }[]> {

@@ -7,12 +7,12 @@ import { createGateway, maxEntriesPerGrant, type Gateway, type Registration } fr
 import { Transactions } from '@writ/messaging';
 import { LOG, type Service } from '@writ/service';
 import { backingUrls, FaultProxy, until } from '@writ/testing';
-import { Fleet } from '../src/fleet.store.js';
-import { Replica } from '../src/replica.job.js';
-import { SilentVerifiersJob } from '../src/silent-verifiers.job.js';
-import { StateLog } from '../src/state-log.store.js';
-import { Usage } from '../src/usage.store.js';
-import { usesKnownUntil } from '../src/watermark.store.js';
+import { Fleet } from '../src/fleet/fleet.store.js';
+import { Replica } from '../src/fleet/replica.job.js';
+import { SilentVerifiersJob } from '../src/fleet/silent-verifiers.job.js';
+import { StateLog } from '../src/state/state-log.store.js';
+import { Usage } from '../src/usage/usage.store.js';
+import { usesKnownUntil } from '../src/fleet/watermark.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;

@@ -1,6 +1,6 @@
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
-import { ReplaceJob } from '../src/replace.job.js';
+import { ReplaceJob } from '../src/issuing/replace.job.js';
 import { Issuing, type Asked } from './issuing.js';
 
 let issuing: Issuing;

@@ -4,7 +4,7 @@ import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { innerDigest } from '@writ/token';
 import { randomBytes } from 'node:crypto';
-import { Incidents } from '../src/incident.store.js';
+import { Incidents } from '../src/incidents/incident.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
 import { innerDigestLatin1 } from '@writ/token';
-import { acceptLog } from '../src/accept-log.store.js';
-import { Reader } from '../src/reader.store.js';
-import { Replica } from '../src/replica.job.js';
+import { acceptLog } from '../src/state/accept-log.store.js';
+import { Reader } from '../src/verification/reader.store.js';
+import { Replica } from '../src/fleet/replica.job.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;

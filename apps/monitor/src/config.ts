@@ -1,7 +1,7 @@
 import { Transform, Type } from 'class-transformer';
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
 import { AreTargets, FromJson, IsAddress, ServiceConfig } from '@writ/service';
-import { NoticeTarget } from './notice.js';
+import { NoticeTarget } from './alerts/notice.js';
 
 /** What the monitor is told besides what every service is. */
 export class MonitorConfig extends ServiceConfig {

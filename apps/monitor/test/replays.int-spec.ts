@@ -6,7 +6,7 @@ import { TestBench, until } from '@writ/testing';
 import { MonitorConfig } from '../src/config.js';
 import * as migrations from '../src/migrations/index.js';
 import { MonitorModule } from '../src/monitor.module.js';
-import { NarrowJob } from '../src/narrow.job.js';
+import { NarrowJob } from '../src/usage/narrow.job.js';
 import { mmdb } from './mmdb.js';
 
 /**

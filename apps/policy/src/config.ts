@@ -1,7 +1,7 @@
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { AreTargets, IsAddress, ServiceConfig } from '@writ/service';
-import { WebhookEndpoint } from './webhook-endpoint.js';
+import { WebhookEndpoint } from './reviews/webhook-endpoint.js';
 
 const daySeconds = 86_400;
 

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { postSigned } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
-import { WebhookEndpoint } from '../src/webhook-endpoint.js';
+import { WebhookEndpoint } from '../src/reviews/webhook-endpoint.js';
 import { filesWithDevDays, setFiles, World } from './set-up.js';
 
 const secret = `whsec_${randomBytes(32).toString('base64')}`;

@@ -1,0 +1,47 @@
+import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { TransferBody, type StopAnswer } from '@writ/contracts';
+import { Transactions, type Tx } from '@writ/messaging';
+import { Allow, bodyOf, CallerOf, conflict, forbidden, notFound, principalOf, type Caller, type Problem } from '@writ/service';
+import { Departures } from './departure.store.js';
+import { maySee } from '../tokens/may-see.js';
+import { mayTransfer } from './may-transfer.js';
+import { Stops } from '../state/stop.store.js';
+import { EndedToken, Transfers } from './transfer.store.js';
+
+@Controller('v1/tokens')
+export class TransfersController {
+  constructor(private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers, private readonly departures: Departures) {}
+
+  /**
+   * Gives a token another owner of its team: members take over what a departed colleague left, administrators decide at
+   * any time. Recorded; a rotation follows, so that who left is left with a secret that dies.
+   */
+  @Post(':tokenId/transfer')
+  @HttpCode(200)
+  @Allow()
+  transfer(@Param('tokenId') tokenId: string, @Body(bodyOf(TransferBody)) body: TransferBody, @CallerOf() caller: Caller): Promise<StopAnswer> {
+    return this.transactions.run((tx) => this.given(tx, tokenId, body, caller));
+  }
+
+  private async given(tx: Tx<'issuer'>, tokenId: string, { to, reason }: TransferBody, caller: Caller): Promise<StopAnswer> {
+    const token = await this.stops.locked(tx.db, tokenId);
+    if (!token || !maySee(caller, token)) throw notFound('token');
+    const [clock] = await tx.db.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const verdict = mayTransfer(caller, token, to, clock?.now as Date);
+    if ('refuse' in verdict) {
+      if (verdict.refuse === 'conflict') throw refused(verdict.code, verdict.detail);
+      throw forbidden(verdict.detail, 'Ask an administrator.');
+    }
+    if (await this.departures.hasLeft(tx.db, verdict.to)) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
+    const principal = principalOf(caller);
+    const owner = { id: verdict.to, team: token.owner_team };
+    const seq = await this.transfers.transfer(tx, token, owner, { iss: caller.iss, sub: verdict.to }, { kind: 'person', principal }, reason).catch((error: unknown) => {
+      throw error instanceof EndedToken ? refused('token-ended', 'This token has ended.') : error;
+    });
+    return { tokenId: token.token_id, state: token.state, seq };
+  }
+}
+
+function refused(code: string, detail: string): Problem {
+  return conflict(code, detail, 'Request a new token where you still need one.');
+}

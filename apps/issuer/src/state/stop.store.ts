@@ -1,0 +1,104 @@
+import { Injectable } from '@nestjs/common';
+import type { Actor, EventData, TokenId, TokenState } from '@writ/contracts';
+import { ConcurrentChange, lookup, toJson, type Db, type Tx } from '@writ/messaging';
+import { nextState, type StopKind } from './next-state.js';
+import { StateLog } from './state-log.store.js';
+import type { TokenRow } from '../tokens/token.row.js';
+
+export interface Stop {
+  kind: StopKind;
+  by: Actor;
+  code: string;
+  reason?: string;
+}
+
+/** What stopping needs of a token: a million that end at once are read no wider than this. */
+export type Stoppable = Pick<TokenRow, 'token_id' | 'request_id' | 'state' | 'version' | 'claimed_at'>;
+
+export interface Stopped {
+  token: Stoppable;
+  state: TokenState;
+  seq: number;
+}
+
+const tokenLocked = lookup<TokenRow>('SELECT * FROM token WHERE token_id = ANY($1) ORDER BY token_id FOR UPDATE', (row) => row.token_id);
+const events = { suspend: 'token.suspended', resume: 'token.resumed', revoke: 'token.revoked', expire: 'token.expired' } as const;
+
+/** Stops tokens and lets them go on: row, state log and event in one transaction. */
+@Injectable()
+export class Stops {
+  constructor(private readonly log: StateLog) {}
+
+  /** The token, locked until the transaction ends. */
+  locked(db: Db, tokenId: string): Promise<TokenRow | undefined> {
+    return db.one(tokenLocked, tokenId);
+  }
+
+  /** Changes the tokens whose state allows it. They must be locked. @returns those that changed */
+  async apply(tx: Tx<'issuer'>, tokens: readonly Stoppable[], stop: Stop): Promise<Stopped[]> {
+    // What lets a token go on asks the log: its row may have been edited.
+    const candidates = stop.kind === 'resume' ? await this.notEnded(tx.db, tokens) : tokens;
+    const changing = candidates.flatMap((token) => {
+      const state = nextState(token.state, stop.kind, token.claimed_at !== null);
+      return state ? [{ token, state }] : [];
+    });
+    if (changing.length === 0) return [];
+    const changed = await Promise.all(changing.map(async ({ token, state }) => {
+      const { seq } = await this.log.append(tx.db, { kind: stop.kind, reasonCode: stop.code, tokenId: token.token_id });
+      return { token, state, seq };
+    }));
+    const by = stop.kind === 'resume' ? null : stop.by;
+    const saved = await tx.db.query(
+      `UPDATE token t SET state = c.state, version = t.version + 1, stopped_by = $2
+       FROM json_to_recordset($1::json) AS c(token_id text, state text, version int) WHERE t.token_id = c.token_id AND t.version = c.version RETURNING 1`,
+      [toJson(changed.map(({ token, state }) => ({ token_id: token.token_id, state, version: token.version }))), by && JSON.stringify(by)],
+    );
+    // The lock keeps other transactions out, not another message of this batch about the same token.
+    if (saved.length !== changed.length) throw new ConcurrentChange('token', changed.length, saved.length);
+    if (stop.kind === 'revoke' || stop.kind === 'expire') {
+      await tx.db.query(`UPDATE generation SET state = 'retired' WHERE token_id = ANY($1) AND state <> 'retired'`, [changed.map(({ token }) => token.token_id)]);
+    }
+    for (const { token, seq } of changed) {
+      const { kind, by: actor, code, reason } = stop;
+      tx.emit(events[kind], { tokenId: token.token_id, requestId: token.request_id, seq, by: actor, code, reason }, { version: token.version + 1 });
+    }
+    return changed;
+  }
+
+  private async notEnded(db: Db, tokens: readonly Stoppable[]): Promise<Stoppable[]> {
+    const standings = await Promise.all(tokens.map(({ token_id }) => this.log.standing(db, token_id)));
+    return tokens.filter((_, i) => standings[i]?.ended === false);
+  }
+
+  /** Says an event of a locked token with its next ordinal; whoever calls saves the row's version. */
+  say<T extends 'token.rotated' | 'token.retired'>(tx: Tx<'issuer'>, token: TokenRow, type: T, data: EventData<T>): void {
+    token.version += 1;
+    tx.emit(type, data as never, { version: token.version });
+  }
+
+  async one(tx: Tx<'issuer'>, tokenId: TokenId, stop: Stop): Promise<Stopped | undefined> {
+    const token = await this.locked(tx.db, tokenId);
+    return token && (await this.apply(tx, [token], stop))[0];
+  }
+
+  async revokeUnclaimed(tx: Tx<'issuer'>, tokenId: TokenId, by: Actor, code: string): Promise<void> {
+    const token = await this.locked(tx.db, tokenId);
+    if (token?.state === 'issued') await this.apply(tx, [token], { kind: 'revoke', by, code });
+  }
+
+  /** Ends everything of an owner, or of everybody, that was issued before: one entry, however many tokens. */
+  async endAll(tx: Tx<'issuer'>, ownerId: string | undefined, code: string): Promise<number> {
+    return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
+  }
+
+  /** Ends the token of a request, and those that replaced it. @returns the last place in the state log, if anything changed */
+  async endRequest(tx: Tx<'issuer'>, requestId: string, stop: Stop): Promise<number | undefined> {
+    const tokens = await tx.db.query<TokenRow>(
+      `WITH RECURSIVE chain AS (
+         SELECT token_id FROM token WHERE request_id = $1 UNION SELECT t.token_id FROM token t JOIN chain c ON t.replaces = c.token_id
+       ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
+    );
+    const stopped = await this.apply(tx, tokens, stop);
+    return stopped.length === 0 ? undefined : Math.max(...stopped.map(({ seq }) => seq));
+  }
+}
