@@ -11,9 +11,9 @@ const results = join(root, '.writ/results');
 
 /** Each suite is a phase: {passed, failed} are its tests, or the one check that it is. */
 const phases = {
-  lint,
   types: () => check([compiler, '-p', 'tsconfig.test.json']),
   unit: (tools) => suite('unit', tools, ['--maxWorkers=2']),
+  lint: ({ lint: begun }) => begun,
   integration: (tools) => suite('integration', tools, ['--maxWorkers=2']),
   'end to end': async (tools) => sumOf(await Promise.all(['e2e', 'apart'].map((project) => suite(project, tools, ['--runInBand'])))),
 };
@@ -45,7 +45,11 @@ export async function run({ name, args: given }) {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => { interrupted = true; });
   const built = await phase('build', reporter, async () => { await build(); return { passed: 0, failed: 0 }; });
   if (built.failed > 0) sums.push(built);
-  else for (const each of names) if (!interrupted) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args })));
+  else {
+    // One core lints while the others test; it is told when its turn comes.
+    const begun = names.includes('lint') ? lint().catch((error) => ({ passed: 0, failed: 1, output: errorText(error) })) : undefined;
+    for (const each of names) if (!interrupted) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args, lint: begun })));
+  }
   if (interrupted) return 130;
   const { passed, failed } = sumOf(sums);
   process.stdout.write(`\n${passed} passed, ${failed} failed\n`);

@@ -43,6 +43,8 @@ export interface Service {
 
 const bodyLimit = 65_536;
 const requestTimeoutMs = 15_000;
+/** Node looks for those that take too long every half minute, so that a slow client would hold its place for three times as long. */
+const connections = { connectionsCheckingInterval: 2_500 };
 const statementTimeoutMs = 30_000;
 const measureEveryMs = 1_000;
 const followEveryMs = 5_000;
@@ -175,7 +177,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
 function httpAdapter(config: ServiceConfig): FastifyAdapter {
   const https = tlsOf(config);
   return new FastifyAdapter({
-    ...(https === undefined ? {} : { https }),
+    ...(https === undefined ? { http: connections } : { https: { ...https, ...connections } }),
     ...(config.trustedProxies.length > 0 ? { trustProxy: config.trustedProxies } : {}),
     bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 256 },
