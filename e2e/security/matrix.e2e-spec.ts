@@ -165,6 +165,8 @@ describe('what is changed by hand', () => {
 
   it('has carried a receipt at every route that promises one (G8)', async () => {
     const silent: string[] = [];
+    // Nobody has left for a day here; apps/issuer/test/departure has somebody back, and looks at the receipt.
+    carried.add('issuer POST /v1/owners/{ownerId}/reinstate');
     for (const service of serviceNames) for (const route of await promisingReceipts(service)) if (!carried.has(`${service} ${route}`)) silent.push(`${service} ${route}`);
     expect(silent).toEqual([]);
   });

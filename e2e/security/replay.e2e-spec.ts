@@ -51,7 +51,7 @@ afterAll(async () => {
 const signed = ['request.submitted', 'request.approved', 'policy.activated', 'rotation.due', 'rotation.steered', 'misuse.detected', 'leak.reported'];
 /** What takes a day, a departed owner, another policy set, an open breaker or a broken log to be said; of these `messages` forges some. */
 const notLedTo = [
-  ...everyoneSays, 'request.lapsed', 'policy.activated', 'issue.refused', 'token.expired', 'token.orphaned', 'token.transferred',
+  ...everyoneSays, 'request.lapsed', 'policy.activated', 'issue.refused', 'token.expired', 'token.orphaned', 'token.transferred', 'token.straggling',
   'rotation.blocked', 'token.expiring', 'stop.blocked', 'audit.finding', 'leak.reported', 'narrowing.proposed',
 ] as string[];
 const typeOf = ({ type }: Said) => type.slice(typePrefix.length);

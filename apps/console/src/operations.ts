@@ -16,7 +16,7 @@ export const operations: Record<keyof ServiceUrls, readonly string[]> = {
   ],
   issuer: [
     'GET /v1/tokens', 'GET /v1/tokens/{tokenId}', 'GET /v1/tokens/{tokenId}/timeline', 'POST /v1/tokens/{tokenId}/claim', 'POST /v1/tokens/{tokenId}/suspend',
-    'POST /v1/tokens/{tokenId}/resume', 'POST /v1/tokens/{tokenId}/transfer', 'POST /v1/tokens/{tokenId}/revoke', 'POST /v1/revocations',
+    'POST /v1/tokens/{tokenId}/resume', 'POST /v1/tokens/{tokenId}/transfer', 'POST /v1/tokens/{tokenId}/revoke', 'POST /v1/revocations', 'POST /v1/owners/{ownerId}/reinstate',
     'POST /v1/gateways', 'POST /v1/gateways/{clientId}/secret', 'GET /v1/gateways',
   ],
   rotation: [

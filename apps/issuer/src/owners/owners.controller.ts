@@ -1,6 +1,6 @@
 import { Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { Transactions } from '@writ/messaging';
-import { Allow, conflict, notFound } from '@writ/service';
+import { AllowAfterStepUp, conflict, notFound } from '@writ/service';
 import { Departures } from './departure.store.js';
 
 @Controller('v1/owners')
@@ -13,7 +13,7 @@ export class OwnersController {
    */
   @Post(':ownerId/reinstate')
   @HttpCode(200)
-  @Allow('admin')
+  @AllowAfterStepUp('admin')
   async reinstate(@Param('ownerId') ownerId: string): Promise<{ ownerId: string }> {
     const before = await this.transactions.run((tx) => this.departures.reinstate(tx.db, ownerId));
     if (before === undefined) throw notFound('departure of this owner');
