@@ -6,7 +6,7 @@ interface Door { prototype: Record<string, (...args: never[]) => unknown> }
 
 const issuer = (file: string) => import(new URL(`../../../apps/issuer/dist/${file}`, import.meta.url).href);
 const service = (file: string) => import(new URL(`../../../libs/service/dist/${file}`, import.meta.url).href);
-const { Gateways } = (await issuer('gateway.store.js')) as { Gateways: Door };
+const { Gateways } = (await issuer('gateways/gateway.store.js')) as { Gateways: Door };
 const { AccessGuard } = (await service('access.js')) as { AccessGuard: Door };
 
 const gateway = { clientId: 'bench', audiences: ['orders'] };
