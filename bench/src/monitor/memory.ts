@@ -54,8 +54,8 @@ async function measured(habits: readonly Habit[], tokens: number): Promise<{ meg
 
 async function fill(redisUrl: string, habits: readonly Habit[], tokens: number): Promise<TokenId> {
   const dist = (name: string) => import(new URL(`../../../apps/monitor/dist/${name}.js`, import.meta.url).href) as Promise<unknown>;
-  const { Baselines } = (await dist('baseline.store')) as Parts;
-  const { seedOf } = (await dist('seed')) as Parts;
+  const { Baselines } = (await dist('baselines/baseline.store')) as Parts;
+  const { seedOf } = (await dist('baselines/seed')) as Parts;
   const baselines = new Baselines({ redisUrl }, { add: () => undefined });
   const now = Math.floor(Date.now() / 1000);
   let last = '' as TokenId;

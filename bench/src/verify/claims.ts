@@ -34,7 +34,7 @@ export async function claims(issuer: BenchIssuer, ids: readonly string[], { say 
 /** Making secrets, on one core. */
 export async function minting({ quick, say }: BenchOptions): Promise<Row> {
   say('mint');
-  const { mintFresh } = (await import(issuerProgram('secret.store.js').href)) as { mintFresh(environment: string): unknown };
+  const { mintFresh } = (await import(issuerProgram('tokens/secret.store.js').href)) as { mintFresh(environment: string): unknown };
   const perSecond = await rateOf(quick ? 2 : 6, () => mintFresh('prod'));
   return { bench: 'verify', name: 'mint', kind: 'ours', perSecond, cpuUsPerOp: 1e6 / perSecond, note: 'random bytes, form and checksum' };
 }

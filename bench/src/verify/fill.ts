@@ -21,7 +21,7 @@ const owner = `'svc:' || seq % 1000`;
 
 /** Fills an issuer's empty database with living tokens. @returns the secrets of the real ones */
 export async function fill(bench: TestBench, env: NodeJS.ProcessEnv, size: number): Promise<string[]> {
-  const parts = await Promise.all(['keys.store.js', 'token.row.js'].map((file) => import(issuerProgram(file).href) as Promise<Partial<IssuerParts>>));
+  const parts = await Promise.all(['keys.store.js', 'tokens/token.row.js'].map((file) => import(issuerProgram(file).href) as Promise<Partial<IssuerParts>>));
   const { loadKeys, sealOf } = Object.assign({}, ...parts) as IssuerParts;
   const keys = loadKeys(env.WRIT_KEYS_DIR as string);
   const { adminUrl } = bench.database('issuer');
