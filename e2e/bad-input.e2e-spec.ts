@@ -10,6 +10,7 @@ afterAll(() => upstream.close());
 /** What an upstream may send that cannot be accepted; each is answered by code and the consumer goes on. */
 const bodies: [string, (id: string) => Buffer | string | Record<string, unknown>, string][] = [
   ['an unknown field', (id) => upstream.envelope({ ...wish(), extra: true }, { id }), 'invalid-body'],
+  ['a field whose name is NUL', (id) => upstream.envelope({ ...wish(), '\u0000': true }, { id }), 'invalid-body'],
   ['no reason', (id) => upstream.envelope(wish({ reason: undefined }), { id }), 'invalid-body'],
   ['no requester', (id) => upstream.envelope(wish({ requester: undefined }), { id }), 'invalid-body'],
   ['no delivery', (id) => upstream.envelope(wish({ delivery: null }), { id }), 'invalid-body'],

@@ -110,6 +110,7 @@ describe('a body of a stranger', () => {
     ['an unknown nested field', { ...body, delivery: { mode: 'claim', to: 'me' } }, '/delivery/to'],
     ['__proto__', JSON.parse('{"__proto__":{"admin":true}}') as object, '/__proto__'],
     ['a nested constructor', { ...body, requester: { id: 'a', constructor: {} } }, '/requester/constructor'],
+    ['a field whose name no database keeps', { ...body, '\u0000': 1 }, '/\ufffd'],
     ['nobody who asks', { ...body, requester: undefined }, '/requester'],
     ['null for a part', { ...body, delivery: null }, '/delivery'],
     ['an empty list for a part', { ...body, delivery: [] }, '/delivery'],

@@ -64,7 +64,7 @@ function problemsOf(error: ValidationError, pointer: string): FieldProblem[] {
   return [...own, ...(error.children ?? []).flatMap((child) => problemsOf(child, here))];
 }
 
-/** RFC 6901, section 3; lone surrogates are replaced so that the answer itself is well formed. */
+/** RFC 6901, section 3; what is no text that can be kept (lone surrogates, NUL) is replaced, so that the answer is. */
 function pointerPart(key: string): string {
-  return key.toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 128);
+  return key.toWellFormed().replaceAll('\u0000', '\ufffd').replaceAll('~', '~0').replaceAll('/', '~1').slice(0, 128);
 }
