@@ -4,15 +4,20 @@ import { frozenHash, generatorHash, reportingSeeds, strangeHash, strangeSeeds } 
 import { families, traffic, type Slot } from './generator.js';
 import { ingest } from './ingest.js';
 import { judge, watch, type Watched } from './quality.js';
+import { latency } from './latency.js';
 import { memory } from './memory.js';
 import { refusal } from './refusal.js';
 import { falseWords, found, perThousandDays, reportOf, type Watcher } from './report.js';
+import { rollUp } from './roll-up.js';
 import { strangeFamilies, strangeTraffic } from './transfer.js';
 import { wilson } from './wilson.js';
 
+const parts = { quality, transfer, ingest, 'roll-up': rollUp, memory, latency, refusal };
+
 /** Quality on seeds that nobody tuned on, and on traffic of another making, beside two simple watchers; then speed. */
 export async function bench(options: BenchOptions): Promise<Row[]> {
-  const rows = [...(await quality(options)), ...(await transfer(options)), ...(await ingest(options)), ...(await memory(options)), ...(await refusal(options))];
+  const rows: Row[] = [];
+  for (const [name, part] of Object.entries(parts)) if (options.parts?.includes(name) ?? true) rows.push(...(await part(options)));
   return withRatios(rows);
 }
 
