@@ -2,7 +2,7 @@
  * Suites by what they need: `unit` nothing, `integration` backing services, `e2e` the whole platform. What kills, restarts or
  * starts whole platforms has one `apart`, so that both run side by side; so has what reads a log that no thief wrote to.
  */
-const apart = ['crash', 'keys', 'readme', 'skew', 'tls'].map((name) => `<rootDir>/e2e/${name}.e2e-spec.ts`);
+const apart = ['crash', 'keys', 'readme', 'skew', 'start', 'tls'].map((name) => `<rootDir>/e2e/${name}.e2e-spec.ts`);
 const platform = { globalSetup: '<rootDir>/scripts/jest-platform-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-platform-teardown.mjs' };
 const common = {
   testEnvironment: 'node',

@@ -12,6 +12,7 @@ import { alone, forgetState, makeFolder, passwordsFor, readState, writeState } f
 
 const titles = { postgres: 'PostgreSQL', rabbitmq: 'RabbitMQ', redis: 'Redis' };
 const finders = { postgres: findPostgres, rabbitmq: findRabbit, redis: findRedis };
+const exampleUrls = { postgres: 'postgres://user:password@127.0.0.1:5432/postgres', rabbitmq: 'amqp://user:password@127.0.0.1:5672', redis: 'redis://127.0.0.1:6379' };
 const given = { postgres: 'WRIT_BACKING_POSTGRES_URL', rabbitmq: 'WRIT_BACKING_AMQP_URL', redis: 'WRIT_BACKING_REDIS_URL' };
 
 /**
@@ -85,6 +86,7 @@ async function provide({ dir, log, state, record, tls, own }) {
 }
 
 async function useGiven(name, log) {
+  if (!URL.canParse(process.env[given[name]])) throw new Problem(`${given[name]} is not a URL.`, `Give it as in ${exampleUrls[name]}, or unset it to have ${titles[name]} started here.`);
   const url = new URL(process.env[given[name]]);
   const port = Number(url.port || { postgres: 5432, rabbitmq: 5672, redis: 6379 }[name]);
   await exchange({ host: url.hostname, port, timeoutMs: 5_000 }).catch((cause) => {
@@ -156,6 +158,7 @@ async function endLeftovers(dir, log) {
 /** The newest first: the broker goes before the port mapper that it is registered with. */
 async function endRecorded(dir) {
   const state = readState(dir);
+  if (state === undefined) return;
   const lost = state.postgresData === undefined ? [] : leftoverPostgres(state.postgresData);
   const broker = state.processes.filter(({ name }) => name === 'rabbitmq' || name === 'epmd').reverse();
   const others = [...state.processes.filter((server) => !broker.includes(server)), ...lost];
