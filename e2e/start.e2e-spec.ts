@@ -1,9 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { isAlive, type ProcessRecord } from '../scripts/backing/processes.mjs';
 import { need, until } from './platform.js';
 
@@ -38,6 +39,10 @@ function writ(...args: string[]) {
 function writWith(env: Record<string, string>, ...args: string[]) {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(WRIT_|NODE_OPTIONS$)/.test(name));
   const child = spawn(process.execPath, [join(checkout, 'scripts/bootstrap.mjs'), ...args], { cwd: checkout, env: { ...Object.fromEntries(inherited), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  return ends(child);
+}
+
+function ends(child: ChildProcessByStdio<null, Readable, Readable>) {
   running.push(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text; });
@@ -90,6 +95,31 @@ describe('npm start', () => {
       expect(output).not.toMatch(/\n {4}at /);
     }
     expect(alive()).toEqual([]);
+  });
+
+  it('installs what a newer lock names, though npm runs it on the very Node that this deletes', async () => {
+    const old = mkdtempSync(join(tmpdir(), 'writ-old-'));
+    cpSync(join(root, 'scripts'), join(old, 'scripts'), { recursive: true });
+    const lock = (version: string) => JSON.stringify({ packages: { 'node_modules/node': { version } } });
+    writeFileSync(join(old, 'package-lock.json'), lock('2.0.0'));
+    mkdirSync(join(old, 'node_modules/node/bin'), { recursive: true });
+    writeFileSync(join(old, 'node_modules/.package-lock.json'), lock('1.0.0'));
+    const node = join(old, 'node_modules/node/bin/node');
+    copyFileSync(process.execPath, node);
+    const npm = join(old, 'npm.mjs');
+    writeFileSync(npm, `import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+      if (process.argv[2] === 'ci') rmSync('node_modules', { recursive: true });
+      mkdirSync('node_modules/node/bin', { recursive: true });
+      writeFileSync('node_modules/.package-lock.json', ${JSON.stringify(lock('2.0.0'))});
+      if (process.argv[2] === 'rebuild') writeFileSync('node_modules/node/bin/node', '#!/bin/sh\\necho handed over to the new one', { mode: 0o755 });`);
+    try {
+      const { code, output } = await ends(spawn(node, [join(old, 'scripts/bootstrap.mjs'), 'start'], {
+        cwd: old, stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: `${dirname(node)}:${dirname(process.execPath)}:${process.env.PATH}`, npm_execpath: npm },
+      })).ended;
+      expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('handed over to the new one') });
+    } finally {
+      rmSync(old, { recursive: true });
+    }
   });
 
   it('refuses an option that it does not know, and a command that there is not', async () => {

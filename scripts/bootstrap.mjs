@@ -56,14 +56,16 @@ async function withPinnedNode(installed) {
   return installed.code === 0 ? npm(['rebuild', 'node']) : installed;
 }
 
+/** Under a Node from outside this workspace: npm has our own in the path, and the first thing an install does is to delete it. */
 function npm(args) {
-  // npm tells its children who it is; started by hand, the one in the path will do.
-  const [command, first] = process.env.npm_execpath ? [process.execPath, [process.env.npm_execpath]] : ['npm', []];
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], timeout: installWithinMs });
+  const env = { ...process.env, PATH: (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.startsWith(join(root, 'node_modules'))).join(delimiter) };
+  // npm tells its children where its program is; started by hand, the one in the path will do.
+  const [command, first] = process.env.npm_execpath ? ['node', [process.env.npm_execpath]] : ['npm', []];
+  return new Promise((resolve) => {
+    const child = spawn(command, [...first, ...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], signal: AbortSignal.timeout(installWithinMs) });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { output += text; });
-    child.once('error', reject).once('close', (code) => resolve({ code: code ?? 1, output }));
+    child.once('error', ({ message }) => resolve({ code: 1, output: `${output}\n${message}` })).once('close', (code) => resolve({ code: code ?? 1, output }));
   });
 }
 
