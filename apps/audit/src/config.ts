@@ -18,7 +18,7 @@ export class AuditConfig extends ServiceConfig {
   /** Where tiles, bundles and the checkpoint are published; a folder in the state folder where nothing is said. */
   @IsOptional() @IsString() auditSiteDir?: string;
   /** Events overtake one another; a number that is missing for longer is a gap. */
-  @IsInt() @Min(1) @Type(() => Number) auditGraceSeconds: number = 45;
+  @IsInt() @Min(1) @Type(() => Number) auditGraceSeconds: number = 35;
   /** The pause between two comparisons of the whole log with its published files. */
   @IsNumber() @Min(0.1) @Type(() => Number) auditPatrolSeconds: number = 10;
   /** How much of a core each patrol may take. 10 million entries need some minutes of one core in a cycle. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until, type Tap } from '@writ/testing';
-import type { EventData, LogState } from '@writ/contracts';
+import { aliveEveryMs, services, silentAfterMs, type EventData, type LogState } from '@writ/contracts';
 import {
   appendLeaves, cosignCheckpoint, emptyEdge, encodeBundle, entriesPath, formatAddCheckpoint, formatNote, formatSignature, hashLeaves, keyTypes, parseCheckpoint, parseNote, parsePolicy,
   parseSignatures, proveConsistency, signCheckpoint, SignerKey, tilePath, tileSource, urlSource, verifyLog,
@@ -17,12 +17,19 @@ const witnessKey = SignerKey.generate('witness.example.com/w1', keyTypes.cosigna
 const token = newToken();
 let said: string[] = [];
 let usage: string;
+/** The insider keeps everything that policy says from the log, from the beginning; the others are heard. */
+let heartbeats: NodeJS.Timeout;
+let begun: number;
 
 beforeAll(async () => {
   audit = await AuditBench.create();
   tap = await audit.bench.bus.tap();
   await audit.start({ WRIT_AUDIT_GRACE_SECONDS: '1', WRIT_AUDIT_PATROL_SECONDS: '0.1' });
   const { bus } = audit.bench;
+  begun = Date.now();
+  heartbeats = setInterval(() => {
+    for (const service of services) if (service !== 'policy') bus.say(service, 'service.alive', alive(service)).catch(() => undefined);
+  }, aliveEveryMs);
   const requestId = newRequest();
   said = await Promise.all([
     bus.say('request', 'request.submitted', submitted(requestId, 'alice')),
@@ -36,11 +43,15 @@ beforeAll(async () => {
   await audit.signed();
   await audit.query('SET session_replication_role = replica'); // The superuser switches the triggers off.
 });
-afterAll(() => audit.drop());
+afterAll(() => {
+  clearInterval(heartbeats);
+  return audit.drop();
+});
 
 const state = async () => (await (await fetch(`${audit.services[0]!.url}/v1/log`)).json()) as LogState;
 const found = (code: string) => until(async () => (await state()).findings.some((finding) => finding.code === code), `${code} to be found`, 25_000);
-const nothingFound = () => until(async () => (await state()).findings.length === 0, 'the findings to end', 25_000);
+/** Who is silent is the last test's affair. */
+const nothingFound = () => until(async () => (await state()).findings.every(({ code }) => code === 'service-silent'), 'the findings to end', 25_000);
 const seqOf = async (event: string) => Number((await audit.query<{ seq: string }>('SELECT seq FROM tlog_entry WHERE event_id = $1', [event]))[0]!.seq);
 const policy = () => parsePolicy(`log ${audit.signer.vkey}\nquorum none\n`);
 const leaves = async () => (await audit.query<{ leaf: Buffer }>('SELECT leaf FROM tlog_entry ORDER BY seq')).map(({ leaf }) => leaf);
@@ -187,6 +198,12 @@ describe('an insider with the whole database', () => {
     // Late is not lost: the number came, and the next look at the token finds it whole.
     await nothingFound();
   });
+
+  it('is found after keeping all that a service says from the log, within a minute of its last sign of life (G8)', async () => {
+    const silent = async () => (await state()).findings.filter(({ code }) => code === 'service-silent').map(({ detail }) => detail);
+    await until(async () => (await silent()).length > 0, 'the silence to be found', Math.max(5_000, begun + 60_000 - Date.now()));
+    expect(await silent()).toEqual([`Nothing was heard of policy for ${silentAfterMs / 1_000} seconds.`]);
+  }, 90_000);
 
   it('is NOT found after rewriting an entry between its commit and its signature, with everything made to fit', async () => {
     await audit.signer.kill();

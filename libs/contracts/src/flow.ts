@@ -72,6 +72,10 @@ export const flow = {
 
 /** Said by every service of itself. */
 export const everyoneSays = ['message.parked', 'act.recorded', 'service.alive'] as const satisfies readonly EventType[];
+/** How often a service says that it is alive, in milliseconds. */
+export const aliveEveryMs = 20_000;
+/** Of whom nothing was heard for so long, it is silent: two lost or late signs of life are no alarm yet, and the alarm comes within a minute. */
+export const silentAfterMs = 55_000;
 /** Said by identity systems outside, under broker users of their own, on an exchange that nobody else may write to. */
 export const outsideSays = ['owner.deactivated'] as const satisfies readonly EventType[];
 

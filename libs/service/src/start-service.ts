@@ -5,7 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { ClassConstructor } from 'class-transformer';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
-import type { ServiceName } from '@writ/contracts';
+import { aliveEveryMs, type ServiceName } from '@writ/contracts';
 import { counted, Messaging, Transactions } from '@writ/messaging';
 import { ConfigurationError, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
@@ -137,7 +137,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
   jobs.every(measureEveryMs, 'measure-backlog', () => health.measure());
   jobs.every(followEveryMs, 'follow-database-time', () => clock.follow(source));
   jobs.every(forgetEveryMs, 'forget-answers', () => forgetAnswers(messaging.transactions));
-  jobs.every(60_000, 'say-alive', async () => {
+  jobs.every(aliveEveryMs, 'say-alive', async () => {
     await messaging.transactions.run(async (tx) => {
       const counters = await counted(tx.db, options.name);
       tx.emit('service.alive', { service: options.name, at: clock.now().toISOString(), counters }, { subject: options.name });

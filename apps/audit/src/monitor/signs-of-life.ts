@@ -1,9 +1,6 @@
-import { services } from '@writ/contracts';
+import { services, silentAfterMs } from '@writ/contracts';
 import type { Leaf } from '../entries/leaf.js';
 import type { Finding } from './finding.js';
-
-/** A service says every minute that it is alive; two lost or late ones are no alarm yet. */
-export const silentAfterMs = 180_000;
 
 /** When each service was last heard to be alive, by the entries themselves. */
 export class SignsOfLife {
@@ -19,6 +16,6 @@ export class SignsOfLife {
   missing(nowMs: number): Finding[] {
     if (nowMs - this.sinceMs < silentAfterMs) return [];
     return services.filter((service) => nowMs - (this.heard.get(service) ?? 0) > silentAfterMs)
-      .map((service) => ({ code: 'service-silent', detail: `Nothing was heard of ${service} for ${silentAfterMs / 60_000} minutes.` }));
+      .map((service) => ({ code: 'service-silent', detail: `Nothing was heard of ${service} for ${silentAfterMs / 1_000} seconds.` }));
   }
 }

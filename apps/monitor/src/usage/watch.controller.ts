@@ -1,11 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
-import type { WatchView } from '@writ/contracts';
+import { silentAfterMs, type WatchView } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, Clock } from '@writ/service';
 import { watched } from './watch.store.js';
-
-/** A service says once a minute that it is alive. */
-const silentAfterMs = 180_000;
 
 /** How the platform itself is, for operators. */
 @Controller('v1/watch')
