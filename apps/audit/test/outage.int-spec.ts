@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { Client } from 'pg';
-import { SignedStore, until } from '@writ/testing';
+import { FaultProxy, SignedStore, until } from '@writ/testing';
 import type { LogState } from '@writ/contracts';
 import { s3Target } from '@writ/site';
 import { evaluatePolicy, keyTypes, parseNote, parsePolicy, SignerKey, tileSource, urlSource, verifyLog } from '@writ/tlog';
+import * as migrations from '../src/migrations/index.js';
 import { AuditBench } from './audit-bench.js';
 import { alive } from './samples.js';
 import { origin } from './signer-process.js';
@@ -33,6 +34,39 @@ describe('a log that is out of order', () => {
     await blocker.query('ROLLBACK');
     await blocker.end();
     await audit.recorded(events);
+  });
+
+  it('records everything once although it never learns what became of a commit (G2, G8)', async () => {
+    const { WRIT_DATABASE_URL: url = '' } = await audit.bench.env('audit', migrations, {});
+    const proxy = await FaultProxy.before(url);
+    await audit.start({ WRIT_DATABASE_URL: proxy.url(url), WRIT_BATCH: '20' });
+    await audit.recorded([await say()]);
+    proxy.loseAnswers('COMMIT', 6);
+    const events: string[] = [];
+    await until(async () => {
+      events.push(...await Promise.all(Array.from({ length: 20 }, say)));
+      return proxy.answersToLose === 0;
+    }, 'the answers to be lost', 25_000);
+    await audit.recorded(events);
+    const [count] = await audit.query<{ n: string; next: string }>('SELECT count(*) n, max(seq) + 1 "next" FROM tlog_entry');
+    expect(count?.n).toBe(count?.next);
+    await Promise.all(audit.services.splice(0).map((service) => service.close()));
+    await proxy.close();
+  });
+
+  it('keeps what it hears while its disk is full, gives nothing up, and records it when there is room (G2, G8)', async () => {
+    await audit.start();
+    await audit.recorded([await say()]);
+    // What PostgreSQL says when the disk is full, from where it would: as a row is written.
+    await audit.query(`CREATE SEQUENCE tried; GRANT USAGE ON tried TO PUBLIC; CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('tried'); RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$`);
+    await audit.query('CREATE TRIGGER full_disk BEFORE INSERT ON tlog_entry FOR EACH ROW EXECUTE FUNCTION full_disk()');
+    const [before] = await audit.query<{ size: string }>('SELECT size FROM tlog');
+    const events = await Promise.all(Array.from({ length: 50 }, say));
+    await until(async () => Number((await audit.query<{ n: string }>('SELECT last_value n FROM tried'))[0]?.n) > 2, 'it to be tried in vain');
+    expect(await audit.query('SELECT size FROM tlog')).toEqual([before]);
+    await audit.query('DROP TRIGGER full_disk ON tlog_entry');
+    await audit.recorded(events);
+    expect(await audit.query('SELECT 1 FROM inbox_waiting')).toEqual([]);
   });
 
   it('records while its signer is away, and signs all of it when the signer is back (G8)', async () => {

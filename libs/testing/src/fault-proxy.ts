@@ -7,6 +7,7 @@ export type Fault = 'none' | 'down' | 'hole';
 export class FaultProxy {
   private readonly pairs = new Set<[Socket, Socket]>();
   private fault: Fault = 'none';
+  private unanswered?: { phrase: string; times: number };
 
   private constructor(private readonly server: Server, private readonly target: { host: string; port: number }) {
     server.on('connection', (near) => this.join(near));
@@ -35,6 +36,15 @@ export class FaultProxy {
     for (const pair of this.pairs) this.apply(pair);
   }
 
+  /** So many times what holds the phrase still reaches the server, and the connection is lost before its answer comes. */
+  loseAnswers(phrase: string, times: number): void {
+    this.unanswered = { phrase, times };
+  }
+
+  get answersToLose(): number {
+    return this.unanswered?.times ?? 0;
+  }
+
   async close(): Promise<void> {
     this.set('down');
     await new Promise((resolve) => this.server.close(resolve));
@@ -51,7 +61,13 @@ export class FaultProxy {
       far.destroy();
     };
     for (const socket of pair) socket.on('error', end).on('close', end);
-    near.on('data', (bytes: Buffer) => far.write(bytes));
+    near.on('data', (bytes: Buffer) => {
+      far.write(bytes);
+      if (!this.unanswered || this.unanswered.times === 0 || !bytes.includes(this.unanswered.phrase)) return;
+      this.unanswered.times -= 1;
+      far.removeAllListeners('data').resume().end();
+      near.resetAndDestroy();
+    });
     far.on('data', (bytes: Buffer) => near.write(bytes));
     this.apply(pair);
   }

@@ -112,4 +112,16 @@ describe('a batch of uses', () => {
       expect(verifyInclusion(place, 5, hashLeaf(Buffer.from(text)), proveInclusionIn(all, place), Buffer.from(facts.root, 'base64'))).toBe(true);
     }
   });
+
+  it('stands for two million uses of one second, each record proven by eleven hashes', () => {
+    const records = Array.from({ length: 2_000 }, () => ({ tokenId: token, code: 'VALID', gateway: 'edge', count: 1_000, firstAt: '', lastAt: '' }));
+    const { facts, hashes, groups } = usesOf(records, 'vrf_1', salt);
+    expect(facts).toMatchObject({ records: '2000', uses: '2000000' });
+    expect(leaf(candidateOf(message('usage.recorded', { verifierId: 'vrf_1', watermark: '', records }), salt)).bytes.length).toBeLessThan(500);
+    const all = Array.from({ length: 2_000 }, (_, i) => hashes.subarray(i * 32, i * 32 + 32));
+    const [place, text] = groups[0]!.disclosures[777]!;
+    const proof = proveInclusionIn(all, place);
+    expect(proof.length).toBeLessThanOrEqual(11);
+    expect(verifyInclusion(place, 2_000, hashLeaf(Buffer.from(text)), proof, Buffer.from(facts.root, 'base64'))).toBe(true);
+  });
 });
