@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeId } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
 import { innerDigestLatin1 } from '@writ/token';
+import { ReplaceJob } from '../src/issuing/replace.job.js';
 import { acceptLog } from '../src/state/accept-log.store.js';
 import { Reader } from '../src/verification/reader.store.js';
 import { Replica } from '../src/fleet/replica.job.js';
@@ -31,6 +34,25 @@ const taken = async (seq: number) => {
   return entry!.row;
 };
 const restored = (row: unknown) => sql('INSERT INTO state_log SELECT * FROM jsonb_populate_record(NULL::state_log, $1)', [JSON.stringify(row)]);
+/** Everything that the tables hold of a token, to be put back later. */
+const kept = async (tokenId: string) => {
+  const tables = ['token', 'generation', 'secret'];
+  const rows = await Promise.all(tables.map(async (table) => (await sql(`SELECT to_jsonb(r) AS row FROM ${table} r WHERE token_id = $1`, [tokenId])).map(({ row }) => row)));
+  return async () => {
+    await sql('SET session_replication_role = replica'); // Nothing that refers to them is looked at.
+    for (const table of tables) await sql(`DELETE FROM ${table} WHERE token_id = $1`, [tokenId]);
+    for (const [i, table] of tables.entries()) for (const row of rows[i]!) await sql(`INSERT INTO ${table} SELECT * FROM jsonb_populate_record(NULL::${table}, $1)`, [JSON.stringify(row)]);
+    await sql('RESET session_replication_role');
+  };
+};
+/** A rotation whose successor waits to be claimed. */
+const begun = async (tokenId: string) => {
+  const rotationId = makeId('rot', Date.now(), randomBytes(10));
+  const at = new Date(Date.now() + 60_000).toISOString();
+  await issuing.due({ tokenId, rotationId, cause: 'requested', deadlineAt: at, claimBefore: at });
+  await until(async () => (await sql('SELECT 1 FROM generation WHERE rotation_id = $1', [rotationId])).length === 1, 'the rotation to begin');
+  return { rotationId };
+};
 /** What an operator does, with no issuer running. */
 const accepted = async (keepTokens = true) => {
   await issuing.stop(issuer);
@@ -61,12 +83,43 @@ describe('an insider with the database', () => {
     }
   });
 
-  it('brings no token back by putting its rows back (G4)', async () => {
+  it('brings nothing back by putting rows back: no revoked token, no narrowed one, no replaced secret (G4, G7)', async () => {
+    const [revoked, wide, rotating] = [await issuing.claimed(issuer), await issuing.claimed(issuer, { scopes: ['orders:read', 'orders:write'] }), await issuing.claimed(issuer)];
+    const putBack = await Promise.all([revoked, wide, rotating].map(({ tokenId }) => kept(tokenId)));
+    await revoke(revoked.tokenId);
+    const narrow = await issuing.claimed(issuer, { shrinks: wide.tokenId });
+    await codeOf(narrow.secret);
+    await sql(`UPDATE generation SET used_at = now() - interval '1 year' WHERE token_id = $1`, [narrow.tokenId]);
+    await issuer.app.get(ReplaceJob).round();
+    const { rotationId } = await begun(rotating.tokenId);
+    const { body: { secret } } = await issuing.post(issuer, `/v1/tokens/${rotating.tokenId}/claim`, { rotationId }, await issuing.bearer('alice'));
+    await issuing.steer({ tokenId: rotating.tokenId, rotationId, command: 'force', by: issuing.person('root'), reason: 'x' });
+    await until(async () => (await codeOf(rotating.secret)) === 'REVOKED', 'the end of the old secret');
+    expect([await codeOf(wide.secret), await codeOf(secret)]).toEqual(['REVOKED', 'VALID']);
+    for (const put of putBack) await put();
+    await afresh(async (service) => {
+      for (const one of [revoked, wide, rotating]) expect(await codeOf(one.secret, {}, service)).toBe('REVOKED');
+    });
+  });
+
+  it('makes nobody the owner again of what was given to somebody else: with the rows of before, whose seals are good, nothing can be done (G1, G10)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
-    const [before] = await sql('SELECT to_jsonb(t) AS row FROM token t WHERE token_id = $1', [tokenId]);
-    await revoke(tokenId);
-    await sql(`UPDATE token t SET state = r.state, version = r.version FROM jsonb_populate_record(NULL::token, $2) r WHERE t.token_id = $1`, [tokenId, JSON.stringify(before!.row)]);
-    await afresh(async (service) => expect(await codeOf(secret, {}, service)).toBe('REVOKED'));
+    const { rotationId } = await begun(tokenId);
+    const [alice, root] = [await issuing.bearer('alice'), await issuing.bearer('root', ['admins'])];
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/suspend`, { reason: 'x' }, alice);
+    const putBack = await kept(tokenId);
+    expect((await issuing.post(issuer, `/v1/tokens/${tokenId}/transfer`, { to: 'bob', reason: 'x' }, root)).status).toBe(200);
+    const putForth = await kept(tokenId);
+    await putBack();
+    const act = async (what: string, body: object, as = alice) => (await issuing.post(issuer, `/v1/tokens/${tokenId}/${what}`, body, as)).status;
+    expect(await act('resume', { reason: 'x' })).toBe(500);
+    expect(await act('transfer', { to: 'mallory', reason: 'x' }, root)).toBe(500);
+    await sql(`UPDATE token SET state = 'active' WHERE token_id = $1`, [tokenId]);
+    expect(await act('claim', { rotationId })).toBe(500);
+    await afresh(async (service) => expect(await codeOf(secret, {}, service)).toBe('NOT_FOUND'));
+    await putForth();
+    expect(await act('resume', { reason: 'x' }, root)).toBe(200);
+    await afresh(async (service) => expect(await codeOf(secret, {}, service)).toBe('VALID'));
   });
 
   it('claims nothing of a token whose scopes were widened before the claim (G1)', async () => {

@@ -8,7 +8,8 @@ import { KEYS } from '../keys.store.js';
 import { mayClaim, type ClaimVerdict } from './may-claim.js';
 import { Secrets } from '../tokens/secret.store.js';
 import { Stops } from '../state/stop.store.js';
-import { ForgedRow, isGenuine, type GenerationRow, type TokenRow } from '../tokens/token.row.js';
+import { isAsWritten } from '../tokens/as-written.store.js';
+import { ForgedRow, type GenerationRow, type TokenRow } from '../tokens/token.row.js';
 
 export interface Claim {
   tokenId: string;
@@ -125,7 +126,7 @@ export class Claims {
     if (!token || token.claimant_iss !== caller.iss || token.claimant_sub !== caller.sub) return { verdict: { act: 'unknown', what: 'token' } };
     const generation = await tx.db.one(generationNow, `${tokenId} ${rotationId ?? firstGeneration}`);
     if (!generation) return { verdict: { act: 'unknown', what: 'rotation' } };
-    if (!(await isGenuine(this.keys, token))) throw new ForgedRow(token.token_id);
+    if (!(await isAsWritten(tx.db, this.keys, token))) throw new ForgedRow(token.token_id);
     const key = idempotencyKey === undefined ? undefined : sessionKey(caller, idempotencyKey);
     const verdict = mayClaim(token, generation, key, Number(generation.epoch_seq), generation.now);
     if (verdict.act === 'kill') {

@@ -10,7 +10,8 @@ import { Sealing } from '../delivery/sealing.store.js';
 import { Secrets } from '../tokens/secret.store.js';
 import { shrunk, type Living } from './shrink.js';
 import { StateLog } from '../state/state-log.store.js';
-import { isGenuine, rowSealOf, type TokenRow } from '../tokens/token.row.js';
+import { isAsWritten } from '../tokens/as-written.store.js';
+import { rowSealOf, type TokenRow } from '../tokens/token.row.js';
 
 export interface RequestRow {
   request_id: string;
@@ -113,8 +114,8 @@ export class Issues {
 async function livingOf(db: Db, keys: KeyProvider, tokenId: TokenId): Promise<Living | undefined> {
   const [token] = await db.query<TokenRow>('SELECT * FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
   const replacing = await db.query(`SELECT 1 FROM token WHERE replaces = $1 AND state IN ('issued', 'active', 'suspended')`, [tokenId]);
-  // One that was edited in the database is no measure of anything.
-  return token && (await isGenuine(keys, token)) ? { token, isReplaced: replacing.length > 0 } : undefined;
+  // One that was edited in the database, or put back, is no measure of anything.
+  return token && (await isAsWritten(db, keys, token)) ? { token, isReplaced: replacing.length > 0 } : undefined;
 }
 
 /** What is there stays: a request's facts and its first approval never change. Sorted, so that replicas lock in one order. */

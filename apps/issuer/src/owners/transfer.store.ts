@@ -4,7 +4,8 @@ import { lookup, type Db, type Tx } from '@writ/messaging';
 import { macEquals, type KeyProvider } from '@writ/token';
 import { KEYS } from '../keys.store.js';
 import { StateLog } from '../state/state-log.store.js';
-import { ForgedRow, isGenuine, rowSealOf, sealOf, type SecretFacts, type TokenRow } from '../tokens/token.row.js';
+import { isAsWritten } from '../tokens/as-written.store.js';
+import { ForgedRow, rowSealOf, sealOf, type SecretFacts, type TokenRow } from '../tokens/token.row.js';
 
 type SecretRow = SecretFacts & { token_id: string; mac: Buffer; mac_kid: string };
 
@@ -49,11 +50,11 @@ export class Transfers {
     return seq;
   }
 
-  /** Offers a locked token to its team. One that was edited keeps its bad seal: it is said, and nobody can take it. */
+  /** Offers a locked token to its team. One that was edited or put back gets no good seal: it is said, and nobody can take it. */
   async orphan(tx: Tx<'issuer'>, token: TokenRow, until: Date): Promise<void> {
     const endsAt = new Date(Math.min(until.getTime(), token.expires_at.getTime()));
     const macKid = this.keys.keys('row').current;
-    const sealed = (await isGenuine(this.keys, token)) ? { mac: await rowSealOf(this.keys, { ...token, orphaned_until: endsAt }, macKid), mac_kid: macKid } : {};
+    const sealed = (await isAsWritten(tx.db, this.keys, token)) ? { mac: await rowSealOf(this.keys, { ...token, orphaned_until: endsAt }, macKid), mac_kid: macKid } : {};
     tx.db.update('token', { token_id: token.token_id, version: token.version }, { version: token.version + 1, orphaned_until: endsAt.toISOString(), ...sealed });
     tx.emit('token.orphaned', {
       tokenId: token.token_id, requestId: token.request_id, owner: { id: token.owner_id, team: token.owner_team }, endsAt: endsAt.toISOString(),
@@ -63,7 +64,7 @@ export class Transfers {
   private async genuineSecrets(db: Db, token: TokenRow): Promise<SecretRow[]> {
     const secrets = await db.many(secretsOf, token.token_id);
     const genuine = await Promise.all([
-      isGenuine(this.keys, token),
+      isAsWritten(db, this.keys, token),
       ...secrets.map(async (secret) => macEquals(secret.mac, await sealOf(this.keys, token, secret.mac_kid, secret))),
     ]);
     if (genuine.includes(false)) throw new ForgedRow(token.token_id);

@@ -90,7 +90,7 @@ export async function isGenuine(keys: KeyProvider, token: TokenRow): Promise<boo
   return macEquals(token.mac, await rowSealOf(keys, token, token.mac_kid));
 }
 
-/** What somebody edited in the database must not come out of a change with a good seal. */
+/** What somebody edited in the database, or put back, must not come out of a change with a good seal. */
 export class ForgedRow extends Error {
   constructor(tokenId: string) {
     super(`The row of ${tokenId} was changed behind the issuer's back.`);

@@ -1,13 +1,17 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import { RevocationBody, StopBody, type StopAnswer, type TimelineEntry, type TokenId, type TokenView } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, GoesOn, invalid, mustBeSteppedUp, notFound, principalOf, type Caller } from '@writ/service';
+import type { KeyProvider } from '@writ/token';
 import { IssuerConfig } from '../config.js';
 import { Fleet } from '../fleet/fleet.store.js';
+import { KEYS } from '../keys.store.js';
+import { isAsWritten } from './as-written.store.js';
 import { Inventory } from './inventory.store.js';
 import { maySee, mayStop, owns } from './may-see.js';
 import type { StopKind } from '../state/next-state.js';
 import { Stops } from '../state/stop.store.js';
+import { ForgedRow } from './token.row.js';
 import { viewOf } from './token-view.js';
 
 const codes = { suspend: 'suspended-by-person', resume: 'resumed-by-person', revoke: 'revoked-by-person' } as const;
@@ -16,7 +20,7 @@ const codes = { suspend: 'suspended-by-person', resume: 'resumed-by-person', rev
 export class TokensController {
   constructor(
     private readonly transactions: Transactions<'issuer'>, private readonly inventory: Inventory, private readonly stops: Stops, private readonly fleet: Fleet,
-    private readonly config: IssuerConfig, private readonly clock: Clock,
+    private readonly config: IssuerConfig, private readonly clock: Clock, @Inject(KEYS) private readonly keys: KeyProvider,
   ) {}
 
   /** Tokens the caller may see, newest first; filters `owner`, `team`, `audience`, `scope`, `state`, `environment`, `expiringBefore`, `unusedSince`. */
@@ -110,6 +114,7 @@ export class TokensController {
       if (kind === 'resume' && token.stopped_by?.kind === 'person' && !owns(caller, { ...token, claimant_iss: token.stopped_by.principal?.iss ?? '', claimant_sub: token.stopped_by.principal?.sub ?? '' }) && !caller.roles.has('admin')) {
         throw forbidden('Somebody else stopped this token.', 'Ask an administrator, or whoever stopped it.');
       }
+      if (kind === 'resume' && !(await isAsWritten(tx.db, this.keys, token))) throw new ForgedRow(token.token_id);
       const [changed] = await this.stops.apply(tx, [token], { kind, by: { kind: 'person', principal: principalOf(caller) }, code: codes[kind], reason });
       if (changed) return { state: changed.state, seq: changed.seq };
       if (kind === 'revoke' ? token.state === 'expired' : token.state === 'revoked' || token.state === 'expired') throw conflict('token-ended', 'This token has ended.');

@@ -6,6 +6,7 @@ import { KEYS } from '../keys.store.js';
 import { Secrets } from '../tokens/secret.store.js';
 import { contradicts, stateByLog, type KnownToken, type LogFacts } from '../state/state-by-log.js';
 import { entryOf, type LogRow } from '../state/state-log.store.js';
+import { ownedSeq } from '../tokens/as-written.store.js';
 import { sealOf, type SealedFacts } from '../tokens/token.row.js';
 
 export interface Reading {
@@ -28,6 +29,7 @@ interface ReadRow extends SealedFacts, LogFacts {
   secret_mac_kid: string;
   previous_chain: Buffer | null;
   row_state: TokenState;
+  owned_seq: string | null;
 }
 
 /** One snapshot: the head, and for each verifier its token with what the log says of it. */
@@ -37,6 +39,7 @@ const readSql = `
       t.token_id, t.request_id, t.request_digest, t.owner_id, t.claimant_iss, t.claimant_sub, t.audience, t.scopes, t.environment, t.expires_at, t.issue_seq,
       t.state AS row_state, t.networks, t.rate_per_minute,
       last.seq, last.kind, last.at, last.reason_code, last.token_id AS log_token_id, last.owner_id AS log_owner_id, last.request_id AS log_request_id, last.kid, last.chain,
+      ${ownedSeq('s.token_id')} AS owned_seq,
       (SELECT chain FROM state_log p WHERE p.seq = last.seq - 1) AS previous_chain,
       (SELECT max(seq) FROM state_log l WHERE l.token_id = s.token_id AND l.generation = s.generation AND l.kind = 'retire') AS retired_seq,
       (SELECT seq FROM state_log l WHERE l.kind = 'epoch' AND l.owner_id = t.owner_id ORDER BY seq DESC LIMIT 1) AS owner_epoch_seq,
@@ -80,11 +83,11 @@ export class Reader {
     return { incarnation: head.incarnation, seq: Number(head.head_seq), asOf: head.as_of, begun, tokens };
   }
 
-  /** What was edited in the database, or is not in the log, does not exist. */
+  /** What was edited in the database, was put back from before a transfer, or is not in the log, does not exist. */
   private async believed(row: Row): Promise<KnownToken | undefined> {
     const { verifier, generation, minted_seq } = row;
     const seal = await sealOf(this.keys, row, row.secret_mac_kid, { verifier, generation, minted_seq });
-    if (!macEquals(seal, row.secret_mac)) return undefined;
+    if (!macEquals(seal, row.secret_mac) || row.owned_seq !== row.issue_seq) return undefined;
     if (row.seq === null || row.previous_chain === null && row.seq !== '1') return undefined;
     const entry = entryOf({ ...row, token_id: row.log_token_id, owner_id: row.log_owner_id, request_id: row.log_request_id, generation: null, epoch: null });
     const link = await this.keys.mac('state', chainBytes(row.previous_chain ?? Buffer.alloc(32), entry), row.kid);
