@@ -82,6 +82,23 @@ describe('a rotation', () => {
     expect(await codeOf(secret)).toBe('VALID');
   });
 
+  it('ends the old secret in the second of its deadline though the job is held up, in every memory, and only where somebody has the new one (G7)', async () => {
+    const [fetched, unclaimed] = [await issuing.claimed(issuer), await issuing.claimed(issuer)];
+    for (const { secret } of [fetched, unclaimed]) expect(await codeOf(secret)).toBe('VALID'); // In memory, without that end.
+    const rotationId = await rotate(fetched.tokenId, { deadlineMs: 3_000 });
+    await rotate(unclaimed.tokenId, { deadlineMs: 3_000 });
+    await claim(fetched.tokenId, { rotationId });
+    await issuer.app.get(Transactions<'issuer'>).run(async ({ db }) => {
+      const lock = 'SELECT 1 FROM token WHERE token_id = ANY($1) FOR UPDATE';
+      await db.query(lock, [[fetched.tokenId, unclaimed.tokenId]]);
+      await until(async () => (await codeOf(fetched.secret)) === 'EXPIRED', 'the end of the old secret');
+      expect((await endsOf(fetched.tokenId)).map(({ generation }) => generation)).toEqual([1, 2]);
+      expect(await codeOf(unclaimed.secret)).toBe('VALID');
+    });
+    await until(async () => (await codeOf(fetched.secret)) === 'REVOKED', 'the job to end it too');
+    expect(await codeOf(unclaimed.secret)).toBe('VALID');
+  });
+
   it('whose order comes after its last date leaves its owner the old secret (G7)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
     const rotationId = await rotate(tokenId, { claimMs: -2_000, deadlineMs: -1_000 });

@@ -15,7 +15,7 @@ export interface TokenFacts {
   readonly scopes: readonly string[];
   readonly audience: string;
   readonly environment: string;
-  /** RFC 3339 UTC. */
+  /** When what was shown ends, RFC 3339 UTC: the token, or sooner its secret, once somebody has the next one. */
   readonly expiresAt: string;
   /** CIDR blocks the caller's address must lie in; absent = anywhere. */
   readonly networks?: readonly string[];

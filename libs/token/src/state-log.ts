@@ -2,8 +2,9 @@ import { createHmac, type KeyObject } from 'node:crypto';
 import { encodeFields } from './encode.js';
 
 /**
- * Kinds of change that the state log records. `retire` ends one secret of a token. `epoch` raises an owner's epoch, or everybody's when it names no owner: all
- * tokens issued under a lower epoch are dead. `consume` marks a request id as used for ever.
+ * Kinds of change that the state log records. `rotate` says that a successor was delivered, so that a token's older
+ * secrets have an end now. `retire` ends one secret of a token. `epoch` raises an owner's epoch, or everybody's when it
+ * names no owner: all tokens issued under a lower epoch are dead. `consume` marks a request id as used for ever.
  */
 export const stateKinds = ['issue', 'rotate', 'retire', 'suspend', 'resume', 'revoke', 'expire', 'epoch', 'consume'] as const;
 export type StateKind = (typeof stateKinds)[number];

@@ -7,6 +7,7 @@ import type { KeyProvider } from '@writ/token';
 import { KEYS } from '../keys.store.js';
 import { mayClaim, type ClaimVerdict } from './may-claim.js';
 import { Secrets } from '../tokens/secret.store.js';
+import { StateLog } from '../state/state-log.store.js';
 import { Stops } from '../state/stop.store.js';
 import { isAsWritten } from '../tokens/as-written.store.js';
 import { ForgedRow, type GenerationRow, type TokenRow } from '../tokens/token.row.js';
@@ -60,7 +61,8 @@ export class Claims {
   private writing = false;
 
   constructor(
-    private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly secrets: Secrets, @Inject(KEYS) private readonly keys: KeyProvider,
+    private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly secrets: Secrets, private readonly log: StateLog,
+    @Inject(KEYS) private readonly keys: KeyProvider,
   ) {}
 
   claim(claim: Claim): Promise<Claimed> {
@@ -135,13 +137,13 @@ export class Claims {
     }
     if (verdict.act === 'refuse') return { verdict };
     const { minted, killedSeq } = await this.secrets.mint(tx, token, generation.generation, verdict.act === 'mint-again');
-    this.delivered(tx, token, generation, caller, key, said);
+    await this.delivered(tx, token, generation, caller, key, said);
     return {
       verdict, killedSeq, secret: { tokenId: token.token_id, secret: minted.reveal(), expiresAt: token.expires_at.toISOString(), generation: generation.generation },
     };
   }
 
-  private delivered(tx: Tx<'issuer'>, token: TokenRow, row: GenerationNow, caller: Caller, key: Buffer | undefined, said: EventId[]): void {
+  private async delivered(tx: Tx<'issuer'>, token: TokenRow, row: GenerationNow, caller: Caller, key: Buffer | undefined, said: EventId[]): Promise<void> {
     const { token_id: tokenId, version } = token;
     const { generation, rotation_id: rotationId, now } = row;
     const claims = row.claims + 1;
@@ -154,6 +156,7 @@ export class Claims {
     });
     said.push(tx.emit('token.delivered', { tokenId, requestId: token.request_id, generation, claimant: principalOf(caller), claims }, { version: version + 1 }));
     if (!isSuccessor) return;
+    await this.log.append(tx.db, { kind: 'rotate', reasonCode: 'delivered', tokenId, generation }); // Verifiers learn the end of the older ones.
     const deadlineAt = (row.previous_retires_at ?? token.expires_at).toISOString();
     said.push(tx.emit('token.rotated', { tokenId, rotationId, stage: 'delivered', generation, deadlineAt }, { version: version + 2 }));
   }

@@ -74,6 +74,7 @@ export class Rotations {
     save(tx, token);
   }
 
+    if (sealed !== undefined) await this.log.append(tx.db, { kind: 'rotate', reasonCode: 'delivered', tokenId, generation }); // Verifiers learn the end of the older ones.
   /** Without the key the successor lapses like one that nobody claims, and the old secret lives on. */
   private async sealed(tx: Tx<'issuer'>, token: HeldToken): Promise<string | undefined> {
     const key = await this.sealing.keyOfToken(tx.db, token);

@@ -22,13 +22,19 @@ describe('a token’s state', () => {
   });
 
   const row = { token_id: 't', owner_id: 'o', audience: 'a', environment: 'dev', scopes: [], expires_at: new Date(), issue_seq: '10' } as unknown as SealedFacts;
-  const log = (more: Partial<LogFacts>): LogFacts => ({ kind: 'issue', minted_seq: '0', retired_seq: null, owner_epoch_seq: null, epoch_seq: null, generation: 1, ...more });
+  const log = (more: Partial<LogFacts>): LogFacts => ({ kind: 'issue', minted_seq: '0', retired_seq: null, owner_epoch_seq: null, epoch_seq: null, generation: 1, retires_at: null, ...more });
   it.each([
     ['VALID', {}], ['VALID', { kind: 'resume' as const }], ['SUSPENDED', { kind: 'suspend' as const }], ['REVOKED', { kind: 'revoke' as const }], ['EXPIRED', { kind: 'expire' as const }],
     ['REVOKED', { kind: null }], ['REVOKED', { epoch_seq: '11' }], ['VALID', { epoch_seq: '9' }], ['REVOKED', { owner_epoch_seq: '11' }], ['REVOKED', { retired_seq: '12' }],
     ['VALID', { retired_seq: '12', minted_seq: '12' }], ['REVOKED', { retired_seq: '13', minted_seq: '12' }], ['REVOKED', { kind: 'suspend' as const, retired_seq: '12' }],
   ])('is %s by the log with %j', (state, more) => {
     expect(stateByLog(log(more), row).state).toBe(state);
+  });
+
+  it('ends with its secret’s deadline where that is before its own end, and never after it', () => {
+    const at = (days: number) => new Date(Date.UTC(2026, 5, days));
+    const end = (retires_at: Date | null) => stateByLog(log({ retires_at }), { ...row, expires_at: at(9) }).expiresAtMs;
+    expect([null, at(3), at(20)].map(end)).toEqual([at(9), at(3), at(9)].map(Number));
   });
 });
 

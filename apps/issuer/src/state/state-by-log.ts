@@ -13,6 +13,8 @@ export interface LogFacts {
   owner_epoch_seq: string | null;
   epoch_seq: string | null;
   generation: number;
+  /** The deadline of this secret, where somebody has a newer one. Not of the log: it can but end a secret sooner. */
+  retires_at: Date | null;
 }
 
 /** A token as its secret shows it, before anybody's question. */
@@ -24,6 +26,7 @@ export interface KnownToken {
   audience: string;
   environment: string;
   scopes: readonly string[];
+  /** The end of the token, or of this secret where that is sooner. */
   expiresAtMs: number;
   networks?: readonly string[];
   ratePerMinute?: number;
@@ -39,7 +42,7 @@ export function stateByLog(log: LogFacts, row: SealedFacts): KnownToken {
     audience: row.audience,
     environment: row.environment,
     scopes: row.scopes,
-    expiresAtMs: row.expires_at.getTime(),
+    expiresAtMs: Math.min(row.expires_at.getTime(), log.retires_at?.getTime() ?? Infinity),
     ...(row.networks ? { networks: row.networks } : {}),
     ...(row.rate_per_minute ? { ratePerMinute: row.rate_per_minute } : {}),
   };

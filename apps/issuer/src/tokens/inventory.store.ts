@@ -54,7 +54,7 @@ export class Inventory {
   }
 
   async timeline(db: Db, { token, generations }: Found): Promise<TimelineEntry[]> {
-    const log = await db.query<LogRow>('SELECT * FROM state_log WHERE token_id = $1 ORDER BY seq', [token.token_id]);
+    const log = await db.query<LogRow>('SELECT * FROM state_log WHERE token_id = $1 AND kind <> \'rotate\' ORDER BY seq', [token.token_id]);
     const entries: TimelineEntry[] = log.map(({ at, kind, reason_code, seq, generation }) => ({
       at: at.toISOString(), what: kind, code: reason_code, seq: Number(seq), ...(generation === null ? {} : { generation }),
     }));

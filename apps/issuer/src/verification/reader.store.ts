@@ -41,6 +41,8 @@ const readSql = `
       last.seq, last.kind, last.at, last.reason_code, last.token_id AS log_token_id, last.owner_id AS log_owner_id, last.request_id AS log_request_id, last.kid, last.chain,
       ${ownedSeq('s.token_id')} AS owned_seq,
       (SELECT chain FROM state_log p WHERE p.seq = last.seq - 1) AS previous_chain,
+      (SELECT retires_at FROM generation g WHERE g.token_id = s.token_id AND g.generation = s.generation AND EXISTS (
+        SELECT FROM generation n WHERE n.token_id = g.token_id AND n.generation > g.generation AND n.state IN ('delivered', 'used'))) AS retires_at,
       (SELECT max(seq) FROM state_log l WHERE l.token_id = s.token_id AND l.generation = s.generation AND l.kind = 'retire') AS retired_seq,
       (SELECT seq FROM state_log l WHERE l.kind = 'epoch' AND l.owner_id = t.owner_id ORDER BY seq DESC LIMIT 1) AS owner_epoch_seq,
       (SELECT seq FROM state_log l WHERE l.kind = 'epoch' AND l.owner_id IS NULL ORDER BY seq DESC LIMIT 1) AS epoch_seq

@@ -69,6 +69,7 @@ export interface Verification {
   scopes?: readonly string[];
   audience?: string;
   environment?: string;
+  /** When what was shown ends: the token, or sooner its secret, once somebody has the next one. */
   expiresAt?: string;
   networks?: readonly string[];
   /** Which of the token's secrets was shown: during a rotation it has two. */
