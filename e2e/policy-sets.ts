@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { ActivationAnswer, PolicyCheck } from '@writ/contracts';
-import { as } from './platform.js';
+import { as as asHere } from './platform.js';
 
 const folder = new URL('../policies/sample', import.meta.url).pathname;
 /** The sample policy set, by file. */
@@ -14,7 +14,7 @@ export function sampleWith(changes: Record<string, string>): Record<string, stri
 }
 
 /** Uploads a set and activates it, by a second person where it loosens anything. */
-export async function activate(files: Record<string, string>): Promise<void> {
+export async function activate(files: Record<string, string>, as = asHere): Promise<void> {
   const { digest } = await as('admin').policy.post<PolicyCheck>('/v1/policy-sets', { body: { files } });
   for (const part of ['admin', 'admin2']) {
     const answer = await as(part).policy.post<ActivationAnswer>(`/v1/policy-sets/${encodeURIComponent(digest)}/activate`);

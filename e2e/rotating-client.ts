@@ -4,8 +4,10 @@ import type { RequestAnswer } from '@writ/contracts';
 import { as, untilStatus, verify, wish } from './platform.js';
 import { sampleWith } from './policy-sets.js';
 
-/** The sample policy, whose development tokens rotate by themselves every five seconds and leave old secrets two. */
-export const restlessPolicy = sampleWith({ '@rotate("P30D")': '@rotate("PT5S")', 'rotate: P30D }': 'rotate: PT5S }', '@grace("P1D")': '@grace("PT2S")' });
+/** What makes the sample policy's development tokens rotate by themselves every five seconds and leave old secrets two. */
+export const restlessWords = { '@rotate("P30D")': '@rotate("PT5S")', 'rotate: P30D }': 'rotate: PT5S }', '@grace("P1D")': '@grace("PT2S")' };
+export const restlessPeriodMs = 5_000;
+export const restlessPolicy = sampleWith(restlessWords);
 
 const requester = as('requester');
 

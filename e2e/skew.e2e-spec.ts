@@ -1,10 +1,12 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { basic, serviceNames, writAs, type ServiceUrls, type Writ } from '@writ/client';
-import type { RequestAnswer, ReviewAnswer, RotationAnswer, TokenView, Verification } from '@writ/contracts';
+import type { LogEntry, RequestAnswer, ReviewAnswer, RotationAnswer, TokenView, Verification } from '@writ/contracts';
 import { startPlatform, type Platform, type Reporter } from '../scripts/platform/platform.mjs';
 import { runWalk } from '../scripts/platform/walk.mjs';
 import { until, wish } from './platform.js';
+import { activate, sampleWith } from './policy-sets.js';
+import { restlessPeriodMs, restlessWords } from './rotating-client.js';
 
 const days = 2 * 86_400_000;
 const toleranceMs = 100;
@@ -38,12 +40,19 @@ function doorsOf({ env }: Platform): { as: (part: string) => Writ; verify: (toke
 
 type Doors = ReturnType<typeof doorsOf>;
 
-/** A token that ends soon. */
-async function expire({ as, verify }: Doors): Promise<void> {
+/** A token that policy gives by itself, claimed. */
+async function fresh({ as }: Doors, ttl: string): Promise<{ tokenId: string; secret: string; expiresAt: string }> {
   const requester = as('requester');
-  const { requestId } = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ ttl: 'PT6S' }) });
+  const { requestId } = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ ttl }) });
   const { tokenId } = await until('the token', async () => { const answer = await requester.request.get<RequestAnswer>(`/v1/requests/${requestId}`); return answer.tokenId !== undefined && answer; });
-  const { secret, expiresAt } = await requester.issuer.post<{ secret: string; expiresAt: string }>(`/v1/tokens/${tokenId}/claim`);
+  return { tokenId: tokenId as string, ...(await requester.issuer.post<{ secret: string; expiresAt: string }>(`/v1/tokens/${tokenId}/claim`)) };
+}
+
+/** A token that ends soon. */
+async function expire(doors: Doors): Promise<void> {
+  const { verify } = doors;
+  const requester = doors.as('requester');
+  const { tokenId, secret, expiresAt } = await fresh(doors, 'PT6S');
   for (;;) {
     const { code } = await verify(secret);
     if (Date.now() > Date.parse(expiresAt) - toleranceMs) break;
@@ -80,11 +89,48 @@ async function rotate({ as, verify }: Doors): Promise<void> {
   expect((await verify(secret)).code).toBe('VALID');
 }
 
+/** A token whose owner is told an hour before its end, seconds after its issue. */
+async function tell(doors: Doors): Promise<void> {
+  const { tokenId, expiresAt } = await fresh(doors, 'PT1H3S');
+  const told = await until('the notice', async () => {
+    const { items } = await doors.as('auditor').audit.get<{ items: LogEntry[] }>('/v1/entries', { query: { type: 'token.expiring', token: tokenId } });
+    return items[0];
+  });
+  expect(Date.now()).toBeGreaterThan(Date.parse(expiresAt) - 3_600_000 - toleranceMs);
+  expect(told.leaf).toContain('"leadTime":"PT1H"');
+}
+
+/** A token that the calendar rotates by itself. */
+async function restless(doors: Doors): Promise<void> {
+  const requester = doors.as('requester');
+  const begun = Date.now();
+  const { tokenId } = await fresh(doors, 'P1D');
+  const rotation = await until('the rotation', async () => {
+    const { items } = await requester.rotation.get<{ items: RotationAnswer[] }>(`/v1/tokens/${tokenId}/rotations`).catch(() => ({ items: [] }));
+    return items.find(({ state }) => state === 'claimable');
+  });
+  expect(rotation.cause).toBe('scheduled');
+  expect(Date.parse(rotation.startedAt)).toBeGreaterThan(begun + 0.9 * restlessPeriodMs - toleranceMs);
+  const { secret } = await requester.issuer.post<{ secret: string }>(`/v1/tokens/${tokenId}/claim`, { body: { rotationId: rotation.rotationId } });
+  expect((await doors.verify(secret)).code).toBe('VALID');
+}
+
+/** A request that nobody decides on. */
+async function lapse({ as }: Doors): Promise<void> {
+  const requester = as('requester');
+  const begun = Date.now();
+  const { requestId } = await requester.request.post<RequestAnswer>('/v1/requests', { body: wish({ scopes: ['orders:write'], environment: 'prod', ttl: 'PT8H' }) });
+  await until('the request to lapse', async () => (await requester.request.get<RequestAnswer>(`/v1/requests/${requestId}`)).status === 'lapsed');
+  expect(Date.now()).toBeGreaterThan(begun + 3_000 - toleranceMs);
+}
+
 describe.each(skews)('clocks that are wrong by %j milliseconds', (skew) => {
-  it('change nothing in a request’s whole life, from the vote to the proof, nor when a token expires (G5, G6)', async () => {
+  it('change nothing in a request’s whole life, from the vote to the proof, nor when a token expires, rotates or is told to end, nor when a request lapses (G2, G5, G6, G7)', async () => {
     const running = await start(skew);
     const doors = doorsOf(running);
-    await Promise.all([runWalk(running, reporter), rotate(doors), expire(doors)]);
+    await Promise.all([runWalk(running, reporter), rotate(doors), expire(doors), tell(doors)]);
     expect(said.splice(0).join('\n')).toMatch(/REVOKED after[^]*the log is intact/);
-  }, 120_000);
+    await activate(sampleWith({ ...restlessWords, '@sla("PT4H")': '@sla("PT3S")' }), doors.as);
+    await Promise.all([restless(doors), lapse(doors)]);
+  }, 300_000);
 });
