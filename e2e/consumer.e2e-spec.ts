@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { environmentStore, keepFresh } from '@writ/client';
-import type { ClaimedSecret, RequestAnswer, RotationAnswer } from '@writ/contracts';
+import type { ClaimedSecret, RequestAnswer, RotationAnswer, TokenView } from '@writ/contracts';
 import { as, freshToken, until, untilStatus, verify, wish } from './platform.js';
 
 const main = join(import.meta.dirname, '../apps/cli/dist/main.js');
@@ -63,6 +63,31 @@ it('`writ agent` keeps a file fresh and runs a command, and a program that reads
   expect([...new Set(codes)]).toEqual(['VALID']);
   agent.kill('SIGINT');
   await once(agent, 'exit');
+});
+
+it('`writ agent` that is killed with -9 in the middle of a rotation goes on where it was when it runs again, and nothing stays pending (G7)', async () => {
+  const tokenId = await unclaimed();
+  const file = join(folder, 'killed');
+  const start = () => spawn(process.execPath, [main, 'agent', '--token', tokenId, '--file', file, '--every', '1'], { ...shell(), stdio: 'ignore' });
+  const ended = async (agent: ChildProcess, signal: 'SIGKILL' | 'SIGINT') => {
+    agent.kill(signal);
+    await once(agent, 'exit');
+  };
+  const read = () => readFileSync(file, 'utf8').trim();
+  const killed = start();
+  await until('the first secret', () => existsSync(file));
+  const first = read();
+  const { rotationId } = await rotate(tokenId);
+  // Written down before the claim is made: it dies before the answer or after it, and nobody has used the new secret.
+  await until('the claim', () => existsSync(`${file}.claim`) && readFileSync(`${file}.claim`, 'utf8').includes(rotationId));
+  await ended(killed, 'SIGKILL');
+  const again = start();
+  await until('the new secret', () => read() !== first);
+  expect([(await verify(first)).code, (await verify(read())).code]).toEqual(['VALID', 'VALID']);
+  await until('the old secret to be forgotten', () => !existsSync(`${file}.previous`));
+  const { generations } = await requester.issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
+  expect(generations.map(({ generation, state }) => [generation, state])).toEqual([[1, 'used'], [2, 'used']]);
+  await ended(again, 'SIGINT');
 });
 
 it('`keepFresh` puts each secret into an environment variable (G7)', async () => {
