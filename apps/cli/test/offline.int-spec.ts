@@ -155,23 +155,49 @@ describe('the command line without a platform', () => {
     expect(ran.stderr).toMatch(words);
   });
 
+  /** Runs `writ` beside a platform that answers so; undefined = the answer is lost. */
+  const against = async (answerTo: (path: string) => object | undefined, args: string[]) => {
+    const asked: [method: string, path: string, body: unknown][] = [];
+    const server = createServer(async (request, response) => {
+      const text = (await request.setEncoding('utf8').toArray()).join('');
+      const path = request.url as string;
+      asked.push([request.method as string, path, text === '' ? undefined : JSON.parse(text)]);
+      const answer = answerTo(path);
+      if (answer === undefined) return response.destroy();
+      response.setHeader('content-type', 'application/json');
+      return response.end(JSON.stringify(answer));
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const urls = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, url]));
+    const ran = await writ(args, { cwd: folder, env: { ...urls, WRIT_TOKEN: 'x' } });
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+    return { ...ran, asked };
+  };
+
+  it('extends a token by asking anew for the very same with a later end, and by nothing else (G6)', async () => {
+    const token = { tokenId: 'tok_1', owner: { id: 'svc:a', team: 'orders' }, resource: 'orders', scopes: ['orders:read'], environment: 'dev', delivery: { mode: 'claim' }, expiresAt: '2026-06-01T00:00:00Z' };
+    const ran = await against((path) => (path.endsWith('/tok_1') ? token : { requestId: 'req_1', status: 'held' }), ['extend', 'tok_1', '--ttl', 'P30D']);
+    expect(ran).toMatchObject({ code: 0, stdout: 'req_1  held\n' });
+    expect(ran.asked).toEqual([['GET', '/v1/tokens/tok_1', undefined], ['POST', '/v1/requests', {
+      requester: { id: 'svc:a' }, reason: 'extending tok_1', resource: 'orders', scopes: ['orders:read'], environment: 'dev', delivery: { mode: 'claim' }, ttl: 'P30D', replaces: 'tok_1',
+    }]]);
+    expect(await writ(['extend', 'tok_1'], { cwd: folder, env: { WRIT_TOKEN: 'x' } })).toMatchObject({ code: 2, stderr: expect.stringContaining('either --ttl or --until') as string });
+  });
+
+  it('has an owner back by name', async () => {
+    const ran = await against(() => ({ ownerId: 'svc:a/b' }), ['reinstate', 'svc:a/b']);
+    expect(ran).toMatchObject({ code: 0, stdout: 'svc:a/b may ask for tokens again; nothing of what ended comes back.\n' });
+    expect(ran.asked).toEqual([['POST', '/v1/owners/svc%3Aa%2Fb/reinstate', {}]]);
+  });
+
   describe('asked to rotate and wait', () => {
     const rotationId = 'rot_00000000000000000000000001';
     /** A platform whose new secret is in this state, and which loses the answers to claims. */
-    const rotating = async (state: string, mode: string, args: string[]) => {
-      const server = createServer((request, response) => {
-        if (request.url!.endsWith('/claim')) return response.destroy();
-        response.setHeader('content-type', 'application/json');
-        const rotation = { rotationId, state, cause: 'requested', startedAt: new Date(), deadlineAt: new Date(), claimBefore: new Date(), blocked: false, stragglers: [{ gateway: 'orders-api', agent: 'curl', lastSeenAt: new Date(), count: 1 }] };
-        return response.end(JSON.stringify(request.url!.endsWith('/rotations') ? { items: [rotation] } : { ...rotation, delivery: { mode } }));
-      });
-      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      const urls = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, url]));
-      const ran = await writ(args, { cwd: folder, env: { ...urls, WRIT_TOKEN: 'x' } });
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-      return ran;
+    const rotating = (state: string, mode: string, args: string[]) => {
+      const rotation = { rotationId, state, cause: 'requested', startedAt: new Date(), deadlineAt: new Date(), claimBefore: new Date(), blocked: false, stragglers: [{ gateway: 'orders-api', agent: 'curl', lastSeenAt: new Date(), count: 1 }] };
+      return against((path) => (path.endsWith('/claim') ? undefined : path.endsWith('/rotations') ? { items: [rotation] } : { ...rotation, delivery: { mode } }), args);
     };
 
     it('is content with a new secret that is sealed, and not with one that somebody else claimed', async () => {

@@ -9,7 +9,7 @@ import { firstOf, painted, relative } from '../output.js';
 const mostListed = 1_000;
 const usesAtOnce = 100;
 
-/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer`. */
+/** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer|reinstate`. */
 export function addTokenCommands(program: Command, context: () => Context): void {
   program.command('claim <tokenId>')
     .description('Fetch the secret; it is shown once, on stdout')
@@ -39,6 +39,13 @@ export function addTokenCommands(program: Command, context: () => Context): void
     .option('--to <subject>', 'the new owner, instead of you')
     .requiredOption('--reason <text>', 'why; it goes into the audit log')
     .action((tokenId: string, options: { to?: string; reason: string }) => transfer(tokenId, options, context()));
+  program.command('reinstate <ownerId>')
+    .description('Have an owner back who had left, so that they may ask for tokens again; for administrators')
+    .action(async (ownerId: string) => {
+      const { session, output } = context();
+      const answer = await session.writ('admin').issuer.post<{ ownerId: string }>(`/v1/owners/${encodeURIComponent(ownerId)}/reinstate`);
+      output.answer(answer, () => `${answer.ownerId} may ask for tokens again; nothing of what ended comes back.`);
+    });
 }
 
 /** A claim whose answer is lost can be made again with the same key, which the error names. */
