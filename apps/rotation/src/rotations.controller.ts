@@ -78,7 +78,7 @@ export class RotationsController {
     return this.steer(id, caller, 'force', reason);
   }
 
-  /** What will be due: rotations, expiries and claims per hour or day. */
+  /** What will be due per hour or day: rotations and expiries, and what of it is people's work, claims and reviews. */
   @Get('forecast')
   @Allow()
   async forecast(@Query('bucket') bucket = 'P1D', @Query('count') count = '30'): Promise<Forecast> {

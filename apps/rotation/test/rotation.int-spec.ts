@@ -127,14 +127,16 @@ describe('the calendar', () => {
   });
 
   it('forecasts what will be due without reading what is not', async () => {
-    const tokenId = await issued();
+    const [tokenId, sealed] = [await issued({ approvers: 2 }), await issued({ delivery: { mode: 'sealed', keyId: 'k' } })];
+    await rows(`UPDATE token SET rotate_at = now() + interval '3 hours 30 minutes' WHERE token_id = $1`, [sealed]);
     await rows(`UPDATE token SET rotate_at = now() + interval '2 hours 30 minutes', expires_at = now() + interval '5 hours 30 minutes' WHERE token_id = $1`, [tokenId]);
     const { body } = await call('GET', '/v1/forecast?bucket=PT1H&count=6', 'stranger');
     expect(body.buckets).toHaveLength(6);
     expect(body).not.toHaveProperty('truncated');
     expect(await forecast({ query: rows as never }, 'PT1H', 3_600, 6, 1)).toMatchObject({ truncated: true });
     expect(body.buckets[2]).toMatchObject({ rotations: 1, claims: 1 });
-    expect(body.buckets[5]).toMatchObject({ expiries: 1 });
+    expect(body.buckets[3]).toMatchObject({ rotations: 1, claims: 0 }); // Nobody fetches what is sealed.
+    expect(body.buckets[5]).toMatchObject({ expiries: 1, reviews: 1 });
     expect((await call('GET', '/v1/forecast?bucket=P1Y', 'stranger')).body.code).toBe('invalid-query');
   });
 });

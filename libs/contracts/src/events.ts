@@ -163,6 +163,8 @@ export class TokenIssued {
   @IsOptional() @IsTokenId() replaces?: TokenId;
   @IsOptional() @IsArray() @ArrayMaxSize(64) @IsString({ each: true }) networks?: string[];
   @IsOptional() @IsInt() @Min(1) ratePerMinute?: number;
+  /** How many people's approvals policy demanded; absent = nobody's. */
+  @IsOptional() @IsInt() @Min(1) approvers?: number;
 }
 
 /** An approval was not for what was asked: forged, replayed or edited on its way. Nothing was issued. */

@@ -11,7 +11,7 @@ import { wholeNumber } from '../wait.js';
 /** `writ forecast|alerts|usage|burn|upstreams|gateways`. */
 export function addInsightCommands(program: Command, context: () => Context): void {
   program.command('forecast')
-    .description('Show what will be due: rotations, expiries and secrets to fetch')
+    .description('Show what will be due: rotations, expiries, secrets to fetch and requests to review')
     .option('--hours', 'by the hour instead of by the day')
     .option('--count <n>', 'how many hours or days', '14')
     .option('--all', 'also those in which nothing is due')
@@ -87,7 +87,7 @@ async function forecast({ hours, count, all }: { hours?: boolean; count: string;
   const number = (each: number) => (each === 0 ? '·' : each.toLocaleString('en')).padStart(9);
   output.rows(answer.buckets.filter(({ rotations, expiries, claims }) => all || rotations + expiries + claims > 0), {
     from: ({ from }) => (hours ? from.slice(0, 16).replace('T', ' ') : from.slice(0, 10)),
-    rotations: (row) => number(row.rotations), ' expiries': (row) => number(row.expiries), '   claims': (row) => number(row.claims),
+    rotations: (row) => number(row.rotations), ' expiries': (row) => number(row.expiries), '   claims': (row) => number(row.claims), '  reviews': (row) => number(row.reviews),
   }, `Nothing is due within ${count} ${hours ? 'hours' : 'days'}.`);
   if (answer.truncated) output.say('More is due than was counted: what lies farthest ahead is missing.');
 }

@@ -83,7 +83,7 @@ export class Issues {
       tokenId, requestId, owner: request.requester, claimant: request.claimant, resource: request.resource, audience: request.audience,
       scopes: right.scopes, environment: request.environment, issuedAt: row.now.toISOString(), expiresAt: right.expiresAt.toISOString(),
       rotateSeconds: right.rotateSeconds, graceSeconds: right.graceSeconds, delivery, ...(key ? { sealed } : { claimBefore: claimBefore.toISOString() }),
-      replaces: request.replaces, networks: right.networks, ratePerMinute: right.ratePerMinute,
+      replaces: request.replaces, networks: right.networks, ratePerMinute: right.ratePerMinute, approvers: right.approvers,
     }, { version: 1 });
   }
 

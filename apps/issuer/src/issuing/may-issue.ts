@@ -28,6 +28,8 @@ export interface Right {
   ratePerMinute?: number;
   /** The token that this may only shrink. */
   shrinks?: TokenId;
+  /** How many people's approvals policy demanded; undefined = nobody's. */
+  approvers?: number;
 }
 
 export interface Refusal {
@@ -62,7 +64,8 @@ export function mayIssue(request: SignedRequest, approval: Approval, trust: Trus
   if (extra.length > 0) return refuse('grant-exceeds-request', `Scopes were granted that nobody asked for: ${extra.join(', ')}.`);
   if (decided.shrinks !== undefined && decided.shrinks !== request.replaces) return refuse('approval-changed', 'The decision shrinks another token than the request replaces.');
   if (votes.some(({ reviewer }) => isInvolved(request, reviewer))) return refuse('vote-of-involved', 'Whoever asks, or the token is for, has no vote.');
-  const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000, shrinks: decided.shrinks };
+  const approvers = decided.require.reduce((sum, quorum) => sum + quorum.approvers, 0) || undefined;
+  const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000, shrinks: decided.shrinks, approvers };
   return rightOf(request, grant, votes, ceilings, now);
 }
 
@@ -155,7 +158,7 @@ function missingVotes(require: readonly Quorum[], votes: readonly VoteClaims[]):
   });
 }
 
-function rightOf(request: SignedRequest, grant: Grant & Pick<Right, 'requestedAtMs' | 'shrinks'>, votes: readonly VoteClaims[], { maxLifetimeSeconds }: Ceilings, now: Date): Verdict {
+function rightOf(request: SignedRequest, grant: Grant & Pick<Right, 'requestedAtMs' | 'shrinks' | 'approvers'>, votes: readonly VoteClaims[], { maxLifetimeSeconds }: Ceilings, now: Date): Verdict {
   const narrowed = votes.map(({ narrow }) => narrow);
   const scopes = request.scopes.filter((scope) => grant.scopes.includes(scope) && narrowed.every((narrow) => narrow?.scopes?.includes(scope) ?? true));
   if (scopes.length === 0) return refuse('nothing-left', 'Request, decision and votes have no scope in common.');
@@ -166,6 +169,6 @@ function rightOf(request: SignedRequest, grant: Grant & Pick<Right, 'requestedAt
   ];
   const end = Math.min(...ends);
   if (!(end > now.getTime())) return refuse('already-over', 'The token would have ended before it began.');
-  const { rotateSeconds, graceSeconds, requestedAtMs, networks, ratePerMinute, shrinks } = grant;
-  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds, networks, ratePerMinute, shrinks } };
+  const { rotateSeconds, graceSeconds, requestedAtMs, networks, ratePerMinute, shrinks, approvers } = grant;
+  return { right: { scopes, expiresAt: new Date(end), requestedAtMs, rotateSeconds, graceSeconds, networks, ratePerMinute, shrinks, approvers } };
 }

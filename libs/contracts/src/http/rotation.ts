@@ -71,8 +71,10 @@ export interface ForecastBucket {
   from: string;
   rotations: number;
   expiries: number;
-  /** Secrets to be fetched: successors of the rotations due then, and issued tokens whose claim deadline lies there. */
+  /** Secrets to be fetched: successors of the rotations due then, and issued tokens whose claim deadline lies there. None of these is sealed. */
   claims: number;
+  /** Of the expiries those of tokens that people had to approve: asked for anew, each is a review again. */
+  reviews: number;
 }
 
 export interface Forecast {
