@@ -1,6 +1,7 @@
 import { Transform, Type } from 'class-transformer';
-import { IsArray, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsArray, IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { IsAddress, ServiceConfig } from '@writ/service';
+import { unclaimedChoices, type UnclaimedChoice } from './rotation/settle.js';
 
 /** What the issuer is told besides what every service is. */
 export class IssuerConfig extends ServiceConfig {
@@ -24,6 +25,8 @@ export class IssuerConfig extends ServiceConfig {
   @IsInt() @Min(0) @Type(() => Number) graceSeconds: number = 3_600;
   /** An old secret whose successor is in use ends early once nobody has shown it for so long. */
   @IsInt() @Min(1) @Type(() => Number) zeroTrafficSeconds: number = 300;
+  /** What becomes of a secret at its rotation's deadline where nobody has the next one: it is kept, or cut as if somebody had. */
+  @IsIn(unclaimedChoices) unclaimedSuccessor: UnclaimedChoice = 'keep';
   /** So long the tokens of an owner who left wait for somebody of the team to take them over; 0 = they end at once. */
   @IsInt() @Min(0) @Type(() => Number) transferSeconds: number = 86_400;
   /** Broker users, separated by commas, who are believed when they say that an owner left; none by default. */

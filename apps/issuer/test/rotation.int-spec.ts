@@ -4,6 +4,7 @@ import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { innerDigest } from '@writ/token';
 import { randomBytes } from 'node:crypto';
+import { IssuerConfig } from '../src/config.js';
 import { Incidents } from '../src/incidents/incident.store.js';
 import { Issuing } from './issuing.js';
 
@@ -80,6 +81,24 @@ describe('a rotation', () => {
     expect((await claim(tokenId, { rotationId })).body.code).toBe('secret-retired');
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(await codeOf(secret)).toBe('VALID');
+  });
+
+  it('whose successor nobody claims ends the old secret at its deadline where the operator has it cut, and a further one lets the owner in again (G7)', async () => {
+    const config = issuer.app.get(IssuerConfig);
+    config.unclaimedSuccessor = 'cut';
+    try {
+      const { tokenId, secret } = await issuing.claimed(issuer);
+      const rotationId = await rotate(tokenId, { claimMs: 500, deadlineMs: 2_500 });
+      const [old] = await endsOf(tokenId);
+      expect((await tap.next('token.retired', (data) => data.rotationId === rotationId)).envelope.data).toMatchObject({ generation: 2, code: 'unclaimed', oldEndsAt: old!.retires_at!.toISOString() });
+      expect(await codeOf(secret)).toBe('VALID');
+      const next = await rotate(tokenId); // Which gives the old one no more time.
+      await tap.next('token.retired', (data) => data.tokenId === tokenId && data.generation === 1 && data.code === 'deadline');
+      await until(async () => (await codeOf(secret)) === 'REVOKED', 'the end of the old secret');
+      expect(await codeOf((await claim(tokenId, { rotationId: next })).body.secret)).toBe('VALID');
+    } finally {
+      config.unclaimedSuccessor = 'keep';
+    }
   });
 
   it('ends the old secret in the second of its deadline though the job is held up, in every memory, and only where somebody has the new one (G7)', async () => {

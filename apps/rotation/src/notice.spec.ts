@@ -9,6 +9,7 @@ const facts: NoticeFacts[] = [
   { kind: 'token.orphaned', data: { tokenId: 'tok_1', owner, endsAt: '2026-06-02T12:00:00Z' } as EventData<'token.orphaned'> },
   { kind: 'token.straggling', data: { tokenId: 'tok_1', owner, generation: 1, retiredAt: '2026-06-02T12:00:00Z', gateway: '<orders-api>', network: '10.1.2.0/24', shownAt: '2026-06-02T13:00:00Z' } as EventData<'token.straggling'> },
   { kind: 'rotation.lapsed', data: { tokenId: 'tok_1' as never, rotationId: 'rot_1' as never, owner, lapsedAt: '2026-06-01T12:00:00Z', againAt: '2026-06-02T12:00:00Z' } },
+  { kind: 'rotation.lapsed', data: { tokenId: 'tok_1' as never, rotationId: 'rot_1' as never, owner, lapsedAt: '2026-06-01T12:00:00Z', oldEndsAt: '2026-06-02T12:00:00Z' } },
   { kind: 'rotation.blocked', data: { tokenId: 'tok_1', deadlineAt: '2026-06-02T12:00:00Z', stragglers: [{ gateway: 'orders-api', network: '10.1.2.0/24', agent: '<!channel>', lastSeenAt: '2026-06-01T11:00:00Z', count: 3 }] } as EventData<'rotation.blocked'> },
 ];
 const target = (more: Partial<NoticeTarget>) => Object.assign(new NoticeTarget(), { name: 'ops', url: 'https://ops.example' }, more);

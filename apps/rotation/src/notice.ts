@@ -10,12 +10,13 @@ export class NoticeTarget extends WebhookTarget {
   @IsArray() @ArrayUnique() @IsIn(noticeKinds, { each: true }) hears: NoticeKind[] = [...noticeKinds];
 }
 
-/** Nobody claimed a successor in time: the old secret lives on, and unless `againAt` says otherwise nothing follows. */
+/** Nobody claimed a successor in time: the old secret lives on, or until `oldEndsAt`, and unless `againAt` says otherwise nothing follows. */
 export interface RotationLapsed {
   tokenId: TokenId;
   rotationId: RotationId;
   owner: Party;
   lapsedAt: string;
+  oldEndsAt?: string;
   againAt?: string;
 }
 
@@ -39,9 +40,9 @@ export function wordsOf(facts: NoticeFacts): string {
     return `Somebody at ${slackText(network)} still shows secret ${generation} of token ${tokenId} of ${slackText(owner.id)}, which ended ${retiredAt}, and is refused (at ${slackText(gateway)}, ${shownAt}). It needs the newest secret.`;
   }
   if (facts.kind === 'rotation.lapsed') {
-    const { tokenId, owner, lapsedAt, againAt } = facts.data;
+    const { tokenId, owner, lapsedAt, oldEndsAt, againAt } = facts.data;
     const next = againAt === undefined ? `It is not tried again: writ rotate ${tokenId}` : `The next one comes ${againAt}.`;
-    return `Nobody claimed the new secret of token ${tokenId} of ${slackText(owner.id)} by ${lapsedAt}. The old one, if there is one, lives on. ${next}`;
+    return `Nobody claimed the new secret of token ${tokenId} of ${slackText(owner.id)} by ${lapsedAt}. The old one, if there is one, ${oldEndsAt === undefined ? 'lives on' : `ends ${oldEndsAt} all the same`}. ${next}`;
   }
   const { tokenId, deadlineAt, stragglers } = facts.data;
   return [`The old secret of token ${tokenId} ends ${deadlineAt}, and these still use it:`, ...stragglers.slice(0, 10).map(lineOf)].join('\n');

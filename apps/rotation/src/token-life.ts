@@ -99,12 +99,12 @@ export class TokenLife {
     this.orders.steered(tx, { tokenId, rotationId, ...(steered as Steered) });
   }
 
-  private async retired(tx: RotationTx, { tokenId, rotationId, generation, code }: EventData<'token.retired'>): Promise<boolean> {
+  private async retired(tx: RotationTx, { tokenId, rotationId, generation, code, oldEndsAt }: EventData<'token.retired'>): Promise<boolean> {
     if (rotationId === undefined) return true;
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(rotationById, rotationId)]);
     if (!token || !rotation || rotation.generation === null) return false;
     if (generation < rotation.generation) this.complete(tx, token, rotation);
-    else if (generation === rotation.generation) this.lapse(tx, token, rotation, code);
+    else if (generation === rotation.generation) this.lapse(tx, token, rotation, code, oldEndsAt);
     return true;
   }
 
@@ -114,7 +114,7 @@ export class TokenLife {
     if (!token.ended_at) this.replan(tx, token, rotation.delivered_at ?? token.now);
   }
 
-  private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow, code: string): void {
+  private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow, code: string, oldEndsAt?: string): void {
     const { rotation_id: rotationId, token_id: tokenId } = rotation;
     tx.db.update('rotation', { rotation_id: rotationId }, { lapsed_at: token.now, watch_at: null });
     if (!isOpen(rotation.state) || token.ended_at) return;
@@ -122,7 +122,7 @@ export class TokenLife {
     const again = isWanted && !token.suspended ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
     tx.db.update('token', { token_id: tokenId }, { attempts: token.attempts + 1, rotate_at: again ?? null });
     if (code !== 'unclaimed') return;
-    const data = { tokenId, rotationId, owner: token.owner, lapsedAt: token.now.toISOString(), againAt: again?.toISOString() };
+    const data = { tokenId, rotationId, owner: token.owner, lapsedAt: token.now.toISOString(), oldEndsAt, againAt: again?.toISOString() };
     this.notices.write(tx.db, rotationId, token.owner.team, { kind: 'rotation.lapsed', data }, token.now);
   }
 

@@ -206,6 +206,8 @@ export class TokenRetired {
   @IsInt() @Min(1) generation!: number;
   @IsCode() code!: string;
   @IsInt() seq!: number;
+  /** Of a successor that nobody claimed, where that does not save the secret before it: when that one ends. */
+  @IsOptional() @IsTime() oldEndsAt?: string;
 }
 
 class TokenStateChange {

@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { RotationDue, RotationId } from '@writ/contracts';
 import { lookup, type Tx } from '@writ/messaging';
+import { IssuerConfig } from '../config.js';
 import { Sealing } from '../delivery/sealing.store.js';
 import { Secrets } from '../tokens/secret.store.js';
-import { endlessAgain, settle } from './settle.js';
+import { endlessAgain, isHeld, settle } from './settle.js';
 import { StateLog } from '../state/state-log.store.js';
 import { Stops } from '../state/stop.store.js';
 import type { GenerationRow, TokenRow } from '../tokens/token.row.js';
@@ -33,6 +34,7 @@ const begun = lookup<{ rotation_id: string }>('SELECT rotation_id FROM generatio
 export class Rotations {
   constructor(
     private readonly log: StateLog, private readonly stops: Stops, private readonly secrets: Secrets, private readonly sealing: Sealing,
+    private readonly config: IssuerConfig,
   ) {}
 
   async hold(tx: Tx<'issuer'>, tokenId: string): Promise<Held | undefined> {
@@ -58,7 +60,7 @@ export class Rotations {
     }
     const deadline = new Date(Math.min(Date.parse(due.deadlineAt), token.expires_at.getTime()));
     const claimBefore = new Date(Math.min(Date.parse(due.claimBefore), (isEmergency ? token.expires_at : deadline).getTime()));
-    const freed = endlessAgain(living);
+    const freed = this.keepsUnclaimed ? endlessAgain(living) : undefined;
     if (freed) freed.retires_at = null;
     endBy(tx, living, deadline);
     token.generation += 1;
@@ -72,9 +74,9 @@ export class Rotations {
       ...(sealed === undefined ? { state: 'claimable', claim_before: claimBefore, claimed_at: null } : { state: 'delivered', claim_before: null, claimed_at: now }),
     });
     save(tx, token);
+    if (sealed !== undefined) await this.log.append(tx.db, { kind: 'rotate', reasonCode: 'delivered', tokenId, generation }); // Verifiers learn the end of the older ones.
   }
 
-    if (sealed !== undefined) await this.log.append(tx.db, { kind: 'rotate', reasonCode: 'delivered', tokenId, generation }); // Verifiers learn the end of the older ones.
   /** Without the key the successor lapses like one that nobody claims, and the old secret lives on. */
   private async sealed(tx: Tx<'issuer'>, token: HeldToken): Promise<string | undefined> {
     const key = await this.sealing.keyOfToken(tx.db, token);
@@ -102,8 +104,12 @@ export class Rotations {
    * @param provenUntil every verifier has said all its uses up to the end of a window that began then
    */
   async settle(tx: Tx<'issuer'>, { token, living, now }: Held, provenUntil: Date): Promise<void> {
-    for (const { row, code } of settle(living, now, provenUntil)) await this.retire(tx, token, row, code, code === 'unclaimed' ? row : successorOf(row, living));
-    free(tx, living);
+    const oldEnd = this.keepsUnclaimed ? undefined : living.findLast(isHeld)?.retires_at?.toISOString();
+    for (const { row, code } of settle(living, now, provenUntil, this.config.unclaimedSuccessor)) {
+      if (code === 'unclaimed') await this.retire(tx, token, row, code, row, oldEnd);
+      else await this.retire(tx, token, row, code, successorOf(row, living));
+    }
+    if (this.keepsUnclaimed) free(tx, living);
     save(tx, token);
   }
 
@@ -123,12 +129,16 @@ export class Rotations {
     save(tx, token);
   }
 
-  private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row): Promise<void> {
+  private get keepsUnclaimed(): boolean {
+    return this.config.unclaimedSuccessor === 'keep';
+  }
+
+  private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row, oldEndsAt?: string): Promise<void> {
     const { token_id: tokenId, generation } = row;
     row.state = 'retired';
     tx.db.update('generation', { token_id: tokenId, generation }, { state: 'retired' });
     const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId, generation });
-    this.stops.say(tx, token, 'token.retired', { tokenId, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation, code, seq });
+    this.stops.say(tx, token, 'token.retired', { tokenId, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation, code, seq, oldEndsAt });
   }
 }
 
@@ -155,5 +165,5 @@ function save(tx: Tx<'issuer'>, token: HeldToken): void {
 }
 
 function successorOf(row: GenerationRow, living: readonly GenerationRow[]): GenerationRow | undefined {
-  return living.find(({ generation, rotation_id }) => generation > row.generation && rotation_id !== null);
+  return living.find(({ generation, rotation_id, state }) => generation > row.generation && rotation_id !== null && state !== 'retired');
 }

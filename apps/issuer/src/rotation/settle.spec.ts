@@ -7,7 +7,7 @@ const secret = (generation: number, state: Secret['state'], more: Partial<Secret
   generation, state, rotation_id: generation === 1 ? null : (`rot_${generation}` as never), claim_before: null, used_at: null, last_used_at: null, retires_at: null, ...more,
 });
 const first = (retires: number, more: Partial<Secret> = {}) => secret(1, 'used', { retires_at: at(retires), ...more });
-const ends = (living: Secret[], minute: number, windowBegan = -1_000) => settle(living, at(minute), at(windowBegan)).map(({ row, code }) => `${row.generation} ${code}`);
+const ends = (living: Secret[], minute: number, windowBegan = -1_000) => settle(living, at(minute), at(windowBegan), 'keep').map(({ row, code }) => `${row.generation} ${code}`);
 
 describe('a secret that is replaced', () => {
   it.each<[string, Secret[], number, number, string[]]>([
@@ -31,17 +31,23 @@ describe('a secret that is replaced', () => {
 
   it('is never the last one that somebody has, whatever the dates and however late (G7)', () => {
     fc.assert(fc.property(livingOnes, fc.nat(100), fc.nat(100), (living, now, window) => {
-      const ended = new Set(settle(living, at(now), at(window)).map(({ row }) => row));
+      const ended = new Set(settle(living, at(now), at(window), 'keep').map(({ row }) => row));
       expect(living.some(isHeld)).toBe(living.some((row) => isHeld(row) && !ended.has(row)));
     }));
   });
 
   it('never outlives its deadline beside a newer one that somebody has (G7)', () => {
     fc.assert(fc.property(livingOnes, fc.nat(100), (living, now) => {
-      const ended = new Set(settle(living, at(now), at(-1)).map(({ row }) => row));
+      const ended = new Set(settle(living, at(now), at(-1), 'keep').map(({ row }) => row));
       const held = living.filter((row) => isHeld(row) && !ended.has(row));
       expect(held.slice(0, -1).filter(({ retires_at }) => retires_at !== null && retires_at <= at(now))).toEqual([]);
     }));
+  });
+
+  it('never outlives its deadline, claimed or not, where the operator has it cut; until then it lives', () => {
+    const unclaimed = [first(10), secret(2, 'claimable', { claim_before: at(8) })];
+    const cut = (minute: number) => settle(unclaimed, at(minute), at(-100), 'cut').map(({ row, code }) => `${row.generation} ${code}`);
+    expect([7, 9, 10].map(cut)).toEqual([[], ['2 unclaimed'], ['2 unclaimed', '1 deadline']]);
   });
 
   it('has no end while it is the newest, and only that one is let off (G7)', () => {

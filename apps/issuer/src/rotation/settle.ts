@@ -3,6 +3,10 @@ import type { GenerationRow } from '../tokens/token.row.js';
 /** What the end of a secret depends on. */
 export type Secret = Pick<GenerationRow, 'generation' | 'rotation_id' | 'state' | 'claim_before' | 'used_at' | 'last_used_at' | 'retires_at'>;
 
+/** `keep` breaks no consumer; `cut` lets no secret outlive its deadline, and its owner gets in again by claiming the next one. */
+export const unclaimedChoices = ['keep', 'cut'] as const;
+export type UnclaimedChoice = (typeof unclaimedChoices)[number];
+
 export interface Ending<Row extends Secret> {
   row: Row;
   code: 'unclaimed' | 'deadline' | 'no-traffic';
@@ -10,16 +14,16 @@ export interface Ending<Row extends Secret> {
 
 /**
  * Says which of a token's living secrets end now: successors that nobody claimed in time, then old secrets whose time is
- * over, or that nobody shows any more. An old one ends only beside a newer one that somebody has, however late this is
- * asked: a token whose secret reached its owner keeps one that works.
+ * over, or that nobody shows any more. Unless the operator has it cut, an old one ends only beside a newer one that
+ * somebody has, however late this is asked: a token whose secret reached its owner keeps one that works.
  * @param living oldest first
  * @param windowBegan every verifier has said all its uses up to the end of a window that began then
  */
-export function settle<Row extends Secret>(living: readonly Row[], now: Date, windowBegan: Date): Ending<Row>[] {
+export function settle<Row extends Secret>(living: readonly Row[], now: Date, windowBegan: Date, unclaimed: UnclaimedChoice): Ending<Row>[] {
   const lapsed = living.filter((row) => isLapsed(row, now));
   const old = living.flatMap((row, i): Ending<Row>[] => {
     const newer = living.slice(i + 1).filter(isHeld);
-    if (!isHeld(row) || row.retires_at === null || newer.length === 0) return [];
+    if (!isHeld(row) || row.retires_at === null || (newer.length === 0 && unclaimed === 'keep')) return [];
     if (row.retires_at <= now) return [{ row, code: 'deadline' }];
     return isForgotten(row, newer, windowBegan) ? [{ row, code: 'no-traffic' }] : [];
   });
@@ -32,7 +36,8 @@ export function endlessAgain<Row extends Secret>(living: readonly Row[]): Row | 
   return newest && newest.retires_at !== null ? newest : undefined;
 }
 
-function isHeld({ state }: Secret): boolean {
+/** Somebody has it, and it lives. */
+export function isHeld({ state }: Secret): boolean {
   return state === 'delivered' || state === 'used';
 }
 
