@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { GatewayRegister, loadTrust } from '@writ/service';
+import { ActivePolicy } from './issuing/active-policy.store.js';
 import { BurnController } from './incidents/burn.controller.js';
 import { BurnJob } from './incidents/burn.job.js';
 import { Callers } from './usage/caller.store.js';
@@ -57,7 +58,7 @@ import { VerifyRoutes } from './verification/verify.controller.js';
     { provide: KEYS, useFactory: ({ keysDir }: IssuerConfig) => loadKeys(keysDir), inject: [IssuerConfig] },
     { provide: TRUST, useFactory: ({ trustFile }: IssuerConfig) => loadTrust(trustFile), inject: [IssuerConfig] },
     { provide: GatewayRegister, useExisting: Gateways },
-    StateLog, Stops, Issues, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
+    StateLog, Stops, Issues, ActivePolicy, Secrets, Claims, Limits, Sealing, Reader, Verifier, Gateways, Rotations, Incidents, Callers, Inventory, Fleet, RevokeByPossession,
     ConfirmJob,
     Replica, Recheck, Hints, Usage, Uploads, VerifyRoutes, ForwardAuth, HotDoor, OnRpc, ExpireJob, RetireJob, ReplaceJob, BurnJob, SweepJob, TripwireJob, Transfers, Departures, DeparturesJob, SilentVerifiersJob,
   ],

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
-  makeId, requestDigest, signStatement, type AcceptedRequest, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted,
+  makeId, requestDigest, signStatement, type AcceptedRequest, type Claims, type Grant, type Principal, type Quorum, type RequestApproved, type RequestSubmitted,
   type RotationDue, type RotationSteered, type TokenId,
 } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
@@ -88,6 +88,13 @@ export class Issuing {
         iat: seconds(), exp: seconds() + 600, requestId, requestDigest: other ?? digest, reviewer: this.person(reviewer), groups, vote, ...(narrow ? { narrow } : {}),
       })),
     };
+  }
+
+  /** An approval of a decision that was made so many seconds from now, by that activation of a policy set. */
+  decidedBy(request: RequestSubmitted, activation: number, inSeconds: number): RequestApproved {
+    const approval = this.approval(request);
+    const claims = JSON.parse(Buffer.from(approval.statement.split('.')[1] as string, 'base64url').toString()) as Claims;
+    return { ...approval, statement: signStatement(this.bench.signingKey('policy'), 'decision', { ...claims, iat: claims.iat + inSeconds, activation }) };
   }
 
   /** A token that its requester may claim. */

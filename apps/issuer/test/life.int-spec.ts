@@ -61,6 +61,19 @@ describe('a token', () => {
     await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
   });
 
+  it('is not issued by a policy set that was replaced before, and is by one that was replaced after (G1, G2)', async () => {
+    await issuing.bench.sayResponse(2, []);
+    await until(async () => (await issuing.bench.database('issuer').query('SELECT 1 FROM active_policy WHERE activation = 2')).length > 0, 'the activation to be heard');
+    const outcomeOf = async (activation: number, inSeconds: number) => {
+      const request = issuing.submission();
+      await issuing.bench.bus.say('policy', 'request.approved', issuing.decidedBy(request, activation, inSeconds));
+      await issuing.bench.bus.say('request', 'request.submitted', request);
+      const { envelope } = await until(() => tap.heard.find(({ type, envelope: { data } }) => ['token.issued', 'issue.refused'].includes(type) && data.requestId === request.requestId), 'the outcome');
+      return envelope.data.code ?? 'issued';
+    };
+    expect([await outcomeOf(1, 60), await outcomeOf(1, -60), await outcomeOf(2, 60), await outcomeOf(3, 60)]).toEqual(['policy-replaced', 'issued', 'policy-replaced', 'issued']);
+  });
+
   it('is issued once per request, however often it is approved (G2)', async () => {
     const { request } = await issuing.issued();
     for (let i = 0; i < 3; i++) await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));

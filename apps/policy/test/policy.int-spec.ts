@@ -44,7 +44,7 @@ describe('a decision', () => {
     const { envelope: { data } } = await tap.next('request.approved', of(request));
     expect(data).toMatchObject({ because: [{ id: 'dev-read' }], votes: [], require: [], grant: { scopes: ['orders:read'], ttlSeconds: 2_592_000, rotateSeconds: 2_592_000 } });
     const claims = verifyStatement(trust(), 'decision', String(data.statement), new Date()) as DecisionClaims;
-    expect(claims).toMatchObject({ requestId: request.requestId, requestDigest: request.requestDigest, outcome: 'approve', grant: data.grant });
+    expect(claims).toMatchObject({ requestId: request.requestId, requestDigest: request.requestDigest, outcome: 'approve', activation: 1, grant: data.grant });
     expect(claims.exp).toBeGreaterThan(claims.iat);
   });
 

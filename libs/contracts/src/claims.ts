@@ -20,6 +20,8 @@ export interface DecisionClaims extends Claims {
   requestDigest: Digest;
   outcome: 'approve' | 'hold' | 'deny';
   policyDigest: Digest;
+  /** The activation by which that set decided; absent in what was signed before decisions named it. */
+  activation?: number;
   inputDigest: Digest;
   /** With outcome `approve`. */
   grant?: Grant;

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
-import { requestDigest, signStatement, type Grant, type Purpose, type Quorum, type SigningKey, type Trust, type TrustedKey } from '@writ/contracts';
+import { requestDigest, signStatement, type Grant, type PolicySetClaims, type Purpose, type Quorum, type SigningKey, type Trust, type TrustedKey } from '@writ/contracts';
 import { mayIssue, type Approval, type SignedRequest } from './may-issue.js';
 
 const now = new Date('2026-06-01T12:00:00Z');
@@ -44,9 +44,9 @@ const vote = (request: SignedRequest, sub: string, more: object = {}) => signSta
   iat, exp: iat + 60, requestId: request.requestId, requestDigest: request.requestDigest, reviewer: { iss: 'idp', sub }, groups: ['security'], vote: 'approve', ...more,
 });
 const two: Quorum[] = [{ group: 'security', approvers: 2 }];
-const verdictOf = (request: SignedRequest, approval: Approval) => mayIssue(request, approval, trust, ceilings, now);
-const codeOf = (request: SignedRequest, approval: Approval) => {
-  const verdict = verdictOf(request, approval);
+const verdictOf = (request: SignedRequest, approval: Approval, active?: PolicySetClaims) => mayIssue(request, approval, active, trust, ceilings, now);
+const codeOf = (request: SignedRequest, approval: Approval, active?: PolicySetClaims) => {
+  const verdict = verdictOf(request, approval, active);
   return 'refusal' in verdict ? verdict.refusal.code : 'issued';
 };
 
@@ -95,6 +95,20 @@ describe('what may be issued', () => {
       ['already-over', request, approved(request, { grant: { scopes: request.scopes, expiresAt: '2026-06-01T12:00:00Z' } })],
     ];
     expect(cases.map(([, ...one]) => codeOf(...one))).toEqual(cases.map(([code]) => code));
+  });
+
+  const other = `sha256:${'2'.repeat(64)}` as never;
+  it.each([
+    ['the set that decides', 'issued', { activation: 3 }, policyDigest, 0],
+    ['a set that was replaced before', 'policy-replaced', { activation: 2 }, other, -60],
+    ['a set that was replaced after it', 'issued', { activation: 2 }, other, 60],
+    ['a set that was replaced as it decided, by another clock', 'issued', { activation: 2 }, other, -5],
+    ['an activation that is still to be heard of', 'issued', { activation: 4 }, other, -60],
+    ['that activation, with another set', 'policy-replaced', { activation: 3 }, other, 60],
+    ['an activation that it does not name', 'issued', {}, other, -60],
+  ])('by a decision of %s: %s (G1)', (_what, code, claims, active, seconds) => {
+    const request = asked();
+    expect(codeOf(request, approved(request, { claims }), { iat: iat + seconds, policyDigest: active, activation: 3 })).toBe(code);
   });
 });
 

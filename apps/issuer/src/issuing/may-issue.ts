@@ -1,5 +1,5 @@
 import {
-  durationSeconds, requestDigest, verifyStatement, type AcceptedRequest, type DecisionClaims, type Grant, type Principal, type Quorum,
+  durationSeconds, requestDigest, verifyStatement, type AcceptedRequest, type DecisionClaims, type Grant, type PolicySetClaims, type Principal, type Quorum,
   type RequestApproved, type RequestClaims, type TokenId, type Trust, type VoteClaims,
 } from '@writ/contracts';
 
@@ -50,8 +50,9 @@ interface Approved {
 /**
  * The approval must be for exactly this request: a byte of drift refuses, whoever sent the message. Everything is taken
  * from what was signed; what the messages say beside it must agree.
+ * @param active the newest activation of a policy set that was heard of
  */
-export function mayIssue(request: SignedRequest, approval: Approval, trust: Trust, ceilings: Ceilings, now: Date): Verdict {
+export function mayIssue(request: SignedRequest, approval: Approval, active: PolicySetClaims | undefined, trust: Trust, ceilings: Ceilings, now: Date): Verdict {
   const signed = signedRequest(request, trust, now);
   if (typeof signed !== 'number') return { refusal: signed };
   if (approval.requestId !== request.requestId || approval.requestDigest !== request.requestDigest) {
@@ -60,6 +61,7 @@ export function mayIssue(request: SignedRequest, approval: Approval, trust: Trus
   const approved = signedApproval(approval, trust, now);
   if ('code' in approved) return { refusal: approved };
   const { decided, votes } = approved;
+  if (active && wasReplaced(decided, active)) return refuse('policy-replaced', 'The decision is by a policy set that another one had replaced before.');
   const extra = approval.grant.scopes.filter((scope) => !request.scopes.includes(scope));
   if (extra.length > 0) return refuse('grant-exceeds-request', `Scopes were granted that nobody asked for: ${extra.join(', ')}.`);
   if (decided.shrinks !== undefined && decided.shrinks !== request.replaces) return refuse('approval-changed', 'The decision shrinks another token than the request replaces.');
@@ -67,6 +69,19 @@ export function mayIssue(request: SignedRequest, approval: Approval, trust: Trus
   const approvers = decided.require.reduce((sum, quorum) => sum + quorum.approvers, 0) || undefined;
   const grant = { ...(decided.grant as Grant), requestedAtMs: signed * 1000, shrinks: decided.shrinks, approvers };
   return rightOf(request, grant, votes, ceilings, now);
+}
+
+/** What two replicas' clocks may differ by, seconds. */
+const forgivenSeconds = 5;
+
+/**
+ * Whether a decision is by a set that did not decide any more: an older pointer was put back in policy's database. One
+ * made before the activation counts, in whichever order the two come, and so does one by an activation that is still to
+ * be heard of: nothing waits.
+ */
+function wasReplaced({ activation, policyDigest, iat }: DecisionClaims, active: PolicySetClaims): boolean {
+  if (activation === active.activation) return policyDigest !== active.policyDigest;
+  return activation !== undefined && activation < active.activation && iat > active.iat + forgivenSeconds;
 }
 
 /** Whether somebody else than the request service made up the request, or part of it. */

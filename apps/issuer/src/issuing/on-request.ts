@@ -3,6 +3,7 @@ import type { Message, RequestSubmitted, Trust } from '@writ/contracts';
 import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
 import { Clock } from '@writ/service';
 import { IssuerConfig } from '../config.js';
+import { ActivePolicy } from './active-policy.store.js';
 import { Issues, type RequestRow } from './issue.store.js';
 import { forgedRequest, forgery, mayIssue, type SignedRequest } from './may-issue.js';
 import { TRUST } from './trust.store.js';
@@ -13,7 +14,7 @@ import { Stops } from '../state/stop.store.js';
 export class OnRequest {
   constructor(
     private readonly issues: Issues, private readonly stops: Stops, private readonly config: IssuerConfig, private readonly clock: Clock,
-    @Inject(TRUST) private readonly trust: Trust,
+    private readonly active: ActivePolicy, @Inject(TRUST) private readonly trust: Trust,
   ) {}
 
   @On('request.submitted')
@@ -48,7 +49,7 @@ export class OnRequest {
     const { state, facts, approval, now } = row;
     if (approval && state === 'cancelled') return this.issues.refuse(tx, row, { code: 'request-cancelled', detail: 'The request was withdrawn before a token was issued.' });
     if (!facts || !approval || state !== 'open') return;
-    const verdict = mayIssue(facts, approval, this.trust, this.config, now);
+    const verdict = mayIssue(facts, approval, await this.active.of(tx.db), this.trust, this.config, now);
     if ('refusal' in verdict) this.issues.refuse(tx, row, verdict.refusal);
     else await this.issues.issue(tx, row, facts, verdict.right, this.config.claimSeconds);
   }

@@ -20,6 +20,12 @@ export type Answer =
   | { type: 'request.held'; state: 'held'; data: RequestHeld; alikeKey: string }
   | { type: 'request.denied'; state: 'denied'; data: RequestDenied };
 
+/** Who signs, and by which activation of a policy set it was decided. */
+export interface Seal {
+  key: SigningKey;
+  activation: number;
+}
+
 export interface Lifetimes {
   /** How long a held request waits where no rule says. */
   reviewSeconds: number;
@@ -28,35 +34,35 @@ export interface Lifetimes {
 }
 
 /** Puts a decision into the words of the bus, signed. Held requests lapse after the rules' time, else the configured. */
-export function answerTo(request: DigestedRequest, decision: Decision, key: SigningKey, lifetimes: Lifetimes, now: Date): Answer {
-  if (decision.outcome === 'hold') return held(request, decision, key, lifetimes, now);
-  if (decision.outcome === 'deny') return denied(request, decision, decision.code, key, lifetimes, now);
+export function answerTo(request: DigestedRequest, decision: Decision, seal: Seal, lifetimes: Lifetimes, now: Date): Answer {
+  if (decision.outcome === 'hold') return held(request, decision, seal, lifetimes, now);
+  if (decision.outcome === 'deny') return denied(request, decision, decision.code, seal, lifetimes, now);
   const grant = grantOf(request, decision.obligations, [], now);
-  if (typeof grant === 'string') return denied(request, decision, grant, key, lifetimes, now);
+  if (typeof grant === 'string') return denied(request, decision, grant, seal, lifetimes, now);
   const shrinks = decision.input?.shrinkOnly && request.replaces ? { shrinks: request.replaces } : {};
-  const claims = { ...claimsOf(request, decision, 'approve', [], now, lifetimes.decisionSeconds), ...shrinks };
+  const claims = { ...claimsOf(request, decision, 'approve', [], seal, now, lifetimes.decisionSeconds), ...shrinks };
   return {
     type: 'request.approved',
     state: 'approved',
-    data: { ...common(request, decision, decision.code), grant, require: [], statement: signStatement(key, 'decision', { ...claims, grant }), votes: [] },
+    data: { ...common(request, decision, decision.code), grant, require: [], statement: signStatement(seal.key, 'decision', { ...claims, grant }), votes: [] },
   };
 }
 
 /** Approved by policy and people: the quorum is named, and the votes that fill it go along. */
 export function approvedByReview(
   request: DigestedRequest, decision: Decision, { require, grant, votes }: { require: Quorum[]; grant: RequestApproved['grant']; votes: string[] },
-  key: SigningKey, lifetimes: Lifetimes, now: Date,
+  seal: Seal, lifetimes: Lifetimes, now: Date,
 ): RequestApproved {
-  const claims = claimsOf(request, decision, 'approve', require, now, lifetimes.decisionSeconds);
-  return { ...common(request, decision, 'approved-by-review'), grant, require, statement: signStatement(key, 'decision', { ...claims, grant }), votes };
+  const claims = claimsOf(request, decision, 'approve', require, seal, now, lifetimes.decisionSeconds);
+  return { ...common(request, decision, 'approved-by-review'), grant, require, statement: signStatement(seal.key, 'decision', { ...claims, grant }), votes };
 }
 
 /** Denied after it was held. */
-export function deniedInReview(request: DigestedRequest, decision: Decision, code: string, key: SigningKey, lifetimes: Lifetimes, now: Date): RequestDenied {
-  return denied(request, decision, code, key, lifetimes, now).data;
+export function deniedInReview(request: DigestedRequest, decision: Decision, code: string, seal: Seal, lifetimes: Lifetimes, now: Date): RequestDenied {
+  return denied(request, decision, code, seal, lifetimes, now).data;
 }
 
-function held(request: DigestedRequest, decision: Decision, key: SigningKey, lifetimes: Lifetimes, now: Date): Answer & { type: 'request.held' } {
+function held(request: DigestedRequest, decision: Decision, seal: Seal, lifetimes: Lifetimes, now: Date): Answer & { type: 'request.held' } {
   const require = quorumsOf(decision.require ?? {});
   const waitSeconds = decision.slaSeconds ?? lifetimes.reviewSeconds;
   return {
@@ -65,19 +71,19 @@ function held(request: DigestedRequest, decision: Decision, key: SigningKey, lif
     alikeKey: alikeKey(request, decision.code, require),
     data: {
       ...common(request, decision, decision.code), require, ...nearestOf(decision), lapsesAt: new Date(now.getTime() + waitSeconds * 1000).toISOString(),
-      statement: signStatement(key, 'decision', claimsOf(request, decision, 'hold', require, now, waitSeconds)),
+      statement: signStatement(seal.key, 'decision', claimsOf(request, decision, 'hold', require, seal, now, waitSeconds)),
     },
   };
 }
 
 function denied(
-  request: DigestedRequest, decision: Decision, code: string, key: SigningKey, lifetimes: Lifetimes, now: Date,
+  request: DigestedRequest, decision: Decision, code: string, seal: Seal, lifetimes: Lifetimes, now: Date,
 ): Answer & { type: 'request.denied' } {
-  const claims = claimsOf(request, decision, 'deny', [], now, lifetimes.decisionSeconds);
+  const claims = claimsOf(request, decision, 'deny', [], seal, now, lifetimes.decisionSeconds);
   return {
     type: 'request.denied',
     state: 'denied',
-    data: { ...common(request, decision, code), ...nearestOf(decision), statement: signStatement(key, 'decision', claims) },
+    data: { ...common(request, decision, code), ...nearestOf(decision), statement: signStatement(seal.key, 'decision', claims) },
   };
 }
 
@@ -87,12 +93,12 @@ function common(request: DigestedRequest, decision: Decision, code: string) {
 }
 
 function claimsOf(
-  request: DigestedRequest, decision: Decision, outcome: DecisionClaims['outcome'], require: Quorum[], now: Date, lifetimeSeconds: number,
+  request: DigestedRequest, decision: Decision, outcome: DecisionClaims['outcome'], require: Quorum[], { activation }: Seal, now: Date, lifetimeSeconds: number,
 ): DecisionClaims {
   const iat = Math.floor(now.getTime() / 1000);
   return {
     iat, exp: iat + lifetimeSeconds, requestId: request.requestId, requestDigest: request.requestDigest, outcome,
-    policyDigest: decision.policyDigest as Digest, inputDigest: decision.inputDigest as Digest, require,
+    policyDigest: decision.policyDigest as Digest, activation, inputDigest: decision.inputDigest as Digest, require,
   };
 }
 

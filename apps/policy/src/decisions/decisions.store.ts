@@ -45,6 +45,6 @@ export class Decisions {
   async answer(db: Db, set: ActiveSet, request: DigestedRequest): Promise<{ decision: Decision; answer: Answer; now: Date }> {
     const decision = await this.decide(db, set, request);
     const now = this.clock.now();
-    return { decision, answer: answerTo(request, decision, this.key, this.config, now), now };
+    return { decision, answer: answerTo(request, decision, { key: this.key, activation: set.activation }, this.config, now), now };
   }
 }

@@ -83,17 +83,18 @@ export class Voting {
     const fresh = await this.decisions.decide(tx.db, set, request);
     const now = this.clock.now();
     const { key, config } = this.decisions;
+    const seal = { key, activation: set.activation };
     const settled = settle({ request, votes, require: review.require, obligations: review.decision.obligations, fresh, now });
     if (settled.state === 'open') return requireMore(tx.db, requestId, settled.require);
     closeReview(tx.db, requestId, settled.state, now);
     this.notices.write(tx.db, 'review.closed', subjectOf(review), settled.state);
     if (settled.state === 'denied') {
-      const denial = deniedInReview(request, fresh, settled.code, key, config, now);
+      const denial = deniedInReview(request, fresh, settled.code, seal, config, now);
       keepDecision(tx.db, request, 2, denial.statement, fresh, set);
       tx.emit('request.denied', denial);
     } else {
       const { require, grant } = settled;
-      const approval = approvedByReview(request, fresh, { require, grant, votes: votes.map(({ statement }) => statement) }, key, config, now);
+      const approval = approvedByReview(request, fresh, { require, grant, votes: votes.map(({ statement }) => statement) }, seal, config, now);
       keepDecision(tx.db, request, 2, approval.statement, fresh, set);
       tx.emit('request.approved', approval);
     }
