@@ -1,4 +1,5 @@
-import type { RequestApproved, RequestSubmitted } from '@writ/contracts';
+import { randomBytes } from 'node:crypto';
+import { makeId, type RequestApproved, type RequestSubmitted, type TimelineEntry } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { Transactions } from '@writ/messaging';
 import { backingUrls, FaultProxy, until, type Tap } from '@writ/testing';
@@ -345,6 +346,47 @@ describe('the inventory', () => {
     const first = await list('limit=2');
     expect(first.items.map(({ tokenId }) => tokenId)).toEqual(ids.slice(0, 2));
     expect(await list(`limit=2&cursor=${first.next}`)).toMatchObject({ items: [{ tokenId: ids[2] }], next: null });
+  });
+});
+
+describe('a timeline', () => {
+  it('tells a whole life, from the issue to the mass revocation that ended it: what, why and who (G8)', async () => {
+    const { tokenId } = await issuing.claimed(issuer, { requester: 'erin' });
+    const [root, erin] = [await issuing.bearer('root', ['admins']), await issuing.bearer('erin')];
+    const act = async (path: string, body: object, as: object) => expect((await issuing.post(issuer, path, body, as as Record<string, string>)).status).toBeLessThan(300);
+    const rotationId = makeId('rot', Date.now(), randomBytes(10));
+    const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
+    await issuing.due({ tokenId, rotationId, cause: 'requested', deadlineAt: inAnHour, claimBefore: inAnHour, by: issuing.person('erin') });
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId);
+    expect((await verify((await claim(tokenId, 'erin', undefined, { rotationId })).body.secret)).body.code).toBe('VALID');
+    await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'used');
+    await issuing.steer({ tokenId, rotationId, command: 'force', by: issuing.person('root'), reason: 'enough' });
+    await tap.next('token.retired', (data) => data.tokenId === tokenId);
+    await act(`/v1/tokens/${tokenId}/suspend`, { reason: 'odd' }, erin);
+    await act(`/v1/tokens/${tokenId}/resume`, { reason: 'fine' }, root);
+    await act(`/v1/tokens/${tokenId}/transfer`, { to: 'frank', reason: 'moves on' }, root);
+    await act('/v1/revocations', { ownerId: 'erin', reason: 'another owner by now' }, root);
+    await act('/v1/revocations', { ownerId: 'frank', reason: 'stolen' }, root);
+    await tap.next('token.revoked', (data) => data.tokenId === tokenId);
+    await act('/v1/revocations', { ownerId: 'frank', reason: 'nothing is left' }, root);
+    const { body } = await issuing.get(issuer, `/v1/tokens/${tokenId}/timeline`, root);
+    const items = body.items as unknown as TimelineEntry[];
+    const told = items.map(({ what, code = '', by, generation, from, to }) => [what, code, by?.principal?.sub ?? by?.kind, generation, ...(to ? [from, to] : [])]);
+    expect(told).toEqual([
+      ['issue', 'approved', undefined, undefined],
+      ['delivered', '', 'erin', 1],
+      ['rotation', 'requested', 'erin', 2],
+      ['delivered', '', 'erin', 2],
+      ['first-used', '', undefined, 2],
+      ['retire', 'forced', 'root', 1],
+      ['suspend', 'suspended-by-person', 'erin', undefined],
+      ['resume', 'resumed-by-person', 'root', undefined],
+      ['transfer', 'transferred', 'root', undefined, 'erin', 'frank'],
+      ['epoch', 'owner-revoked', 'root', undefined],
+      ['revoke', 'owner-revoked', 'issuer', undefined],
+    ]);
+    expect(items.map(({ at }) => at)).toEqual(items.map(({ at }) => at).sort());
+    expect(items.filter(({ rotationId: its }) => its === rotationId)).toHaveLength(3);
   });
 });
 

@@ -3,11 +3,10 @@ import { encodeFields } from './encode.js';
 
 /**
  * Kinds of change that the state log records. `rotate` says that a successor was delivered, so that a token's older
- * secrets have an end now. `retire` ends one secret of a token. `epoch` raises an owner's epoch, or everybody's when it
- * names no owner: all tokens issued under a lower epoch are dead. `consume` marks a request id as used for ever.
+ * secrets have an end now. `retire` ends one secret of a token. `epoch` ends every token of an owner, or of everybody where
+ * it names none, that was issued before it.
  */
-export const stateKinds = ['issue', 'rotate', 'retire', 'suspend', 'resume', 'revoke', 'expire', 'epoch', 'consume'] as const;
-export type StateKind = (typeof stateKinds)[number];
+export type StateKind = 'issue' | 'rotate' | 'retire' | 'suspend' | 'resume' | 'revoke' | 'expire' | 'epoch';
 
 /** One entry of the issuer's append-only state log. `seq` has no gaps; its order is commit order. */
 export interface StateEntry {
@@ -22,7 +21,7 @@ export interface StateEntry {
   readonly generation?: number;
   readonly ownerId?: string;
   readonly requestId?: string;
-  /** For `epoch`: the new value. For `issue`: the owner's epoch the token was issued under. */
+  /** For `epoch`: its own place. */
   readonly epoch?: number;
 }
 

@@ -119,7 +119,8 @@ async function tokens(tokenId: string | undefined, context: Context): Promise<vo
 async function timeline(tokenId: string, { session, output }: Context): Promise<void> {
   const { items } = await session.writ('requester').issuer.get<{ items: TimelineEntry[] }>(`/v1/tokens/${tokenId}/timeline`);
   output.rows(items, {
-    at: (row) => row.at, what: (row) => row.what, code: (row) => row.code ?? '', by: (row) => row.by?.principal?.sub ?? row.by?.kind ?? '', reason: (row) => row.reason ?? '',
+    at: (row) => row.at, what: (row) => row.what, why: (row) => row.code ?? '', by: (row) => row.by?.principal?.sub ?? row.by?.kind ?? '',
+    about: (row) => (row.to === undefined ? (row.generation === undefined ? '' : `secret #${row.generation}`) : `${row.from ?? '?'} → ${row.to}`),
   }, 'Nothing happened to this token.');
 }
 

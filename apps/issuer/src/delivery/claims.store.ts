@@ -149,7 +149,7 @@ export class Claims {
     const claims = row.claims + 1;
     const isSuccessor = rotationId !== null && claims === 1;
     tx.db.update('generation', { token_id: tokenId, generation, claims: row.claims }, {
-      state: 'delivered', claims, claim_before: null, claim_key: row.claim_key ?? key ?? null, claimed_at: row.claimed_at ?? now,
+      state: 'delivered', claims, claim_before: null, claim_key: row.claim_key ?? key ?? null, claimed_at: row.claimed_at ?? now, claimed_by: row.claimed_by ?? principalOf(caller),
     });
     tx.db.update('token', { token_id: tokenId, version }, {
       version: version + (isSuccessor ? 2 : 1), state: token.state === 'issued' ? 'active' : token.state, claimed_at: token.claimed_at ?? now, ends_at: token.expires_at,

@@ -101,6 +101,6 @@ export class Incidents {
 
   async ownerLeft(tx: Tx<'issuer'>, departure: OwnerDeactivated): Promise<void> {
     const { state } = await this.departures.ownerLeft(tx.db, departure, this.config.transferSeconds);
-    if (state === 'ended') await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated');
+    if (state === 'ended') await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated', { kind: 'owner-deactivated' });
   }
 }

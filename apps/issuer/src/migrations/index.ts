@@ -11,3 +11,4 @@ export { ReportedLeaks1764900000000 } from './1764900000000-reported-leaks.js';
 export { SealedDepartures1764950000000 } from './1764950000000-sealed-departures.js';
 export { HeardVerifiers1764960000000 } from './1764960000000-heard-verifiers.js';
 export { Stragglers1764970000000 } from './1764970000000-stragglers.js';
+export { WhoActed1764980000000 } from './1764980000000-who-acted.js';

@@ -35,7 +35,7 @@ export class DeparturesJob implements OnModuleInit {
       const tokens = await lockLeftTokens(tx.db, departure, slice);
       const passed = await Promise.all(tokens.map((token) => this.passOn(tx, token, departure)));
       if (tokens.length === slice && passed.includes(true)) return true;
-      if (departure.is_over) await this.stops.endAll(tx, departure.owner_id, 'owner-deactivated');
+      if (departure.is_over) await this.stops.endAll(tx, departure.owner_id, 'owner-deactivated', { kind: 'owner-deactivated' });
       await this.departures.setState(tx.db, departure, departure.is_over ? 'ended' : 'waiting');
       return true;
     });

@@ -36,7 +36,7 @@ export class Transfers {
     if (ended) throw new EndedToken(token.token_id);
     // Said in the words that every verifier knows: it goes on, or stays stopped, and is read anew.
     const kind = suspended ? 'suspend' : 'resume';
-    const { seq } = await this.log.append(tx.db, { kind, reasonCode: 'transferred', tokenId: token.token_id, ownerId: to.id });
+    const { seq } = await this.log.append(tx.db, { kind, reasonCode: 'transferred', tokenId: token.token_id, ownerId: to.id, by });
     const moved = { ...token, owner_id: to.id, claimant_iss: claimant.iss, claimant_sub: claimant.sub, issue_seq: String(seq), orphaned_until: null };
     const macKid = this.keys.keys('row').current;
     tx.db.update('token', { token_id: token.token_id, version: token.version }, {

@@ -21,10 +21,10 @@ export class OnRotation {
 
   @On('rotation.steered')
   async steered({ data }: Message<'rotation.steered'>, tx: Tx<'issuer'>): Promise<void> {
-    const { tokenId, rotationId, command } = data;
+    const { tokenId, rotationId, command, by } = data;
     await this.mustBeOrdered(data.statement, { tokenId, rotationId, command });
     const held = await this.rotations.hold(tx, tokenId);
-    if (held) await this.rotations[command](tx, held, rotationId);
+    if (held) await this.rotations[command](tx, held, rotationId, by);
   }
 
   /** Whoever stole the broker's credentials of the rotation service has not its key. */

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { RotationDue, RotationId } from '@writ/contracts';
+import type { Principal, RotationDue, RotationId } from '@writ/contracts';
 import { lookup, type Tx } from '@writ/messaging';
 import { IssuerConfig } from '../config.js';
 import { Sealing } from '../delivery/sealing.store.js';
@@ -56,7 +56,7 @@ export class Rotations {
     const isEmergency = due.cause === 'emergency' || due.cause === 'leak';
     for (const row of living) {
       if (row.state === 'claimable') await this.retire(tx, token, row, 'superseded');
-      else if (isEmergency) await this.retire(tx, token, row, due.cause);
+      else if (isEmergency) await this.retire(tx, token, row, due.cause, row, { by: due.by });
     }
     const deadline = new Date(Math.min(Date.parse(due.deadlineAt), token.expires_at.getTime()));
     const claimBefore = new Date(Math.min(Date.parse(due.claimBefore), (isEmergency ? token.expires_at : deadline).getTime()));
@@ -70,7 +70,7 @@ export class Rotations {
     const sealed = token.delivery.mode === 'sealed' && !isLate ? await this.sealed(tx, token) : undefined;
     this.stops.say(tx, token, 'token.rotated', sealed === undefined ? { ...said, stage: 'claimable' } : { ...said, stage: 'delivered', sealed });
     tx.db.insert('generation', {
-      token_id: tokenId, generation, rotation_id: due.rotationId, cause: due.cause, claims: 0,
+      token_id: tokenId, generation, rotation_id: due.rotationId, cause: due.cause, claims: 0, begun_by: due.by ?? null,
       ...(sealed === undefined ? { state: 'claimable', claim_before: claimBefore, claimed_at: null } : { state: 'delivered', claim_before: null, claimed_at: now }),
     });
     save(tx, token);
@@ -106,7 +106,7 @@ export class Rotations {
   async settle(tx: Tx<'issuer'>, { token, living, now }: Held, provenUntil: Date): Promise<void> {
     const oldEnd = this.keepsUnclaimed ? undefined : living.findLast(isHeld)?.retires_at?.toISOString();
     for (const { row, code } of settle(living, now, provenUntil, this.config.unclaimedSuccessor)) {
-      if (code === 'unclaimed') await this.retire(tx, token, row, code, row, oldEnd);
+      if (code === 'unclaimed') await this.retire(tx, token, row, code, row, { oldEndsAt: oldEnd });
       else await this.retire(tx, token, row, code, successorOf(row, living));
     }
     if (this.keepsUnclaimed) free(tx, living);
@@ -114,18 +114,18 @@ export class Rotations {
   }
 
   /** The successor dies and the old secret lives on as if nothing had begun. */
-  async stop(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
+  async stop(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId, by: Principal): Promise<void> {
     const row = living.find(({ rotation_id }) => rotation_id === rotationId);
     if (!row || row.state === 'used') return; // Its consumer has moved on to it: there is nothing to go back to.
-    await this.retire(tx, token, row, 'stopped');
+    await this.retire(tx, token, row, 'stopped', row, { by });
     free(tx, living);
     save(tx, token);
   }
 
-  async force(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId): Promise<void> {
+  async force(tx: Tx<'issuer'>, { token, living }: Held, rotationId: RotationId, by: Principal): Promise<void> {
     const row = living.find(({ rotation_id }) => rotation_id === rotationId);
     if (!row) return;
-    for (const old of living) if (old.generation < row.generation) await this.retire(tx, token, old, 'forced', row);
+    for (const old of living) if (old.generation < row.generation) await this.retire(tx, token, old, 'forced', row, { by });
     save(tx, token);
   }
 
@@ -133,11 +133,11 @@ export class Rotations {
     return this.config.unclaimedSuccessor === 'keep';
   }
 
-  private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row, oldEndsAt?: string): Promise<void> {
+  private async retire(tx: Tx<'issuer'>, token: HeldToken, row: GenerationRow, code: string, successor: GenerationRow = row, { oldEndsAt, by }: { oldEndsAt?: string; by?: Principal } = {}): Promise<void> {
     const { token_id: tokenId, generation } = row;
     row.state = 'retired';
     tx.db.update('generation', { token_id: tokenId, generation }, { state: 'retired' });
-    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId, generation });
+    const { seq } = await this.log.append(tx.db, { kind: 'retire', reasonCode: code, tokenId, generation, by: by && { kind: 'person', principal: by } });
     this.stops.say(tx, token, 'token.retired', { tokenId, ...(successor.rotation_id ? { rotationId: successor.rotation_id } : {}), generation, code, seq, oldEndsAt });
   }
 }

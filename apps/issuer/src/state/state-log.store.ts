@@ -1,12 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import DataLoader from 'dataloader';
+import type { Actor } from '@writ/contracts';
 import { lookup, toJson, type Db } from '@writ/messaging';
 import { unhurried } from '@writ/service';
 import { chainBytes, type KeyProvider, type StateEntry } from '@writ/token';
 import { KEYS } from '../keys.store.js';
 
 /** A change of what verifiers may say, before it has its place. */
-export type Change = Omit<StateEntry, 'seq' | 'at'>;
+export type Change = Omit<StateEntry, 'seq' | 'at'> & {
+  /** Beside the chain: it tells people, and decides nothing. */
+  by?: Actor;
+};
 
 export interface Head {
   incarnation: string;
@@ -24,6 +28,7 @@ export interface LogRow {
   owner_id: string | null;
   request_id: string | null;
   epoch: string | null;
+  by: Actor | null;
   kid: string;
   chain: Buffer;
 }
@@ -85,12 +90,12 @@ export class StateLog {
     const rows: object[] = [];
     let seq = Number(head.seq);
     let chain: Buffer = head.chain;
-    for await (const change of unhurried(changes)) {
+    for await (const { by, ...change } of unhurried(changes)) {
       seq += 1;
       const entry: StateEntry = { ...change, seq, at: head.at.toISOString(), ...(change.kind === 'epoch' ? { epoch: seq } : {}) };
       chain = await this.keys.mac('state', chainBytes(chain, entry), kid);
       entries.push(entry);
-      rows.push(rowOf(entry, kid, chain));
+      rows.push({ ...rowOf(entry, kid, chain), by });
     }
     await db.query(
       `WITH moved AS (UPDATE state_head SET seq = $2, chain = $3)
@@ -108,7 +113,7 @@ function rowOf(entry: StateEntry, kid: string, chain: Buffer): object {
   };
 }
 
-export function entryOf(row: LogRow): StateEntry {
+export function entryOf(row: Omit<LogRow, 'by'>): StateEntry {
   return {
     seq: Number(row.seq),
     kind: row.kind,

@@ -44,7 +44,7 @@ export class Stops {
     });
     if (changing.length === 0) return [];
     const changed = await Promise.all(changing.map(async ({ token, state }) => {
-      const { seq } = await this.log.append(tx.db, { kind: stop.kind, reasonCode: stop.code, tokenId: token.token_id });
+      const { seq } = await this.log.append(tx.db, { kind: stop.kind, reasonCode: stop.code, tokenId: token.token_id, by: stop.by });
       return { token, state, seq };
     }));
     const by = stop.kind === 'resume' ? null : stop.by;
@@ -87,8 +87,8 @@ export class Stops {
   }
 
   /** Ends everything of an owner, or of everybody, that was issued before: one entry, however many tokens. */
-  async endAll(tx: Tx<'issuer'>, ownerId: string | undefined, code: string): Promise<number> {
-    return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
+  async endAll(tx: Tx<'issuer'>, ownerId: string | undefined, code: string, by?: Actor): Promise<number> {
+    return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, by, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
   }
 
   /** Ends the token of a request, and those that replaced it. @returns the last place in the state log, if anything changed */

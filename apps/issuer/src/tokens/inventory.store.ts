@@ -3,6 +3,7 @@ import { tokenStates, type FieldProblem, type TimelineEntry, type TokenView } fr
 import type { Db } from '@writ/messaging';
 import { invalid, type Caller } from '@writ/service';
 import type { LogRow } from '../state/state-log.store.js';
+import { timelineOf } from './timeline.js';
 import { viewOf } from './token-view.js';
 import type { GenerationRow, TokenRow } from './token.row.js';
 
@@ -54,15 +55,14 @@ export class Inventory {
   }
 
   async timeline(db: Db, { token, generations }: Found): Promise<TimelineEntry[]> {
-    const log = await db.query<LogRow>('SELECT * FROM state_log WHERE token_id = $1 AND kind <> \'rotate\' ORDER BY seq', [token.token_id]);
-    const entries: TimelineEntry[] = log.map(({ at, kind, reason_code, seq, generation }) => ({
-      at: at.toISOString(), what: kind, code: reason_code, seq: Number(seq), ...(generation === null ? {} : { generation }),
-    }));
-    for (const { generation, claimed_at, used_at } of generations) {
-      if (claimed_at) entries.push({ at: claimed_at.toISOString(), what: 'delivered', generation });
-      if (used_at) entries.push({ at: used_at.toISOString(), what: 'first-used', generation });
-    }
-    return entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : (a.seq ?? 0) - (b.seq ?? 0)));
+    // The epoch that ends it is the first after its place: of its owner, or of everybody.
+    const log = await db.query<LogRow>(
+      `SELECT * FROM state_log WHERE token_id = $1 AND kind <> 'rotate' OR seq = least(
+         (SELECT min(seq) FROM state_log WHERE kind = 'epoch' AND owner_id = $2 AND seq > $3),
+         (SELECT min(seq) FROM state_log WHERE kind = 'epoch' AND owner_id IS NULL AND seq > $3)) ORDER BY seq`,
+      [token.token_id, token.owner_id, token.issue_seq],
+    );
+    return timelineOf(token, log, generations);
   }
 
   /** Place of the last change of the token as a whole. */

@@ -1,4 +1,4 @@
-import type { Actor, Delivery, RequestId, RotationId, TokenId, TokenState } from '@writ/contracts';
+import type { Actor, Delivery, Principal, RequestId, RotationId, TokenId, TokenState } from '@writ/contracts';
 import { macEquals, rowBytes, type KeyProvider } from '@writ/token';
 
 export interface TokenRow {
@@ -48,11 +48,15 @@ export interface GenerationRow {
   rotation_id: RotationId | null;
   state: GenerationState;
   cause: string | null;
+  /** When its rotation began, and by whom where a person asked for it. */
+  begun_at: Date | null;
+  begun_by: Principal | null;
   claim_before: Date | null;
   /** Who claimed, with which key: a lost answer is repeated to nobody else. */
   claim_key: Buffer | null;
   claims: number;
   claimed_at: Date | null;
+  claimed_by: Principal | null;
   used_at: Date | null;
   /** Kept once a successor is in use: from then on, or when it was last shown after. */
   last_used_at: Date | null;

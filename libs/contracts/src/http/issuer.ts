@@ -195,15 +195,23 @@ export interface StopAnswer {
   receipts?: FleetReceipt[];
 }
 
-/** One step in a token's life. */
+/** One step in a token's life. What people wrote about it is in the audit log, which can forget it. */
 export interface TimelineEntry {
   at: string;
-  what: string;
+  /** `epoch` is a revocation of many that ended this one too; the others are what the token's events are named after. */
+  what: 'issue' | 'delivered' | 'first-used' | 'rotation' | 'retire' | 'suspend' | 'resume' | 'transfer' | 'epoch' | 'revoke' | 'expire';
+  /** Why. */
   code?: string;
+  /** Place in the issuer's state log. */
   seq?: number;
+  /** Which of its secrets, where it is about one. */
   generation?: number;
+  rotationId?: RotationId;
+  /** Who acted; absent where nobody did but a date or a rule, or nobody kept it. */
   by?: Actor;
-  reason?: string;
+  /** Of a transfer: the owners before and after it. */
+  from?: string;
+  to?: string;
 }
 
 /** `POST /v1/fleet/verifiers`: one process that answers from a memory of its own. */

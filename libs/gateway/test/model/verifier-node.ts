@@ -142,7 +142,7 @@ export class VerifierNode {
     if (!this.bugs.has('skips-gap')) return grant;
     const known = new Map(grant.entries.map((entry) => [entry.seq, entry]));
     const from = this.state.appliedSeq + 1;
-    const entries = Array.from({ length: Math.max(0, grant.headSeq - from + 1) }, (_, i) => known.get(from + i) ?? { seq: from + i, kind: 'consume' as const, at: '', reasonCode: '' });
+    const entries = Array.from({ length: Math.max(0, grant.headSeq - from + 1) }, (_, i) => known.get(from + i) ?? { seq: from + i, kind: 'issue' as const, at: '', reasonCode: '' });
     return { ...grant, entries };
   }
 
