@@ -22,14 +22,14 @@ const given = { postgres: 'WRIT_BACKING_POSTGRES_URL', rabbitmq: 'WRIT_BACKING_A
  * Every process is recorded in `<dir>/backing.json` before it is waited for; a start after a crash ends those first.
  * A failure ends what had been started and throws a Problem with its remedy.
  *
- * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, own?: boolean, stays?: boolean, tls?: {ca: string, cert: string, key: string}}} options
+ * @param {{dir: string, name: string, log?: (line: string) => void, fresh?: boolean, own?: boolean, killable?: boolean, stays?: boolean, tls?: {ca: string, cert: string, key: string}}} options
  *   `fresh` begins with empty data and ends with none; `own` takes no servers that others gave, whose data is not ours to
- *   wipe; `stays` lets the servers outlive the calling process on purpose; with `tls` what is
+ *   wipe; `killable` starts programs, never containers (see failure.mjs); `stays` lets the servers outlive the calling process on purpose; with `tls` what is
  *   started here answers over TLS alone; containers are used then only where the programs are not there, and stay in
  *   plain text on the loopback address.
  * @returns {Promise<{postgresUrl: string, amqpUrl: string, amqpManagementUrl: string | undefined, redisUrl: string, pids: number[], stop: () => Promise<void>}>}
  */
-export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, own = false, stays = false, tls }) {
+export async function startBacking({ dir: folder, name, log = () => {}, fresh = false, own = false, killable = false, stays = false, tls }) {
   const dir = resolve(folder);
   makeFolder(dir);
   return alone(dir, async () => {
@@ -38,7 +38,7 @@ export async function startBacking({ dir: folder, name, log = () => {}, fresh = 
     const state = { name, dir, owner: stays ? null : self(), disposable: fresh, ready: false, processes: [], ports: readPorts(dir) };
     const record = (change) => { Object.assign(state, change); writeState(dir, state); };
     try {
-      const found = await provide({ dir, log, state, record, tls, own });
+      const found = await provide({ dir, log, state, record, tls, own, killable });
       record({
         ready: true, postgresUrl: found.postgres.url, amqpUrl: found.rabbitmq.url, amqpManagementUrl: found.rabbitmq.managementUrl, redisUrl: found.redis.url,
       });
@@ -66,7 +66,7 @@ const runningSet = ({ dir, owner, postgresUrl, amqpUrl, amqpManagementUrl, redis
   postgresUrl, amqpUrl, amqpManagementUrl, redisUrl, owner, pids: processes.map(({ pid }) => pid), stop: () => stopBacking(dir),
 });
 
-async function provide({ dir, log, state, record, tls, own }) {
+async function provide({ dir, log, state, record, tls, own, killable }) {
   const names = Object.keys(titles);
   const byUrl = names.filter((name) => !own && process.env[given[name]]);
   const found = Object.fromEntries(await Promise.all(byUrl.map(async (name) => [name, await useGiven(name, log)])));
@@ -76,7 +76,7 @@ async function provide({ dir, log, state, record, tls, own }) {
   const ports = await choosePorts(state.ports);
   record({ ports });
   const passwords = passwordsFor(dir);
-  if ((tls === undefined || missing.some((name) => finders[name]() === undefined)) && composeAnswers()) {
+  if (!killable && (tls === undefined || missing.some((name) => finders[name]() === undefined)) && composeAnswers()) {
     const composed = await startComposed({ wanted: missing, dir, ports, passwords, log, record: (compose) => record({ compose }) });
     if (composed !== undefined) return { ...composed, ...found };
     record({ compose: undefined });

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import type { FleetReceipt } from '@writ/contracts';
-import { backingUrls, FaultProxy, until } from '@writ/testing';
+import { backingUrls, FaultProxy, OwnServers, until } from '@writ/testing';
 import { Issuing } from './issuing.js';
 import * as migrations from '../src/migrations/index.js';
 
 /**
  * Revocations race with verifications in memory and over HTTP, in processes of their own, while what the issuers stand on
- * fails. With `WRIT_SOAK` each failure lasts from a fifth of a second to some, and comes again and again.
+ * fails. With `WRIT_SOAK` each failure lasts from a fifth of a second to some, and comes again and again; Redis, PostgreSQL
+ * and the issuers are really killed then, of a set of servers that is this file's own.
  */
 const soak = process.env.WRIT_SOAK === '1';
 const enough = soak ? 1_000_000 : 3_000;
@@ -25,12 +26,15 @@ interface Report {
   seen: [token: string, begun: string][];
 }
 type Living = { tokenId: string; secret: string };
+type Issuer = { url: string; child: ChildProcess };
 
+let servers: OwnServers | undefined;
 let issuing: Issuing;
 let database: FaultProxy;
 let broker: FaultProxy;
 let redis: FaultProxy;
 let flusher: Redis;
+let issuers: Issuer[];
 let urls: string[];
 let owner: string;
 const children: ChildProcess[] = [];
@@ -44,8 +48,8 @@ const freePort = () => new Promise<number>((resolve) => {
   });
 });
 
-async function startIssuer(): Promise<string> {
-  const port = await freePort();
+async function startIssuer(given?: string): Promise<Issuer> {
+  const port = given === undefined ? await freePort() : new URL(given).port;
   const redisUrl = new URL(backingUrls().redis);
   redisUrl.pathname = '/9'; // Flushed by this test.
   const env = await issuing.bench.env('issuer', migrations as never, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'fatal' });
@@ -56,8 +60,20 @@ async function startIssuer(): Promise<string> {
   await until(() => {
     if (child.exitCode !== null) throw new Error('an issuer did not start');
     return fetch(`${url}/health/ready`).then(({ ok }) => ok, () => false);
-  }, 'an issuer to be ready');
-  return url;
+  }, 'an issuer to be ready', 60_000);
+  return { url, child };
+}
+
+/** As the machine's kernel ends what takes too much memory. */
+async function killIssuer(which: number): Promise<void> {
+  const { child } = issuers[which] as Issuer;
+  children.splice(children.indexOf(child), 1);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+async function restartIssuer(which: number): Promise<void> {
+  issuers[which] = await startIssuer((issuers[which] as Issuer).url);
 }
 
 async function startVerifier(name: string, its: string[], credentials: object): Promise<ChildProcess> {
@@ -68,21 +84,25 @@ async function startVerifier(name: string, its: string[], credentials: object): 
 }
 
 beforeAll(async () => {
+  if (soak) servers = await OwnServers.start('race');
   issuing = await Issuing.create();
   alice.iss = issuing.bench.identity.issuer;
   [database, broker, redis] = await Promise.all([backingUrls().postgres, backingUrls().amqp, backingUrls().redis].map((url) => FaultProxy.before(url))) as [FaultProxy, FaultProxy, FaultProxy];
   flusher = new Redis(backingUrls().redis, { db: 9 });
-  urls = [await startIssuer(), await startIssuer()];
+  flusher.on('error', () => undefined); // It is killed in between.
+  issuers = [await startIssuer(), await startIssuer()];
+  urls = issuers.map(({ url }) => url);
   owner = (await issuing.bearer('alice')).authorization as string;
   const credentials = await post(`${urls[0]}/v1/gateways`, { name: 'race', audiences: ['orders'] }, (await issuing.bearer('root', ['admins'])).authorization as string) as { clientId: string; clientSecret: string };
   verifiers = await Promise.all(Array.from({ length: verifierCount }, (_, i) => startVerifier(`racer-${i}`, i % 2 === 0 ? urls : [...urls].reverse(), credentials)));
-}, 60_000);
+}, soak ? 240_000 : 60_000);
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
   flusher?.disconnect();
   await Promise.all([database, broker, redis].map((proxy) => proxy?.close()));
   await issuing?.drop();
-});
+  await servers?.stop();
+}, 60_000);
 
 async function post(url: string, body: object, authorization: string): Promise<unknown> {
   const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', authorization }, body: JSON.stringify(body), signal: AbortSignal.timeout(5_000) });
@@ -156,6 +176,14 @@ const faults: [string, () => Promise<void> | void, () => Promise<void> | void][]
   ['PostgreSQL cannot be reached', () => database.set('hole'), () => database.set('none')],
   ['the broker cannot be reached', () => broker.set('hole'), () => broker.set('none')],
 ];
+if (soak) {
+  let which = 0;
+  faults.push(
+    ['Redis is killed and started again', () => servers?.kill('redis'), () => servers?.startAgain('redis')],
+    ['PostgreSQL is stopped at once, recovers and is back', () => servers?.kill('postgres'), () => servers?.startAgain('postgres')],
+    ['an issuer is killed and started again', () => killIssuer(which = 1 - which), () => restartIssuer(which)],
+  );
+}
 
 /** Whoever cannot take a failure dies of it, and a dead issuer says no stale yes either. */
 afterEach(() => {
