@@ -302,6 +302,31 @@ describe('a fleet of verifiers', () => {
     expect(Number((await database.query<{ last_value: string }>('SELECT last_value FROM row_writes'))[0]?.last_value)).toBeLessThan(20);
   });
 
+  it('tells uses in one order of locks, a verifier before tokens and these by their ids, so that no two wait for each other (G11)', async () => {
+    const [issuer] = issuers as [Service];
+    const used = await Promise.all([issuing.claimed(issuer), issuing.claimed(issuer)]);
+    const [low, high] = used.map(({ tokenId }) => tokenId).sort() as [string, string];
+    const database = issuing.bench.database('issuer');
+    await database.query('UPDATE token SET version = version WHERE token_id = $1', [low]); // It lies behind the other now.
+    const waiting = (table: string) => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [`%UPDATE ${table}%`])).length > 0, 'the usage to wait');
+    const transactions = issuer.app.get<Transactions<'issuer'>>(Transactions);
+    const free = (db: { query(sql: string, values: unknown[]): Promise<unknown> }, ids: string[]) => db.query('SELECT 1 FROM token WHERE token_id = ANY($1) FOR UPDATE NOWAIT', [ids]);
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const use = () => Promise.all(used.map(({ secret }) => issuing.post(issuer, '/v1/tokens/verify', { token: secret }, as)));
+    await transactions.run(async ({ db }) => {
+      await db.query('SELECT 1 FROM verifier WHERE verifier_id = $1 FOR UPDATE', [issuer.app.get(Replica).id]);
+      await use();
+      await waiting('verifier');
+      await free(db, [low, high]);
+    });
+    await transactions.run(async ({ db }) => {
+      await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [low]);
+      await use();
+      await waiting('token');
+      await free(db, [high]);
+    });
+  });
+
   it('tells what the SDK saw together, with the network and the family of the agent', async () => {
     const tap = await issuing.bench.bus.tap();
     const { tokenId, secret } = await issuing.claimed(issuers[0] as Service);

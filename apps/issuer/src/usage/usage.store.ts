@@ -68,8 +68,9 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
     if (uses.length === 0 && this.idle % idleFlushes !== 0) return this.proveIdle(watermark);
     try {
       await this.transactions.run(async (tx) => {
-        await this.record(tx, this.replica.id, watermark, uses.map(recordOf));
+        // A verifier's row before tokens, as uploads do it: a fence that waits for both of them would close the circle.
         await tx.db.query('UPDATE verifier SET watermark = $2 WHERE verifier_id = $1', [this.replica.id, watermark]);
+        await this.record(tx, this.replica.id, watermark, uses.map(recordOf));
       });
     } catch (error) {
       this.book.giveBack(uses);
@@ -88,9 +89,10 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
     const valid = records.filter(({ code, tokenId }) => (code === 'VALID' || code === 'INTROSPECTED') && tokenId !== undefined);
     if (valid.length > 0) {
       await tx.db.query(
-        `UPDATE token t SET last_used_at = greatest(t.last_used_at, u.at) FROM (
-           SELECT token_id, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, at timestamptz) GROUP BY token_id ORDER BY token_id
-         ) u WHERE t.token_id = u.token_id AND t.last_used_at IS DISTINCT FROM greatest(t.last_used_at, u.at)`,
+        // Locked in one order, which no join promises: replicas tell uses of the same tokens at the same time.
+        `WITH used AS (SELECT token_id, max(at) AS at FROM json_to_recordset($1::json) AS r(token_id text, at timestamptz) GROUP BY token_id),
+           held AS (SELECT token_id, at FROM used JOIN token USING (token_id) ORDER BY token_id FOR NO KEY UPDATE OF token)
+         UPDATE token t SET last_used_at = greatest(t.last_used_at, u.at) FROM held u WHERE t.token_id = u.token_id AND t.last_used_at IS DISTINCT FROM greatest(t.last_used_at, u.at)`,
         [toJson(valid.map(({ tokenId, lastAt }) => ({ token_id: tokenId, at: lastAt })))],
       );
       await tx.db.query(
