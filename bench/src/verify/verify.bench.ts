@@ -7,6 +7,7 @@ import { startPeers } from './peers.js';
 import { declareRpc, overRpc } from './rpc.js';
 import { atScale } from './scale.js';
 import { inProcess, revocation } from './sdk.js';
+import { besideStopped } from './stopped.js';
 
 const tokens = 1_000;
 /** Parts that need no issuer, or one of their own. */
@@ -36,7 +37,7 @@ async function withIssuer(parts: readonly string[], options: BenchOptions): Prom
     if (parts.includes('http')) rows.push(...(await besidePeers(issuer, secrets, options, parts)));
     if (parts.includes('auth')) rows.push(...(await authentication(issuer, secrets, ids[0] as string, options)));
     if (parts.includes('rpc')) rows.push(...(await overRpc(issuer, secrets, options)));
-    if (parts.includes('revoke')) rows.push(...(await revocation(issuer, options)));
+    if (parts.includes('revoke')) rows.push(...(await revocation(issuer, options)), await besideStopped(issuer, options));
     if (parts.includes('claim')) rows.push(row);
     if (parts.includes('sealed')) rows.push(await sealed(issuer, options));
     return rows;
