@@ -75,10 +75,7 @@ export function answerAt(state: VerifierState, slot: number, wanted: Wanted, aud
   const { cache } = state;
   const grant = cache.grant(slot);
   const expiresAtMs = cache.expiresAtMs(slot);
-  const known = cache.state(slot);
-  const code = known !== 'VALID' ? known
-    : state.databaseNowMs(mono, wall) >= expiresAtMs ? 'EXPIRED'
-    : codeFor(grant, wanted, audience);
+  const code = codeOf(cache.state(slot), expiresAtMs, grant, wanted, audience, state.databaseNowMs(mono, wall));
   return new MemoryAnswer(code, state.asOf, seqOf(state, slot), state.stalenessMs(mono, wall), cache.tokenId(slot), cache.owner(slot), expiresAtMs, grant);
 }
 
@@ -87,9 +84,17 @@ function seqOf(state: VerifierState, slot: number): number {
   return Math.max(state.appliedSeq, state.cache.asOf(slot));
 }
 
-function codeFor(grant: Grant, wanted: Wanted, audience: string | undefined): VerifyCode {
-  if (audience !== undefined && audience !== grant.audience) return 'WRONG_AUDIENCE';
-  if (grant.networks !== undefined && !inNetworks(grant.networks, wanted.address)) return 'WRONG_NETWORK';
-  if (wanted.scopes !== undefined) for (const scope of wanted.scopes) if (!grant.scopes.includes(scope)) return 'INSUFFICIENT_SCOPE';
-  return 'VALID';
+/**
+ * The one order in which a call is refused, in the SDK as in the issuer: what the token is, then what it may.
+ * @param nowMs database time
+ */
+export function codeOf<State extends string>(
+  state: State, expiresAtMs: number, right: Pick<Grant, 'audience' | 'networks' | 'scopes'>, { scopes, address }: Wanted, audience: string | undefined, nowMs: number,
+): State | 'EXPIRED' | 'WRONG_AUDIENCE' | 'WRONG_NETWORK' | 'INSUFFICIENT_SCOPE' {
+  if (state !== 'VALID') return state;
+  if (nowMs >= expiresAtMs) return 'EXPIRED';
+  if (audience !== undefined && audience !== right.audience) return 'WRONG_AUDIENCE';
+  if (right.networks !== undefined && !inNetworks(right.networks, address)) return 'WRONG_NETWORK';
+  if (scopes !== undefined) for (const scope of scopes) if (!right.scopes.includes(scope)) return 'INSUFFICIENT_SCOPE';
+  return state;
 }

@@ -9,7 +9,7 @@ export {
   covers, defaultFenceBounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs,
   type Acknowledgement, type FenceBounds, type FenceFacts, type FenceMember, type FenceState, type GrantFacts,
 } from './fence.js';
-export { answerFromMemory, type Wanted } from './answer.js';
+export { answerFromMemory, codeOf, type Wanted } from './answer.js';
 export { inNetworks } from './networks.js';
 export { ReadQueue } from './read-queue.js';
 export { TokenCache, type CachedState, type CachedToken, type Grant } from './token-cache.js';

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Verification } from '@writ/contracts';
-import { answerTo, bare, type Freshness } from '../verification/answer.js';
+import type { Freshness } from '@writ/gateway';
+import { answerTo, bare } from '../verification/answer.js';
 import type { KnownGateway } from '../gateways/gateway.store.js';
 import { Limits } from '../verification/limits.store.js';
 import type { Question } from '../verification/question.js';

@@ -1,21 +1,6 @@
 import type { Verification, VerificationCode } from '@writ/contracts';
-import { inNetworks } from '@writ/gateway';
+import { codeOf, type Freshness, type Wanted } from '@writ/gateway';
 import type { KnownToken } from '../state/state-by-log.js';
-
-/** What a caller wants to hold besides a living token. */
-export interface Wanted {
-  scopes?: readonly string[];
-  audience?: string;
-  minSeq?: number;
-  /** Where the end client calls from. */
-  address?: string;
-}
-
-export interface Freshness {
-  asOf: string;
-  seq: number;
-  maxStalenessMs: number;
-}
 
 /** A refusal that tells nothing about any token. */
 export function bare(code: VerificationCode, { asOf, seq, maxStalenessMs }: Freshness): Verification {
@@ -28,19 +13,10 @@ export function bare(code: VerificationCode, { asOf, seq, maxStalenessMs }: Fres
  */
 export function answerTo(token: KnownToken | undefined, wanted: Wanted, audiences: readonly string[], fresh: Freshness, nowMs: number): Verification {
   if (!token || !audiences.includes(token.audience)) return bare('NOT_FOUND', fresh);
-  const code = codeOf(token, wanted, nowMs);
+  const code = codeOf(token.state, token.expiresAtMs, token, wanted, wanted.audience, nowMs);
   return {
     valid: code === 'VALID', code, asOf: fresh.asOf, seq: fresh.seq, maxStalenessMs: fresh.maxStalenessMs, tokenId: token.tokenId, owner: token.owner,
     scopes: token.scopes, audience: token.audience, environment: token.environment, expiresAt: new Date(token.expiresAtMs).toISOString(), generation: token.generation, ...(token.networks ? { networks: token.networks } : {}),
     ...(token.ratePerMinute ? { ratePerMinute: token.ratePerMinute } : {}),
   };
-}
-
-function codeOf(token: KnownToken, { scopes, audience, address }: Wanted, nowMs: number): VerificationCode {
-  if (token.state !== 'VALID') return token.state;
-  if (nowMs >= token.expiresAtMs) return 'EXPIRED';
-  if (audience !== undefined && audience !== token.audience) return 'WRONG_AUDIENCE';
-  if (token.networks && !inNetworks(token.networks, address)) return 'WRONG_NETWORK';
-  if (scopes !== undefined && !scopes.every((scope) => token.scopes.includes(scope))) return 'INSUFFICIENT_SCOPE';
-  return 'VALID';
 }

@@ -1,6 +1,6 @@
 import { maxVerifyBatch, type FieldProblem } from '@writ/contracts';
 import { innerDigestLatin1, parse } from '@writ/token';
-import type { Wanted } from './answer.js';
+import type { Wanted } from '@writ/gateway';
 
 /** One verification that was asked for. */
 export interface Question extends Wanted {
@@ -41,8 +41,7 @@ export function questionsOf(body: unknown): Question[] | FieldProblem {
   for (const [i, item] of tokens.entries()) {
     const question = isFields(item) ? itemOf(item, `/tokens/${i}`) : problem(`/tokens/${i}`, 'This is not a JSON object.');
     if ('pointer' in question) return question;
-    if (minSeq !== undefined) question.minSeq = minSeq as number;
-    questions.push(question);
+    questions.push(minSeq === undefined ? question : { ...question, minSeq: minSeq as number });
   }
   return questions;
 }

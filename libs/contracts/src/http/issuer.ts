@@ -1,7 +1,7 @@
 import {
-  ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Matches, Max, MaxLength, Min,
+  ArrayMaxSize, ArrayMinSize, ArrayUnique, Equals, IsArray, IsInt, IsOptional, IsString, Max, MaxLength, Min,
 } from 'class-validator';
-import { IsDuration, IsName, IsParts, IsRequestId, IsRotationId, IsScope, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
+import { IsDuration, IsName, IsParts, IsRequestId, IsRotationId, IsSubject, IsText, IsTime, IsTokenId, IsVerifierId } from '../fields.js';
 import type { RequestId, RotationId, TokenId } from '../ids.js';
 import type { Actor, Delivery, Party, Principal } from '../parts.js';
 
@@ -21,31 +21,8 @@ export interface ClaimedSecret {
   generation: number;
 }
 
-/** One token to verify: the secret itself, or its inner digest in base64url, which is useless as a bearer. */
-export class VerifyItem {
-  @IsOptional() @IsString() @MaxLength(4096) token?: string;
-  @IsOptional() @Matches(/^[\w-]{43}$/) digest?: string;
-  /** All of them must have been granted. */
-  @IsOptional() @IsArray() @ArrayMaxSize(64) @IsScope({ each: true }) scopes?: string[];
-  @IsOptional() @IsName() audience?: string;
-  /** Where the end client calls from, for tokens that are bound to networks. */
-  @IsOptional() @IsString() @MaxLength(64) address?: string;
-  /** The end client's user agent, for usage records; only its family is kept. */
-  @IsOptional() @IsString() @MaxLength(512) agent?: string;
-}
-
-export class VerifyBody extends VerifyItem {
-  /** The answer is at least this fresh, or it is no. */
-  @IsOptional() @IsInt() @Min(0) minSeq?: number;
-}
-
 /** The most tokens that one batch may hold. */
 export const maxVerifyBatch = 1_000;
-
-export class VerifyBatchBody {
-  @ArrayMinSize(1) @ArrayMaxSize(maxVerifyBatch) @IsParts(() => VerifyItem) tokens!: VerifyItem[];
-  @IsOptional() @IsInt() @Min(0) minSeq?: number;
-}
 
 export const verificationCodes = [
   'VALID', 'NOT_FOUND', 'MALFORMED', 'EXPIRED', 'SUSPENDED', 'REVOKED', 'INSUFFICIENT_SCOPE', 'WRONG_AUDIENCE',
@@ -78,12 +55,6 @@ export interface Verification {
   ratePerMinute?: number;
   /** With RATE_LIMITED: when to ask again. */
   retryAfterMs?: number;
-}
-
-export interface VerifyBatchAnswer {
-  /** Names one unbroken life of the state log. */
-  incarnation: string;
-  results: Verification[];
 }
 
 /** Why a token is stopped or let go on again. */
