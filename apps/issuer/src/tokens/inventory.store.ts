@@ -57,7 +57,7 @@ export class Inventory {
   async timeline(db: Db, { token, generations }: Found): Promise<TimelineEntry[]> {
     // The epoch that ends it is the first after its place: of its owner, or of everybody.
     const log = await db.query<LogRow>(
-      `SELECT * FROM state_log WHERE token_id = $1 AND kind <> 'rotate' OR seq = least(
+      `SELECT * FROM state_log WHERE token_id = $1 OR seq = least(
          (SELECT min(seq) FROM state_log WHERE kind = 'epoch' AND owner_id = $2 AND seq > $3),
          (SELECT min(seq) FROM state_log WHERE kind = 'epoch' AND owner_id IS NULL AND seq > $3)) ORDER BY seq`,
       [token.token_id, token.owner_id, token.issue_seq],

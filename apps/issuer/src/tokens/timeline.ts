@@ -15,6 +15,7 @@ function changesOf(log: readonly LogRow[]): TimelineEntry[] {
   let owner: string | undefined;
   let hasEnded = false;
   for (const row of log) {
+    if (row.kind === 'rotate') continue; // Its secret's own steps say so.
     if (row.kind === 'epoch' && hasEnded) continue; // Nothing was left for it to end.
     const isTransfer = row.reason_code === 'transferred';
     const { at, code, seq, generation, by } = factsOf(row);
