@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { firstValueFrom } from 'rxjs';
 import { ClientProxyFactory, RmqRecordBuilder, Transport, type ClientProxy } from '@nestjs/microservices';
 import { connect } from 'amqplib';
 import { queues, vhosts } from '@writ/contracts';
 import { servicePermissions } from '@writ/messaging';
 import type { Service } from '@writ/service';
-import { backingUrls, until } from '@writ/testing';
+import { backingUrls, uniqueName, until } from '@writ/testing';
 import { innerDigest } from '@writ/token';
 import { Issuing, type Body } from './issuing.js';
 
@@ -16,11 +17,31 @@ let user: string;
 const ask = (pattern: string, data: object, userId: string | undefined = user) =>
   firstValueFrom(client.send<Pick<Body, 'code' | 'results'>>(pattern, new RmqRecordBuilder(data).setOptions(userId === undefined ? {} : { userId } as never).build()));
 
+interface Reply { response?: { code: string }; err?: { code: string; retryAfterMs?: number } }
+
+/** A gateway of its own that asks without waiting, and keeps what it hears. */
+async function crowd(name: string): Promise<{ heard: Reply[]; askTimes(count: number): void; close(): Promise<void> }> {
+  const connection = await connect(await issuing.bench.bus.addGateway(name));
+  await issuing.post(issuer, '/v1/gateways', { name, audiences: ['orders'], brokerUser: name }, await issuing.bearer('root', ['admins']));
+  const channel = await connection.createChannel();
+  const heard: Reply[] = [];
+  await channel.consume('amq.rabbitmq.reply-to', (message) => { if (message) heard.push(JSON.parse(message.content.toString()) as Reply); }, { noAck: true });
+  return {
+    heard, close: () => connection.close(),
+    askTimes(count) {
+      for (let i = 0; i < count; i += 1) {
+        const data = { digest: randomBytes(32).toString('base64url') };
+        channel.sendToQueue(queues.rpc, Buffer.from(JSON.stringify({ pattern: 'token.verify', data, id: i })), { correlationId: String(i), replyTo: 'amq.rabbitmq.reply-to', userId: name });
+      }
+    },
+  };
+}
+
 beforeAll(async () => {
   issuing = await Issuing.create();
   const url = issuing.bench.bus.adminUrl();
   user = new URL(backingUrls().amqp).username;
-  issuer = await issuing.start({ WRIT_RPC_BROKER_URL: url });
+  issuer = await issuing.start({ WRIT_RPC_BROKER_URL: url, WRIT_RPC_PER_SECOND: '200' });
   await issuing.post(issuer, '/v1/gateways', { name: 'amqp-api', audiences: ['orders'], brokerUser: user }, await issuing.bearer('root', ['admins']));
   client = ClientProxyFactory.create({ transport: Transport.RMQ, options: { urls: [url], queue: queues.rpc, noAssert: true } });
 });
@@ -55,6 +76,38 @@ describe('verification over AMQP', () => {
     const wrong = await ask('token.verify', { token: secret, more: 1 }).catch((error: unknown) => error);
     expect(wrong).toMatchObject({ code: 'invalid-body' });
     expect(JSON.stringify(wrong)).not.toContain(secret.slice(10, 30));
+  });
+});
+
+describe('a gateway that asks too much over AMQP', () => {
+  it('is told to wait, each time, and keeps no other from its answer (G11)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const flooder = await crowd(uniqueName('flooder'));
+    flooder.askTimes(4_000);
+    expect(await ask('token.verify', { token: secret })).toMatchObject({ code: 'VALID' });
+    await until(() => flooder.heard.length === 4_000, 'an answer to each question');
+    const late = flooder.heard.filter(({ err }) => err?.code === 'rate-limited');
+    expect(late.length).toBeGreaterThan(1_000);
+    expect(late.every(({ err }) => Number(err?.retryAfterMs) > 0)).toBe(true);
+    await flooder.close();
+  });
+
+  it('about what only the database knows has at most half of what is in work, which is bounded (G11)', async () => {
+    const [one, other, last] = [await crowd(uniqueName('slow')), await crowd(uniqueName('slow')), await crowd(uniqueName('last'))];
+    const database = issuing.bench.database('issuer');
+    await database.query('BEGIN');
+    await database.query('LOCK TABLE secret IN ACCESS EXCLUSIVE MODE');
+    for (const gateway of [one, other]) {
+      gateway.askTimes(300);
+      await until(() => gateway.heard.length === 44, 'what is too much to be refused');
+    }
+    last.askTimes(1);
+    await until(() => last.heard.length === 1, 'all places to be taken');
+    expect([one, other, last].flatMap(({ heard }) => heard.map(({ err }) => [err?.code, err?.retryAfterMs]))).toEqual(Array.from({ length: 89 }, () => ['later', 1_000]));
+    await database.query('ROLLBACK');
+    await until(() => one.heard.length === 300 && other.heard.length === 300, 'all answers');
+    expect(one.heard.filter(({ response }) => response)).toHaveLength(256);
+    for (const gateway of [one, other, last]) await gateway.close();
   });
 });
 

@@ -43,14 +43,6 @@ class Asker {
   }
 }
 
-/** The queue that a deployment's broker has in a virtual host of its own. */
-export async function declareRpc(url: string): Promise<void> {
-  const broker = await connect(url);
-  const channel = await broker.createChannel();
-  await channel.assertQueue(queues.rpc, { durable: false, arguments: { 'x-queue-type': 'classic', 'x-message-ttl': 5_000 } });
-  await broker.close();
-}
-
 /** Verification over AMQP, beside a plain amqplib responder that reads Redis once. */
 export async function overRpc(issuer: BenchIssuer, secrets: readonly string[], { quick, say }: BenchOptions): Promise<Row[]> {
   const url = issuer.bench.bus.adminUrl();

@@ -4,7 +4,7 @@ import { claims, minting, sealed } from './claims.js';
 import { overHttp } from './http.js';
 import { BenchIssuer } from './issuer-process.js';
 import { startPeers } from './peers.js';
-import { declareRpc, overRpc } from './rpc.js';
+import { overRpc } from './rpc.js';
 import { atScale } from './scale.js';
 import { inProcess, revocation } from './sdk.js';
 import { besideStopped } from './stopped.js';
@@ -25,10 +25,7 @@ export async function bench(options: BenchOptions): Promise<Row[]> {
 
 async function withIssuer(parts: readonly string[], options: BenchOptions): Promise<Row[]> {
   const { say } = options;
-  const issuer = await BenchIssuer.start(async (bench) => {
-    await declareRpc(bench.bus.adminUrl());
-    return { WRIT_RPC_BROKER_URL: bench.bus.adminUrl() };
-  }, undefined, parts.includes('auth') ? switchable : []);
+  const issuer = await BenchIssuer.start(async (bench) => ({ WRIT_RPC_BROKER_URL: bench.bus.adminUrl(), WRIT_RPC_PER_SECOND: '1000000' }), undefined, parts.includes('auth') ? switchable : []);
   try {
     say(`issuing ${tokens} tokens`);
     const ids = await issuer.issue(tokens);

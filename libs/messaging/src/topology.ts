@@ -54,11 +54,25 @@ export function mainTopology(): Topology {
   };
 }
 
-/** The virtual host of RPC: one transient queue, whose messages may hold tokens and so are never kept. */
+/** Nobody waits longer for an answer, so that none is worked out for callers who gave up. */
+const rpcWaitMs = 5_000;
+/** More questions, or more bytes of them, than are answered in that time. */
+const maxWaitingQuestions = 20_000;
+const maxWaitingBytes = 33_554_432;
+
+/**
+ * The virtual host of RPC: one transient queue, whose messages may hold tokens and so are never kept. It is bounded: whoever
+ * publishes into a full one has it refused by the broker, and hears so where they publish with confirms, as Nest does.
+ */
 export function rpcTopology(): Topology {
   return {
     exchanges: [],
-    queues: [{ name: queues.rpc, durable: false, auto_delete: false, arguments: { 'x-queue-type': 'classic', 'x-message-ttl': 5_000 } }],
+    queues: [{
+      name: queues.rpc, durable: false, auto_delete: false,
+      arguments: {
+        'x-queue-type': 'classic', 'x-message-ttl': rpcWaitMs, 'x-max-length': maxWaitingQuestions, 'x-max-length-bytes': maxWaitingBytes, 'x-overflow': 'reject-publish',
+      },
+    }],
     bindings: [],
   };
 }

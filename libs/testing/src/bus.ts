@@ -4,7 +4,7 @@ import {
   batchContentType, cloudEventType, contentType, exchanges, makeId, services, sourceOf, splitEnvelopes, vhosts, type EventData, type EventType, type ServiceName,
 } from '@writ/contracts';
 import {
-  brokerUser, identitySystemPermissions, mainTopology, servicePermissions, upstreamPermissions, type Permission, type TopicPermission,
+  brokerUser, gatewayPermissions, identitySystemPermissions, mainTopology, servicePermissions, upstreamPermissions, type Permission, type TopicPermission,
 } from '@writ/messaging';
 import { backingUrls, uniqueName } from './backing.js';
 
@@ -63,6 +63,12 @@ export class TestBus {
   /** Registers an identity system at the broker. @returns its broker address */
   async addIdentitySystem(name: string): Promise<string> {
     return this.add(name, identitySystemPermissions(name));
+  }
+
+  /** Registers a gateway at the broker, for RPC in this virtual host. @returns its broker address */
+  async addGateway(name: string): Promise<string> {
+    const { permissions, topics } = gatewayPermissions(name);
+    return this.add(name, { permissions: permissions.map((rights) => ({ ...rights, vhost: vhosts.main })), topics });
   }
 
   /** Says an event as a service would, through the broker's checks. @returns the event's id */
