@@ -20,7 +20,7 @@ export const boundaries = [
           { sourceTag: 'type:client', onlyDependOnLibsWithTags: ['type:pure', 'type:client'], bannedExternalImports: runtime },
           { sourceTag: 'type:sdk', onlyDependOnLibsWithTags: ['type:pure', 'type:sdk'], bannedExternalImports: runtime },
           { sourceTag: 'type:ui', onlyDependOnLibsWithTags: ['type:pure', 'type:client', 'type:sdk'] },
-          { sourceTag: 'type:runtime', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime'] },
+          { sourceTag: 'type:runtime', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:sdk'] },
           { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:sdk', 'type:client', 'type:testing'] },
           { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:pure', 'type:runtime', 'type:sdk', 'type:testing'] },
         ],

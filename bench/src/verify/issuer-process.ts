@@ -42,7 +42,7 @@ export class BenchIssuer {
     await bench.bus.forget();
     const migrations = (await import(issuerProgram('migrations/index.js').href)) as never;
     const port = await freePort();
-    const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', ...(await prepare(bench)) });
+    const env = await bench.env('issuer', migrations, { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', WRIT_CALLS_PER_SECOND: '1000000', ...(await prepare(bench)) });
     await fill(bench, env);
     const process_ = spawn(process.execPath, [...flags, fileURLToPath(issuerProgram('main.js'))], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'inherit', 'inherit'] });
     const token = async (sub: string, groups: string[]) => `Bearer ${await bench.identity.token({ sub, groups, expiresIn: '8h' })}`;

@@ -3,20 +3,23 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { JOSEError, JWTExpired } from 'jose/errors';
+import { Budgets } from '@writ/gateway';
 import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
 import { callerFrom, clockToleranceSeconds, isSteppedUp, type StepUpRule } from './claims.js';
 import type { Role, ServiceConfig } from './config.js';
-import { later, Problem } from './problems.js';
+import { later, Problem, rateLimited } from './problems.js';
 import { providerKeys } from './provider-keys.js';
 
-/** Tells who a gateway is by its client credentials; the issuer has the register. */
+/** Tells which gateway sent an `Authorization` header, or that none did; the issuer has the register. */
 export abstract class GatewayRegister {
-  abstract authenticate(clientId: string, secret: string): Promise<Caller | undefined>;
+  abstract authenticate(authorization: string | undefined): Promise<Caller | undefined>;
 }
 
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 const discoveryTimeoutMs = 5_000;
+/** A caller's budget holds so many seconds of its rate at once. */
+const secondsAtOnce = 20;
 
 /** Checks bearer tokens of the one configured identity provider (RFC 9068, or a JWT with the same claims). */
 export class Bearers {
@@ -63,6 +66,8 @@ function notAuthenticated(detail: string): Problem {
 /** Stands before every route. A route without a rule lets nobody in; {@link assertEveryRouteHasRule} finds it at boot. */
 @Injectable()
 export class AccessGuard implements CanActivate {
+  private readonly callers = new Budgets();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly bearers: Bearers,
@@ -83,9 +88,10 @@ export class AccessGuard implements CanActivate {
   }
 
   private async bearer(request: FastifyRequest, allowed: readonly Role[], stepUp: boolean): Promise<Caller> {
-    const token = credentialsOf(request, 'bearer');
+    const token = bearerOf(request);
     if (!token) throw notAuthenticated('This route needs a bearer token.');
     const caller = await this.bearers.authenticate(token);
+    this.takeTurn(caller);
     if (allowed.length > 0 && !allowed.some((role) => caller.roles.has(role))) {
       throw new Problem({ status: 403, code: 'forbidden', detail: `This needs the role ${allowed.join(' or ')}.`, remedy: 'Ask for the group that gives the role.' });
     }
@@ -93,12 +99,18 @@ export class AccessGuard implements CanActivate {
     return caller;
   }
 
+  /**
+   * Whoever proved who they are has a budget, at every door for bearers. Who did not has none to take from: what comes from
+   * one address may be anybody's, and strangers must not be able to lock out those who share it.
+   */
+  private takeTurn({ iss, sub }: Caller): void {
+    const perSecond = this.config.callsPerSecond;
+    const waitMs = this.callers.take(JSON.stringify([iss, sub]), { perSecond, atOnce: perSecond * secondsAtOnce }, performance.now());
+    if (waitMs > 0) throw rateLimited('You call faster than this service answers one caller.', waitMs);
+  }
+
   private async gateway(request: FastifyRequest): Promise<Caller> {
-    const basic = credentialsOf(request, 'basic');
-    const pair = basic === undefined ? undefined : Buffer.from(basic, 'base64').toString();
-    const colon = pair?.indexOf(':') ?? -1;
-    // RFC 6749, section 2.3.1: both halves are form-encoded.
-    const caller = pair !== undefined && colon > 0 ? await this.gateways?.authenticate(decoded(pair.slice(0, colon)), decoded(pair.slice(colon + 1))) : undefined;
+    const caller = await this.gateways?.authenticate(request.headers.authorization);
     if (!caller) {
       throw new Problem({
         status: 401, code: 'not-authenticated', detail: 'This route needs a gateway’s client credentials.', remedy: 'Send them with HTTP Basic authentication.', headers: { 'www-authenticate': 'Basic realm="writ"' },
@@ -116,15 +128,6 @@ export function mustBeSteppedUp(caller: Caller, { stepUpSeconds, stepUpAcr }: St
   throw new Problem({ status: 401, code: 'step-up-needed', detail: 'This needs a fresh sign-in.', remedy: 'Sign in again and repeat it.', headers: { 'www-authenticate': challenge } });
 }
 
-function credentialsOf(request: FastifyRequest, scheme: string): string | undefined {
-  const header = request.headers.authorization;
-  return header?.slice(0, scheme.length + 1).toLowerCase() === `${scheme} ` ? header.slice(scheme.length + 1).trim() : undefined;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return text;
-  }
+function bearerOf(request: FastifyRequest): string | undefined {
+  return /^bearer (.*)$/i.exec(request.headers.authorization ?? '')?.[1]?.trim();
 }

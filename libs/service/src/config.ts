@@ -30,6 +30,8 @@ export class ServiceConfig extends ProcessConfig {
   @IsString() oidcClientClaim: string = 'client_id';
   /** Which groups give which role: `{"reviewer":["writ-reviewers"]}`. */
   @IsObject() @FromJson() roleGroups!: Partial<Record<Role, string[]>>;
+  /** So many calls a second one person or machine may make of a replica, and twenty seconds' worth of them at once. */
+  @IsInt() @Min(1) @Type(() => Number) callsPerSecond: number = 200;
   /** What grants or ends much, such as votes, needs a sign-in not older than this. */
   @IsInt() @Min(1) @Type(() => Number) stepUpSeconds: number = 300;
   /** The authentication context that counts as a step-up, where the provider states one. */

@@ -12,7 +12,7 @@ export { Jobs } from './jobs.js';
 export { loadSecretKeys, loadSigningKey, loadTrust } from './keys.js';
 export { migrate } from './migrate.js';
 export { GoesOn } from './pressure.js';
-export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, type ProblemFacts } from './problems.js';
+export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, problemDocument, rateLimited, type ProblemFacts } from './problems.js';
 export { sourceOf } from './source.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
 export { inSlices, unhurried } from './unhurried.js';

@@ -26,6 +26,11 @@ export class Problem extends Error {
   }
 }
 
+/** What a problem document says (RFC 9457), for every door. */
+export function problemDocument({ status, code, detail, remedy, errors }: ProblemFacts): object {
+  return { type: `urn:writ:problem:${code}`, title: titleOf(code), status, code, detail, remedy, errors };
+}
+
 export const notFound = (what: string) =>
   new Problem({ status: 404, code: 'not-found', detail: `There is no such ${what} for you.`, remedy: 'Check the id, and that you may see it.' });
 export const conflict = (code: string, detail: string, remedy?: string) => new Problem({ status: 409, code, detail, remedy });
@@ -34,6 +39,10 @@ export const invalid = (errors: FieldProblem[]) =>
   new Problem({ status: 400, code: 'invalid-body', detail: errors[0]?.message ?? 'The body is not valid.', remedy: 'Correct the fields under "errors" and send again.', errors });
 export const later = (detail: string, seconds = 1) =>
   new Problem({ status: 503, code: 'later', detail, remedy: `Try again in ${seconds} s.`, headers: { 'retry-after': String(seconds) } });
+export const rateLimited = (detail: string, waitMs: number) => {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  return new Problem({ status: 429, code: 'rate-limited', detail, remedy: `Try again in ${seconds} s.`, headers: { 'retry-after': String(seconds) } });
+};
 
 /** Checks a body against a class of contracts; use as `@Body(bodyOf(Submission))`. */
 export function bodyOf<T extends object>(type: ClassConstructor<T>): PipeTransform<unknown, T> {
@@ -59,10 +68,7 @@ export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const facts = this.factsOf(error);
-    const { status, code, detail, remedy, errors, headers } = facts;
-    void reply.status(status).headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers }).send(
-      JSON.stringify({ type: `urn:writ:problem:${code}`, title: titleOf(code), status, code, detail, remedy, errors }),
-    );
+    void reply.status(facts.status).headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...facts.headers }).send(JSON.stringify(problemDocument(facts)));
   }
 
   private factsOf(error: unknown): ProblemFacts {

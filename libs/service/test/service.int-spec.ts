@@ -1,6 +1,6 @@
-import { Controller, Module, Post, type Type } from '@nestjs/common';
+import { Controller, Get, Module, Post, type Type } from '@nestjs/common';
 import { MessageHandler, On, Transactions } from '@writ/messaging';
-import { Public, ServiceConfig, startService } from '@writ/service';
+import { Allow, Public, ServiceConfig, startService } from '@writ/service';
 import { TestBench, until } from '@writ/testing';
 import { forgetAnswers } from '../src/idempotency.js';
 
@@ -19,6 +19,12 @@ class Ruled {
   say(): Promise<string> {
     return this.transactions.run(async (tx) => tx.emit('service.alive', { service: 'policy', at: '2026-01-01T00:00:00Z' }, { subject: 'asked' }));
   }
+
+  @Allow()
+  @Get('look')
+  look(): object {
+    return {};
+  }
 }
 
 @Controller()
@@ -34,7 +40,7 @@ class Careful {}
 class Careless {}
 
 let bench: TestBench;
-const start = async (module: Type) => startService({ name: 'policy', module, config: ServiceConfig, env: await bench.env('policy', []) });
+const start = async (module: Type, more: Record<string, string> = {}) => startService({ name: 'policy', module, config: ServiceConfig, env: await bench.env('policy', [], more) });
 
 beforeAll(async () => {
   bench = await TestBench.create();
@@ -53,6 +59,20 @@ describe('a service', () => {
     await fetch(`${service.url}/say`, { method: 'POST', headers: { traceparent } });
     const { envelope } = await until(() => tap.ofType('service.alive').find(({ envelope: { subject } }) => subject === 'asked'), 'the event');
     expect(envelope.traceparent).toBe(traceparent);
+    await service.close();
+  });
+
+  it('tells whoever calls too often to wait, and answers everybody else (G11)', async () => {
+    const service = await start(Careful, { WRIT_CALLS_PER_SECOND: '1' });
+    const look = async (sub: string) => fetch(`${service.url}/look`, { headers: { authorization: `Bearer ${await bench.identity.token({ sub })}` } });
+    const answers = await Promise.all(Array.from({ length: 60 }, () => look('mallory')));
+    const late = answers.filter(({ status }) => status === 429);
+    expect(answers.length - late.length).toBeGreaterThanOrEqual(20);
+    expect(late[0]?.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(late[0]?.headers.get('content-type')).toContain('application/problem+json');
+    expect(await late[0]?.json()).toMatchObject({ status: 429, code: 'rate-limited' });
+    expect((await look('alice')).status).toBe(200);
+    expect((await fetch(`${service.url}/look`, { headers: { authorization: 'Bearer a.b.c' } })).status).toBe(401);
     await service.close();
   });
 

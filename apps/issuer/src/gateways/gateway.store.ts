@@ -6,6 +6,7 @@ import { Transactions, type Db } from '@writ/messaging';
 import { conflict, GatewayRegister, notFound, type Caller } from '@writ/service';
 import { encodeFields, macEquals, type KeyProvider } from '@writ/token';
 import { KEYS } from '../keys.store.js';
+import { basicOf } from './basic.js';
 
 interface GatewayRow {
   client_id: string;
@@ -49,9 +50,8 @@ export class Gateways extends GatewayRegister {
     super();
   }
 
-  async authenticate(clientId: string, secret: string): Promise<Caller | undefined> {
-    const key = `pair:${digestOf(JSON.stringify([clientId, secret])).toString('latin1')}`;
-    const gateway = this.recall(key) ?? this.remember(key, await this.prove(clientId, secret));
+  async authenticate(authorization: string | undefined): Promise<Caller | undefined> {
+    const gateway = await this.ofHeader(authorization);
     return gateway && { kind: 'gateway', iss: 'urn:writ:gateway', sub: gateway.clientId, roles: new Set(), groups: [], clientId: gateway.clientId, audiences: gateway.audiences };
   }
 
@@ -66,12 +66,9 @@ export class Gateways extends GatewayRegister {
   }
 
   /** Whom the broker's user speaks for; the broker has checked the user. */
-  async ofBrokerUser(user: string): Promise<KnownGateway | undefined> {
+  ofBrokerUser(user: string): KnownGateway | Promise<KnownGateway | undefined> {
     const key = `user:${user}`;
-    const known = this.recall(key);
-    if (known) return known;
-    const row = await this.rows.load(`user ${user}`);
-    return this.remember(key, row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined);
+    return this.recall(key) ?? this.believed(user).then((gateway) => this.remember(key, gateway));
   }
 
   async register(db: Db, { name, audiences, brokerUser }: RegisterGatewayBody, by: { iss: string; sub: string }): Promise<GatewayCredentials> {
@@ -124,6 +121,11 @@ export class Gateways extends GatewayRegister {
     return { clientId: row.client_id, audiences: row.audiences };
   }
 
+  private async believed(brokerUser: string): Promise<KnownGateway | undefined> {
+    const row = await this.rows.load(`user ${brokerUser}`);
+    return row && (await this.isOurs(row)) ? { clientId: row.client_id, audiences: row.audiences } : undefined;
+  }
+
   /** A gateway, or an audience, that somebody wrote into the table is none. */
   private async isOurs(row: GatewayRow): Promise<boolean> {
     return macEquals(row.mac, await this.keys.mac('row', bytesOf(row), row.mac_kid));
@@ -163,20 +165,4 @@ function bytesOf({ client_id, audiences, broker_user, secret_digest, previous_di
 
 function digestOf(text: string): Buffer {
   return hash('sha256', text, 'buffer');
-}
-
-/** RFC 7617, with both halves form-encoded as RFC 6749, section 2.3.1 says. */
-function basicOf(header: string): { clientId: string; secret: string } | undefined {
-  if (header.slice(0, 6).toLowerCase() !== 'basic ') return undefined;
-  const pair = Buffer.from(header.slice(6), 'base64').toString();
-  const colon = pair.indexOf(':');
-  return colon > 0 ? { clientId: decoded(pair.slice(0, colon)), secret: decoded(pair.slice(colon + 1)) } : undefined;
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return text;
-  }
 }

@@ -2,7 +2,7 @@ import { Body, Controller, HttpCode, Ip, Post } from '@nestjs/common';
 import { BurnBody } from '@writ/contracts';
 import { Budgets } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
-import { bodyOf, GoesOn, NoReplay, Problem, Public, sourceOf } from '@writ/service';
+import { bodyOf, GoesOn, NoReplay, Public, rateLimited, sourceOf } from '@writ/service';
 import { digestOf } from '../verification/question.js';
 
 /** From one source. */
@@ -21,9 +21,8 @@ export class BurnController {
   @Public()
   @NoReplay()
   async burn(@Body(bodyOf(BurnBody)) { token }: BurnBody, @Ip() address: string): Promise<void> {
-    if (this.sources.take(sourceOf(address), budget, performance.now()) > 0) {
-      throw new Problem({ status: 429, code: 'rate-limited', detail: 'Too many tokens came from this address.', remedy: 'Wait a second.', headers: { 'retry-after': '1' } });
-    }
+    const waitMs = this.sources.take(sourceOf(address), budget, performance.now());
+    if (waitMs > 0) throw rateLimited('Too many tokens came from this address.', waitMs);
     const digest = digestOf(token);
     // The same write for every well-formed token, so that the time taken does not tell whether it lives.
     if (digest !== undefined) await this.transactions.read((db) => db.query('INSERT INTO burn (digest) VALUES ($1)', [Buffer.from(digest, 'latin1')]));

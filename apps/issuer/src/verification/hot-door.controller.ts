@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { LOG } from '@writ/service';
+import { LOG, problemDocument, type ProblemFacts } from '@writ/service';
 import { IssuerConfig } from '../config.js';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
 import { introspectionOf } from './introspection.js';
@@ -117,8 +117,8 @@ function send(response: ServerResponse, { status, body, headers }: Answer): void
   response.end(text);
 }
 
-function problem(status: number, code: string, detail: string, more: object = {}): Answer {
-  return { status, body: { type: `urn:writ:problem:${code}`, title: code, status, code, detail, ...more } };
+function problem(status: number, code: string, detail: string, more: Partial<ProblemFacts> = {}): Answer {
+  return { status, body: problemDocument({ status, code, detail, ...more }) };
 }
 
 function hasType(request: IncomingMessage, type: string): boolean {

@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem } from '@writ/contracts';
+import { problemDocument, type ProblemFacts } from '@writ/service';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
 import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
@@ -98,6 +99,6 @@ function invalid(reply: FastifyReply, fault: FieldProblem): FastifyReply {
   return problem(reply.status(400), { status: 400, code: 'invalid-body', detail: fault.message, errors: [fault] });
 }
 
-function problem(reply: FastifyReply, facts: { status: number; code: string; detail: string; errors?: FieldProblem[] }): FastifyReply {
-  return reply.header('content-type', 'application/problem+json').send(JSON.stringify({ type: `urn:writ:problem:${facts.code}`, title: facts.code, ...facts }));
+function problem(reply: FastifyReply, facts: ProblemFacts): FastifyReply {
+  return reply.header('content-type', 'application/problem+json').send(JSON.stringify(problemDocument(facts)));
 }
