@@ -9,4 +9,6 @@ export class RequestConfig extends ServiceConfig {
   @IsInt() @Min(1) @Max(36_500) @Type(() => Number) longestDays: number = 3_650;
   /** So many submissions a second one caller may send to a replica over HTTP, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) submissionsPerSecond: number = 50;
+  /** So many submissions a second one upstream may send to a replica over the bus, and twenty seconds' worth of them at once. */
+  @IsInt() @Min(1) @Type(() => Number) upstreamSubmissionsPerSecond: number = 500;
 }

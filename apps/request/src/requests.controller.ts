@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { digestOf, digestOfText, idPattern, requestStatuses, type RequestAnswer, type RequestDetails, type RequestStatus } from '@writ/contracts';
 import { Budgets } from '@writ/gateway';
 import { maxSubmissionBytes, Transactions } from '@writ/messaging';
-import { Allow, CallerOf, conflict, GoesOn, notFound, principalOf, Problem, type Caller } from '@writ/service';
+import { Allow, CallerOf, conflict, GoesOn, notFound, principalOf, Problem, rateLimited, type Caller } from '@writ/service';
 import { RequestConfig } from './config.js';
 import { Intake, type Ask, type Taken } from './intake.js';
 import { answerOf, detailsOf, outcomeId } from './outcome.js';
@@ -59,9 +59,7 @@ export class RequestsController implements OnModuleInit {
   private takeTurn(caller: string): void {
     const perSecond = this.config.submissionsPerSecond;
     const waitMs = this.callers.take(caller, { perSecond, atOnce: perSecond * 20 }, performance.now());
-    if (waitMs === 0) return;
-    const seconds = Math.ceil(waitMs / 1_000);
-    throw new Problem({ status: 429, code: 'rate-limited', detail: 'You send requests faster than this service takes them from one caller.', remedy: `Try again in ${seconds} s.`, headers: { 'retry-after': String(seconds) } });
+    if (waitMs > 0) throw rateLimited('You send requests faster than this service takes them from one caller.', waitMs);
   }
 
   @Get(':id')

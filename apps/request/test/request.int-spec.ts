@@ -59,7 +59,7 @@ function permutations<T>(items: T[]): T[][] {
 
 beforeAll(async () => {
   bench = await TestBench.create();
-  const env = await bench.env('request', migrations, { WRIT_SUBMISSIONS_PER_SECOND: '10' });
+  const env = await bench.env('request', migrations, { WRIT_SUBMISSIONS_PER_SECOND: '10', WRIT_UPSTREAM_SUBMISSIONS_PER_SECOND: '25' });
   [service, second] = await Promise.all([1, 2].map(() => startService({ name: 'request', module: RequestModule, config: RequestConfig, env }))) as [Service, Service];
   events = await bench.bus.tap();
   outcomes = await bench.bus.tap('writ.outcomes', `${upstream}.#`);
@@ -189,6 +189,20 @@ describe('a submission over AMQP', () => {
     const ids = Array.from({ length: 300 }, nextId);
     await Promise.all(ids.map((id, i) => publish(envelope(body(i % 10 === 0 ? { reason: '\u0000' } : {}), id))));
     await until(() => ids.every((id, i) => (i % 10 === 0 ? outcomes.ofType('request.refused') : events.ofType('request.submitted')).some(({ envelope: { data } }) => data.submissionId === id)), 'all answers', 20_000);
+  });
+
+  it('of an upstream beyond its share is told to wait and leaves no record, and others are taken (G11)', async () => {
+    const flooder = `flood-${process.pid}`;
+    await bench.bus.addUpstream(flooder);
+    const told = await bench.bus.tap('writ.outcomes', `${flooder}.#`);
+    const flood = Promise.all(Array.from({ length: 1_500 }, () => bench.bus.publish(flooder, 'writ.requests', 'token.request', Buffer.from(JSON.stringify(envelope({ junk: true }))))));
+    expect((await submitted()).requestId).toMatch(/^req_/);
+    await flood;
+    await until(() => told.ofType('request.refused').length === 1_500, 'a word about each');
+    const late = told.ofType('request.refused').filter(({ envelope: { data } }) => data.code === 'rate-limited');
+    expect(late.length).toBeGreaterThan(100);
+    expect(late.every(({ envelope: { data } }) => Number(data.retryAfterMs) > 0 && typeof data.submissionId === 'string')).toBe(true);
+    expect(await bench.database('request').query('SELECT 1 FROM refusal WHERE refusal_key LIKE $1', [`${flooder}/%`])).toHaveLength(1_500 - late.length);
   });
 });
 
