@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { cookieOf } from './cookies.js';
 
 describe('a cookie', () => {
@@ -6,5 +7,14 @@ describe('a cookie', () => {
     [undefined, undefined], ['', undefined], ['aa=1', undefined], ['A=1', undefined], ['a=1; a=2', undefined], ['a=1; a=1', undefined],
   ])('is read by its whole name, and not where it came twice: %j', (header, value) => {
     expect(cookieOf(header, 'a')).toBe(value);
+  });
+
+  it('is found among any others, and no header is an accident', () => {
+    const plain = fc.stringMatching(/^[\w-]{1,20}$/);
+    fc.assert(fc.property(plain, fc.array(fc.tuple(plain, plain)), (value, others) => {
+      const header = [...others.filter(([name]) => name !== 'a'), ['a', value] as const].map((pair) => pair.join('=')).join('; ');
+      expect(cookieOf(header, 'a')).toBe(value);
+    }));
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), (header) => { cookieOf(header, 'a'); }));
   });
 });

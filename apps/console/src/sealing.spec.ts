@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { keyFor, nameOf, newSecret, seal, unseal } from './sealing.js';
 
 describe('what the console seals', () => {
@@ -19,6 +20,12 @@ describe('what the console seals', () => {
       expect(unseal(key, changed.toString('base64url'))).toBeUndefined();
     }
     for (const wrong of ['', 'x', bytes.subarray(0, -1).toString('base64url'), bytes.subarray(0, 28).toString('base64url')]) expect(unseal(key, wrong)).toBeUndefined();
+  });
+
+  it('comes back as it was, for every value, and no other text is an accident', () => {
+    const key = keyFor('sign-in', consoleKey);
+    fc.assert(fc.property(fc.jsonValue(), (value) => expect(unseal(key, seal(key, value))).toEqual(JSON.parse(JSON.stringify(value)))));
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes).toString('base64url'))), (text) => expect(unseal(key, text)).toBeUndefined()));
   });
 
   it('never looks the same twice, and its name does not tell the id', () => {
