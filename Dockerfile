@@ -6,13 +6,14 @@ COPY apps/ apps/
 COPY libs/ libs/
 COPY bench/ bench/
 COPY tsconfig.base.json tsconfig.json ./
-# A registry may lack a binary for a foreign platform, on which `npm ci` insists; the lock decides either way.
-RUN npm ci --no-audit --no-fund || npm install --no-audit --no-fund
+# A registry may lack a binary for a foreign platform, on which `npm ci` insists; the lock decides either way. No package's
+# script runs: the only one that may (`allowScripts` in package.json) fetches the Node that the base image brings.
+RUN npm ci --ignore-scripts --no-audit --no-fund || npm install --ignore-scripts --no-audit --no-fund
 RUN node node_modules/tsc7/bin/tsc -b
 
 FROM build AS pruned
 # The base image brings the runtime, so the pinned one of the workspace stays out.
-RUN npm prune --omit=dev --no-audit --no-fund && rm -rf node_modules/node node_modules/node-* node_modules/.bin/node bench \
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/node node_modules/node-* node_modules/.bin/node bench \
  && find apps libs -path '*/dist' -prune -o -type f -name '*.ts' -print | xargs rm -f
 
 FROM node:24-slim AS platform

@@ -6,5 +6,6 @@ interface Facts {
 }
 
 export function problemsOf(facts: Facts): string[];
+export function scriptsRunBy(text: string, allowScripts?: Record<string, boolean>): string[];
 export function isPermissive(expression: string | undefined): boolean;
 export function checkDependencies(root: string): string[];

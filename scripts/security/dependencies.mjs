@@ -35,6 +35,16 @@ function scripts(packages, decided) {
   ];
 }
 
+/** Where a text has npm run a package's script that nobody allowed: every call says `--ignore-scripts`, or rebuilds what is allowed. */
+export function scriptsRunBy(text, allowScripts = {}) {
+  const calls = [...text.matchAll(/(?:\bnpm |\bnpm\(\[')(ci|install|i|add|update|prune|rebuild|exec)\b([^&|\])\n]*)/g)];
+  return calls.filter(([, command, rest]) => {
+    const names = rest.split(/[\s',]+/).filter((word) => word !== '' && !word.startsWith('-'));
+    if (command === 'rebuild' && names.length > 0 && names.every((name) => allowScripts[name] === true)) return false;
+    return !/--ignore-scripts(?![\w=-])/.test(rest);
+  }).map(([call]) => `"${call.trim()}" runs the scripts of packages`);
+}
+
 function licences(packages, manifestOf) {
   return packages.flatMap(([path, { version }]) => {
     const manifest = manifestOf(path);
@@ -62,8 +72,10 @@ export function isPermissive(expression) {
 /** The checkout's own answer. */
 export function checkDependencies(root) {
   const read = (...path) => JSON.parse(readFileSync(join(root, ...path), 'utf8'));
-  return problemsOf({
-    lock: read('package-lock.json'), manifest: read('package.json'),
-    manifestOf: (path) => (existsSync(join(root, path, 'package.json')) ? read(path, 'package.json') : undefined),
-  });
+  const manifest = read('package.json');
+  const installers = ['Dockerfile', 'scripts/bootstrap.mjs'].map((file) => readFileSync(join(root, file), 'utf8').replaceAll(/^\s*(?:#|\/\/|\*|note\().*$/gm, ''));
+  return [
+    ...problemsOf({ lock: read('package-lock.json'), manifest, manifestOf: (path) => (existsSync(join(root, path, 'package.json')) ? read(path, 'package.json') : undefined) }),
+    ...installers.flatMap((text) => scriptsRunBy(text, manifest.allowScripts)),
+  ];
 }

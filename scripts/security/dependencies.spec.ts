@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { checkDependencies, isPermissive, problemsOf } from './dependencies.mjs';
+import { checkDependencies, isPermissive, problemsOf, scriptsRunBy } from './dependencies.mjs';
 
 const sum = { version: '1.0.0', integrity: 'sha512-x' };
 const facts = (entry: object, license: unknown = 'MIT', allowScripts: Record<string, boolean> = {}) =>
@@ -25,6 +25,16 @@ describe('what the checkout depends on', () => {
   it('may have an install script that was decided on, either way', () => {
     expect(facts({ hasInstallScript: true }, 'MIT', { a: true })).toEqual([]);
     expect(facts({ hasInstallScript: true }, 'MIT', { a: false })).toEqual([]);
+  });
+});
+
+describe('whoever installs, the image and the first start', () => {
+  it.each(['RUN npm ci', 'npm ci --ignore-scripts || npm install', 'npm prune --omit=dev && x --ignore-scripts', 'npm rebuild', 'npm rebuild esbuild', 'npm rebuild nx', 'npm ci --ignore-scripts=false', "npm(['ci'])", "npm(['rebuild', 'node', 'nx'])"])('is caught running undecided scripts: %s', (text) => {
+    expect(scriptsRunBy(text, { node: true, nx: false })).toHaveLength(1);
+  });
+
+  it('may run none, or what was decided on', () => {
+    for (const text of ['npm ci --ignore-scripts --no-audit', "npm(['ci', '--ignore-scripts'])", 'npm rebuild node', "npm(['rebuild', 'node'])", 'npm rebuild --ignore-scripts', 'npm run build', 'npm sbom']) expect(scriptsRunBy(text, { node: true })).toEqual([]);
   });
 });
 
