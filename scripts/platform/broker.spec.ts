@@ -58,7 +58,7 @@ function bindingProblems({ topologies }: Plan): string[] {
 
 /** Whoever is outside fills no memory or disk: what they publish into is bounded, and says so when it is full. */
 function queueProblems({ topologies }: Plan): string[] {
-  const open = topologies.flatMap(([, topology]) => topology.queues).filter(({ name }) => [queues.submissions, queues.rpc].includes(name));
+  const open = topologies.flatMap(([, topology]) => topology.queues).filter(({ name }) => name === queues.submissions || name === queues.rpc);
   return open.filter(({ arguments: settings }) => !(Number(settings['x-max-length']) > 0 && settings['x-overflow'] === 'reject-publish')).map(({ name }) => `${name} has no bound`);
 }
 

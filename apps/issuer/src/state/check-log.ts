@@ -1,5 +1,5 @@
 import { unhurried } from '@writ/service';
-import { chainBytes, type KeyProvider } from '@writ/token';
+import { chainBytes, macEquals, type KeyProvider } from '@writ/token';
 import { entryOf, type LogRow } from './state-log.store.js';
 
 /** Where the log was followed to. */
@@ -17,7 +17,7 @@ export async function follow(keys: KeyProvider, from: Followed, rows: readonly L
   for await (const row of unhurried(rows)) {
     if (Number(row.seq) !== seq + 1) return `entry ${seq + 1} of the state log is missing`;
     const link = await keys.mac('state', chainBytes(chain, entryOf(row)), row.kid);
-    if (!link.equals(row.chain)) return `entry ${row.seq} of the state log is not what was written`;
+    if (!macEquals(link, row.chain)) return `entry ${row.seq} of the state log is not what was written`;
     seq += 1;
     chain = link;
   }
