@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
 import { eventTypes, exchanges, outsideSays, queues, saysOf, services, submissionKey, vhosts, type ServiceName } from '@writ/contracts';
 import { brokerUser } from '@writ/messaging';
+import { brokerPlan, provisionBroker } from '../../scripts/platform/broker.mjs';
 import { as, entriesOf, freshToken, need, until } from '../platform.js';
-import { stolen } from './callers.js';
+import { ask, stolen } from './callers.js';
 import { Thief } from './thief.js';
 
 /** AMQP 0-9-1, section 1.1: access-refused and precondition-failed. */
@@ -165,4 +166,26 @@ it('nobody enters with the account that every broker is born with', async () => 
     Object.assign(url, { username: 'guest', password: 'guest', pathname: `/${encodeURIComponent(vhost)}` });
     await expect(connect(url.href, { timeout: 5_000 })).rejects.toThrow(/ACCESS_REFUSED|ACCESS-REFUSED|403/);
   }
+});
+
+it('what left the plan leaves the broker when it is provisioned again, and whoever is in it works on (G10)', async () => {
+  const passwords = stolen<Record<string, string>>('passwords.json');
+  const gatewayUser = decodeURIComponent(new URL(need('WRIT_GATEWAY_AMQP_URL')).username);
+  const { amqpManagementUrl } = stolen<{ amqpManagementUrl: string }>('backing', 'backing.json');
+  const { origin, username, password } = new URL(amqpManagementUrl);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const manage = async (method: string, path: string, body?: object) => (await ask(`${origin}/api${path}`, { method, authorization, body })).status;
+  const former = `former-${randomUUID()}`;
+  const surplus = [
+    ['PUT', `/users/${former}`, { password: former, tags: 'writ-plan' }],
+    ['PUT', `/permissions/${vhosts.rpc}/writ-policy`, { configure: '.*', write: '.*', read: '.*' }],
+    ['PUT', `/permissions/${vhosts.main}/writ-policy`, { configure: '.*', write: '.*', read: '.*' }],
+    ['POST', `/bindings/${vhosts.main}/e/${exchanges.events}/q/${queues.events('policy')}`, { routing_key: 'surplus' }],
+  ] as const;
+  for (const [method, path, body] of surplus) expect(await manage(method, path, body)).toBeLessThan(300);
+  expect(await manage('GET', `/bindings/${vhosts.main}/e/${exchanges.events}/q/${queues.events('policy')}/surplus`)).toBe(200);
+  await provisionBroker(amqpManagementUrl, brokerPlan({ passwords: (name) => passwords[name] as string, upstreams: ['dev-upstream'], gateways: [gatewayUser], identitySystems: ['dev-identity-system'] }));
+  for (const gone of [`/users/${former}`, `/permissions/${vhosts.rpc}/writ-policy`, `/bindings/${vhosts.main}/e/${exchanges.events}/q/${queues.events('policy')}/surplus`]) expect([gone, await manage('GET', gone)]).toEqual([gone, 404]);
+  expect(await thiefOf('policy').tries((channel) => channel.get(queues.events('issuer')))).toBe(refused);
+  await freshToken();
 });

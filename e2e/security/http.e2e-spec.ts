@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import fc from 'fast-check';
 import { serviceNames } from '@writ/client';
 import type { RequestAnswer } from '@writ/contracts';
-import { as, freshToken, gateway, need, Upstream, urls, verify, wish } from '../platform.js';
+import { as, freshToken, gateway, need, until, Upstream, urls, verify, wish } from '../platform.js';
 import { ask, callers, documentedRoutes } from './callers.js';
 
 /** What never belongs into an answer: names and words of the inside. */
@@ -147,6 +147,27 @@ describe('whoever takes more than their share', () => {
     })));
     expect((await ask(`${urls.issuer}/health/ready`)).status).toBe(200);
     for (const socket of sockets) socket.destroy();
+  });
+
+  it('of messages over the bus hears of each, and others go on meanwhile', async () => {
+    const upstream = await Upstream.connect();
+    const flood = Array.from({ length: 1_000 }, (_, i) => upstream.envelope({ junk: i }));
+    const published = Promise.all(flood.map((body) => upstream.submit(body)));
+    await freshToken();
+    await published;
+    const ids = new Set(flood.map(({ id }) => id));
+    await until('a word about each', () => upstream.ofType('request.refused').filter(({ data }) => ids.has(data.submissionId)).length === flood.length);
+    await upstream.close();
+  }, 60_000);
+
+  it('of headers over the bus harms nobody: the next request goes on', async () => {
+    const upstream = await Upstream.connect();
+    const headers = Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`x-${i}`, 'x'.repeat(100)]));
+    const [crowded, next] = [upstream.envelope(wish()), upstream.envelope(wish())];
+    upstream.channel.publish('writ.requests', 'token.request', Buffer.from(JSON.stringify(crowded)), { userId: upstream.name, contentType: 'application/cloudevents+json', headers });
+    await upstream.submit(next);
+    for (const { id } of [crowded, next]) await upstream.outcome('token.issued', (data) => data.submissionId === id);
+    await upstream.close();
   });
 
   it('of depth or of body is refused, and quickly', async () => {
