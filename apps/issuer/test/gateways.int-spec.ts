@@ -79,6 +79,8 @@ it('whoever burns too much behind a proxy that we trust has others behind it bur
   const burn = async (source: string) => (await issuing.post(issuer, '/v1/burn', { token: 'junk' }, { 'x-forwarded-for': source })).status;
   for (const [crowd, neighbour, other] of [['192.0.2.1', '192.0.2.1', '192.0.2.2'], ['2001:db8::1', '2001:db8::2', '2001:db8:0:1::1']] as const) {
     expect(await Promise.all(Array.from({ length: 80 }, () => burn(crowd)))).toContain(429);
-    expect([await burn(neighbour), await burn(other)]).toEqual([429, 204]);
+    // Several, because a try comes back five times a second, and a busy machine may be slower than that.
+    expect(await Promise.all(Array.from({ length: 40 }, () => burn(neighbour)))).toContain(429);
+    expect(await burn(other)).toBe(204);
   }
 });
