@@ -41,9 +41,10 @@ it('"fifty minutes of mixed versions without a signal" (paperclip#11146): of fiv
   await until('the successor', async () => (await rotation()).state === 'claimable');
   const claimed = await requester.issuer.post<{ secret: string }>(`/v1/tokens/${tokenId}/claim`, { body: { rotationId } });
   for (const consumer of consumers) if (consumer !== straggler) consumer.secret = claimed.secret;
-  const blocked = await until('the straggler to be named', async () => {
+  // On a busy machine the others may have been late themselves, and are named for a moment too.
+  const blocked = await until('the straggler alone to be named', async () => {
     const answer = await rotation();
-    return answer.blocked && answer;
+    return answer.blocked && answer.stragglers.every(({ agent }) => agent === 'consumer5') && answer;
   });
   expect(blocked.stragglers).toMatchObject([{ agent: 'consumer5', network: '10.1.5.0/24', lastSeenAt: expect.any(String) }]);
   expect(new Set(straggler.codes)).toEqual(new Set(['VALID']));
