@@ -1,3 +1,5 @@
+import type { ResponseRule } from '@writ/contracts';
+import type { Catalog } from './catalog.js';
 import type { CheckResult } from './check.js';
 import type { Decision } from './decision.js';
 import type { PolicyFacts } from './facts.js';
@@ -9,10 +11,11 @@ import type { LiveToken, SimulationReport, StoredRequest } from './simulate.js';
 
 /** What the thread can be asked, and its answer to each. */
 export interface Exchanges {
-  activate: { ask: { files: PolicyFiles }; answer: { digest: string; problems: readonly Problem[]; active: boolean } };
+  activate: { ask: { files: PolicyFiles }; answer: { digest: string; problems: readonly Problem[]; catalog?: Catalog } };
   decide: { ask: { facts: PolicyFacts; nearest: boolean }; answer: Decision };
   check: { ask: { files: PolicyFiles }; answer: Omit<CheckResult, 'set'> };
   compare: { ask: { active: PolicyFiles; draft: PolicyFiles }; answer: Loosening };
+  response: { ask: { files: PolicyFiles }; answer: readonly ResponseRule[] | null };
   replay: { ask: { record: Decision; files: PolicyFiles }; answer: Omit<Replay, 'decision'> };
   'simulate-begin': { ask: { active: PolicyFiles; draft: PolicyFiles }; answer: null };
   'simulate-requests': { ask: { requests: readonly StoredRequest[] }; answer: { done: number } };

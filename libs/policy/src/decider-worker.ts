@@ -30,7 +30,7 @@ function answer(ask: Ask): Exchanges[ExchangeKind]['answer'] {
     case 'activate': {
       const { digest, set, problems } = loadPolicySet(ask.files);
       if (set) active = set;
-      return { digest, problems, active: set !== undefined };
+      return { digest, problems, ...(set ? { catalog: set.catalog } : {}) };
     }
     case 'decide': {
       if (!active) throw new Error('no policy set is active');
@@ -44,6 +44,8 @@ function answer(ask: Ask): Exchanges[ExchangeKind]['answer'] {
     }
     case 'compare':
       return loosening(loaded(ask.active), loaded(ask.draft));
+    case 'response':
+      return loadPolicySet(ask.files).set?.response ?? null;
     case 'replay': {
       const { same, differences } = replay(ask.record, loaded(ask.files));
       return { same, differences };

@@ -1,3 +1,4 @@
+import type { Catalog } from './catalog.js';
 import type { CheckResult } from './check.js';
 import type { Decision } from './decision.js';
 import { DeciderThread } from './decider-thread.js';
@@ -24,7 +25,7 @@ export interface Decider {
    * Makes a set decide. Decisions asked for before are made by the set before. Throws `broken-policy-set` and keeps the
    * set before when the new one does not load.
    */
-  activate(files: PolicyFiles): Promise<{ digest: string }>;
+  activate(files: PolicyFiles): Promise<{ digest: string; catalog: Catalog }>;
   /**
    * Decides one request; with `nearest`, a hold or denial says what would be approved. The answer is frozen and may be
    * shared. Throws a {@link PolicyError}, never an answer, when nothing can be decided.
@@ -56,10 +57,10 @@ export function createDecider({ memoSize = 20_000, timeoutMs = 10_000, maxPendin
       return active?.digest;
     },
     async activate(files) {
-      const { digest, problems, active: loaded } = await living().ask('activate', { files }, activationTimeoutMs);
-      if (!loaded) throw new PolicyError('broken-policy-set', `${problems.length} problems, the first: ${problems[0]!.file}:${problems[0]!.line} ${problems[0]!.message}`);
+      const { digest, problems, catalog } = await living().ask('activate', { files }, activationTimeoutMs);
+      if (!catalog) throw new PolicyError('broken-policy-set', `${problems.length} problems, the first: ${problems[0]!.file}:${problems[0]!.line} ${problems[0]!.message}`);
       active = { files, digest, memo: new DecisionMemo(memoSize) };
-      return { digest };
+      return { digest, catalog };
     },
     async decide(facts, { nearest = false } = {}) {
       const deciding = living();

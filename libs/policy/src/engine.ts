@@ -1,5 +1,6 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import { engineVersion } from './engine-version.js';
 import { cedarSchema, questions } from './schema.js';
 import type { CedarRequest, Question } from './schema.js';
 
@@ -54,7 +55,7 @@ type Slot = (typeof slots)[number];
  * are overwritten in turn: the active set and a draft stay warm, a third one costs a parse, memory stays bounded.
  */
 class CedarEngine implements PolicyEngine {
-  readonly version = `cedar ${cedar.getCedarVersion()}`;
+  readonly version = engineVersion;
   private readonly loaded = new Map<Slot, EngineRules>();
   private last: Slot = 'B';
   private hasSchema = false;

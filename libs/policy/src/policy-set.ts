@@ -57,12 +57,6 @@ export function loadPolicySet(files: PolicyFiles): LoadResult {
   return { digest, problems, set: { digest, files: Object.freeze({ ...files }), catalog, rules, cases, assertions, engineRules, ...(response ? { response } : {}) } };
 }
 
-/** How far a set lets the monitor go; undefined where it does not say, or cannot be read. */
-export function responseOf(files: PolicyFiles): readonly ResponseRule[] | undefined {
-  const { catalog } = readCatalog('catalog.yaml', files['catalog.yaml'] ?? '');
-  return catalog && readResponseOf(files, catalog).response;
-}
-
 function readResponseOf(files: PolicyFiles, catalog: Catalog): ReturnType<typeof readResponse> {
   const text = files['response.yaml'];
   return text === undefined ? { response: undefined, problems: [] } : readResponse('response.yaml', text, catalog);

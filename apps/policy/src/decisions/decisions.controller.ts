@@ -1,7 +1,8 @@
 import { Controller, Get, Param } from '@nestjs/common';
 import type { StoredDecision, ReplayAnswer } from '@writ/contracts';
 import { Transactions, type Db } from '@writ/messaging';
-import { replayOnThread, type Decision } from '@writ/policy';
+import type { Decision } from '@writ/policy';
+import { replayOnThread } from '@writ/policy/threads';
 import { Allow, notFound } from '@writ/service';
 import { filesOf } from '../sets/policy-set.store.js';
 import { decisionsOn, type DecisionRow } from './request.store.js';

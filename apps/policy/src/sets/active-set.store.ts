@@ -1,10 +1,12 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { verifyStatement, type Digest, type PolicySetClaims, type Trust } from '@writ/contracts';
+import { digestOf, verifyStatement, type Digest, type PolicySetClaims, type Trust } from '@writ/contracts';
 import type { Db } from '@writ/messaging';
-import { createDecider, loadPolicySet, type Catalog, type Decision, type PolicyFacts, type PolicyFiles } from '@writ/policy';
+import type { Catalog, Decision, PolicyFacts, PolicyFiles } from '@writ/policy';
+import { createDecider, PolicyError } from '@writ/policy/threads';
 import { Clock, Health, loadTrust } from '@writ/service';
 import { PolicyConfig } from '../config.js';
 import { filesOf, holdHead, type Head } from './policy-set.store.js';
+import { isWellFormed } from './set-checks.store.js';
 
 /** The set that decides, as the newest committed activation names it. */
 export interface ActiveSet {
@@ -77,10 +79,14 @@ export class ActiveSets implements OnApplicationShutdown {
     const digest = head.policy_digest as Digest;
     if (current?.digest === digest) return this.go({ ...current, activation: head.activation });
     const files = await filesOf(db, digest);
-    const { set } = loadPolicySet(files ?? {});
-    if (!files || set?.digest !== digest) return this.stop('the active policy set is missing or was changed');
-    await this.decider.activate(files);
-    return this.go({ activation: head.activation, digest, files, catalog: set.catalog });
+    if (!files || !isWellFormed(files) || digestOf(files) !== digest) return this.stop('the active policy set is missing or was changed');
+    try {
+      const { catalog } = await this.decider.activate(files);
+      return this.go({ activation: head.activation, digest, files, catalog });
+    } catch (error) {
+      if (!(error instanceof PolicyError && error.code === 'broken-policy-set')) throw error;
+      return this.stop(`the active policy set cannot be read: ${error.message}`);
+    }
   }
 
   private faultOf({ activation, policy_digest, statement }: Head): string | undefined {

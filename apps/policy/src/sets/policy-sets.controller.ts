@@ -4,7 +4,8 @@ import {
   digestOf, PolicySetBody, type ActivationAnswer, type ActivePolicySet, type Digest, type Loosened, type PolicyCheck, type PolicySetAnswer,
 } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
-import { engine, responseOf, type PolicyFiles } from '@writ/policy';
+import type { PolicyFiles } from '@writ/policy';
+import { engineVersion, responseOnThread } from '@writ/policy/threads';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, ChangesNothing, conflict, notFound, principalOf, type Caller } from '@writ/service';
 import { Activations } from './activations.store.js';
 import { pageOf } from '../reviews/page.js';
@@ -38,7 +39,7 @@ export class PolicySetsController {
     if (known) return known;
     const report = await this.checks.check(files);
     if (!report.valid) return report;
-    await this.transactions.run((tx) => addSet(tx.db, report.digest, { files, checkedBy: engine.version, report }, principalOf(caller)));
+    await this.transactions.run((tx) => addSet(tx.db, report.digest, { files, checkedBy: engineVersion, report }, principalOf(caller)));
     void reply.status(201);
     return report;
   }
@@ -85,7 +86,8 @@ export class PolicySetsController {
     });
     if (!draft) throw notFound('policy set');
     const loosening = head.policy_digest === digest ? unchanged : await this.judged(draft, active);
-    const answer = await this.activations.activate({ digest: digest as Digest, response: responseOf(draft.files) }, head, loosening, caller);
+    const response = await responseOnThread(draft.files) ?? undefined;
+    const answer = await this.activations.activate({ digest: digest as Digest, response }, head, loosening, caller);
     if (answer.state === 'needs-second-person') void reply.status(202);
     return answer;
   }
@@ -94,11 +96,11 @@ export class PolicySetsController {
   private async known(files: PolicyFiles): Promise<PolicyCheck | undefined> {
     if (!isWellFormed(files)) return undefined;
     const stored = await this.transactions.read((db) => storedSet(db, digestOf(files)));
-    return stored?.checkedBy === engine.version ? stored.report : undefined;
+    return stored?.checkedBy === engineVersion ? stored.report : undefined;
   }
 
   private async judged(draft: StoredSet, active: StoredSet | undefined): Promise<Loosened> {
-    if (draft.checkedBy !== engine.version) await this.checkAgain(draft);
+    if (draft.checkedBy !== engineVersion) await this.checkAgain(draft);
     return active ? this.checks.compare(active.files, draft.files) : { loosened: true, statement: 'Nothing was active before.' };
   }
 

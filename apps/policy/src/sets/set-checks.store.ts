@@ -1,7 +1,8 @@
 import { digestOf } from '@writ/contracts';
 import { Injectable } from '@nestjs/common';
 import type { Loosened, PolicyCheck } from '@writ/contracts';
-import { checkOnThread, compareOnThread, type PolicyFiles } from '@writ/policy';
+import type { PolicyFiles } from '@writ/policy';
+import { checkOnThread, compareOnThread } from '@writ/policy/threads';
 import { later } from '@writ/service';
 
 const mostRunning = 2;

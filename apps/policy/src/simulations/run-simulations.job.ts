@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Transactions } from '@writ/messaging';
-import { PolicyError, simulateOnThread, type LiveToken, type SimulationReport, type StoredRequest } from '@writ/policy';
+import type { LiveToken, SimulationReport, StoredRequest } from '@writ/policy';
+import { PolicyError, simulateOnThread } from '@writ/policy/threads';
 import { Clock, Jobs } from '@writ/service';
 import { livingOf, requestOf, withPeoplesTokens, type Living } from './past.js';
 import { filesOf } from '../sets/policy-set.store.js';
