@@ -1,7 +1,9 @@
+import { getCedarVersion } from '@cedar-policy/cedar-wasm/nodejs';
 import { anyone, load, readInDev, smallFiles } from '../test/sets.js';
 import { decide } from './decide.js';
 import { engine } from './engine.js';
 import type { EngineRule, PolicyEngine } from './engine.js';
+import { engineVersion } from './engine-version.js';
 import { canonicalFacts } from './facts.js';
 import type { PolicySet } from './policy-set.js';
 import { characterOffset, Source } from './problem.js';
@@ -13,6 +15,10 @@ const request = cedarRequest(set.catalog, canonicalFacts(anyone));
 /** A set with a rule that no check would have let in. */
 const smuggled = (rule: EngineRule): PolicySet => ({ ...set, engineRules: { rules: [...set.engineRules.rules, rule] } });
 const forbid = (id: string, question: EngineRule['question'], condition: string): EngineRule => ({ id, question, text: `forbid (principal, action, resource) when { ${condition} };` });
+
+it('is the engine that decisions are stored with', () => {
+  expect(engineVersion).toBe(`cedar ${getCedarVersion()}`);
+});
 
 describe('Cedar skips a forbid that fails, so G9 needs more than its decision:', () => {
   it('without the trap the request is approved', () => {

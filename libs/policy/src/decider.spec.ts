@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { anyone, load, readInDev, sampleFiles, smallFiles } from '../test/sets.js';
 import { decide } from './decide.js';
 import { checkOnThread, createDecider } from './decider.js';
@@ -6,6 +7,15 @@ import { withNearest } from './nearest.js';
 
 const files = smallFiles(readInDev);
 const tighter = smallFiles(readInDev.replace('3600', '60'));
+
+it('the service that has its decisions made on threads loads no engine itself (memory)', () => {
+  const loaded = (entry: string) => execFileSync(process.execPath, ['--input-type=module', '-e', `
+    import { createRequire } from 'node:module';
+    await import(${JSON.stringify(new URL(`../dist/${entry}.js`, import.meta.url).href)});
+    const { _cache } = createRequire(import.meta.url)('node:module');
+    console.log(Object.keys(_cache).some((file) => file.includes('cedar-wasm')));`], { encoding: 'utf8' }).trim();
+  expect([loaded('threads'), loaded('index')]).toEqual(['false', 'true']);
+});
 
 describe('a decider', () => {
   let decider: Decider;

@@ -8,6 +8,7 @@ import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
 import { callerFrom, clockToleranceSeconds, isSteppedUp, type StepUpRule } from './claims.js';
 import type { Role, ServiceConfig } from './config.js';
+import type { FailingSources } from './failing-sources.js';
 import { later, Problem, rateLimited } from './problems.js';
 import { providerKeys } from './provider-keys.js';
 
@@ -73,6 +74,7 @@ export class AccessGuard implements CanActivate {
     private readonly bearers: Bearers,
     private readonly config: ServiceConfig,
     private readonly clock: Clock,
+    private readonly failing: FailingSources,
     private readonly gateways?: GatewayRegister,
   ) {}
 
@@ -83,7 +85,12 @@ export class AccessGuard implements CanActivate {
     context.switchToHttp().getResponse<FastifyReply>().header('cache-control', 'no-store');
     if (!rule) throw new Problem({ status: 403, code: 'forbidden', detail: 'Nobody may call this route.' });
     if (rule.kind === 'public') return true;
-    request.caller = rule.kind === 'gateway' ? await this.gateway(request) : await this.bearer(request, rule.roles, rule.stepUp ?? false);
+    try {
+      request.caller = rule.kind === 'gateway' ? await this.gateway(request) : await this.bearer(request, rule.roles, rule.stepUp ?? false);
+    } catch (error) {
+      const isProof = error instanceof Problem && error.facts.code === 'not-authenticated';
+      throw isProof ? failureFrom(request.ip, this.failing) ?? error : error;
+    }
     return true;
   }
 
@@ -100,8 +107,8 @@ export class AccessGuard implements CanActivate {
   }
 
   /**
-   * Whoever proved who they are has a budget, at every door for bearers. Who did not has none to take from: what comes from
-   * one address may be anybody's, and strangers must not be able to lock out those who share it.
+   * Whoever proved who they are has a budget, at every door for bearers. Who did not takes from that of their address, which
+   * may be anybody's, and so counts for failures alone.
    */
   private takeTurn({ iss, sub }: Caller): void {
     const perSecond = this.config.callsPerSecond;
@@ -118,6 +125,12 @@ export class AccessGuard implements CanActivate {
     }
     return caller;
   }
+}
+
+/** What is said instead of 401 to whoever comes from a source that fails too often; undefined as long as it does not. */
+export function failureFrom(address: string, failing: FailingSources): Problem | undefined {
+  const waitMs = failing.failed(address);
+  return waitMs > 0 ? rateLimited('Too many calls from this address could not prove who sent them.', waitMs) : undefined;
 }
 
 /** For routes where only some calls need what {@link AllowAfterStepUp} asks of all. @throws Problem `step-up-needed` */

@@ -32,6 +32,8 @@ export class ServiceConfig extends ProcessConfig {
   @IsObject() @FromJson() roleGroups!: Partial<Record<Role, string[]>>;
   /** So many calls a second one person or machine may make of a replica, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) callsPerSecond: number = 200;
+  /** So many calls a second from one address may fail to prove who sent them, and twenty seconds' worth of them at once. */
+  @IsInt() @Min(1) @Type(() => Number) failuresPerSecond: number = 50;
   /** What grants or ends much, such as votes, needs a sign-in not older than this. */
   @IsInt() @Min(1) @Type(() => Number) stepUpSeconds: number = 300;
   /** The authentication context that counts as a step-up, where the provider states one. */

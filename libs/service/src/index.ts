@@ -1,5 +1,6 @@
 export { ConfigurationError, createLog, FromJson, IsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
-export { AccessGuard, Bearers, GatewayRegister, mustBeSteppedUp } from './access.js';
+export { AccessGuard, Bearers, failureFrom, GatewayRegister, mustBeSteppedUp } from './access.js';
+export { FailingSources } from './failing-sources.js';
 export {
   Allow, AllowAfterStepUp, AllowGateway, CallerOf, ChangesNothing, principalOf, Public, type AccessRule, type Caller, type WithCaller,
 } from './caller.js';

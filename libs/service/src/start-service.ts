@@ -9,6 +9,7 @@ import { aliveEveryMs, type ServiceName } from '@writ/contracts';
 import { counted, Messaging, Transactions } from '@writ/messaging';
 import { ConfigurationError, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
+import { FailingSources } from './failing-sources.js';
 import { accessKey } from './caller.js';
 import { Clock } from './clock.js';
 import { ServiceConfig } from './config.js';
@@ -153,6 +154,7 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
     { provide: Jobs, useValue: jobs },
     { provide: Bearers, useValue: new Bearers(config, clock) },
     { provide: Clock, useValue: clock },
+    { provide: FailingSources, useValue: new FailingSources(config.failuresPerSecond) },
   ];
   return {
     module: ServiceModule,
@@ -165,8 +167,8 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
       { provide: APP_INTERCEPTOR, useFactory: (reflector: Reflector) => new Idempotency(reflector, messaging.transactions), inject: [Reflector] },
       {
         provide: APP_GUARD,
-        useFactory: (reflector: Reflector, bearers: Bearers, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, clock, gateways),
-        inject: [Reflector, Bearers, { token: GatewayRegister, optional: true }],
+        useFactory: (reflector: Reflector, bearers: Bearers, failing: FailingSources, gateways?: GatewayRegister) => new AccessGuard(reflector, bearers, config, clock, failing, gateways),
+        inject: [Reflector, Bearers, FailingSources, { token: GatewayRegister, optional: true }],
       },
       { provide: APP_GUARD, useFactory: (reflector: Reflector) => new Pressure(reflector, health, config), inject: [Reflector] },
     ],

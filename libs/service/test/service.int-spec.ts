@@ -76,6 +76,20 @@ describe('a service', () => {
     await service.close();
   });
 
+  it('tells a source that keeps failing to prove who it is to wait, and answers whoever does from there (G11)', async () => {
+    const service = await start(Careful, { WRIT_FAILURES_PER_SECOND: '1' });
+    const look = (token: string) => fetch(`${service.url}/look`, { headers: { authorization: `Bearer ${token}` } });
+    const answers = await Promise.all(Array.from({ length: 60 }, () => look('a.b.c')));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(20);
+    expect(new Set(statuses)).toEqual(new Set([401, 429]));
+    const late = answers.find(({ status }) => status === 429);
+    expect(late?.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(await late?.json()).toMatchObject({ code: 'rate-limited', detail: expect.stringContaining('this address') });
+    expect((await look(await bench.identity.token({ sub: 'alice' }))).status).toBe(200);
+    await service.close();
+  });
+
   it('forgets stored answers after a day, however many there are', async () => {
     const service = await start(Careful);
     const database = bench.database('policy');

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
-import { LOG, problemDocument, type ProblemFacts } from '@writ/service';
+import { FailingSources, failureFrom, LOG, problemDocument, type ProblemFacts } from '@writ/service';
 import { IssuerConfig } from '../config.js';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
 import { introspectionOf } from './introspection.js';
@@ -28,7 +28,7 @@ type Ask = (text: string, gateway: KnownGateway, request: IncomingMessage) => An
 export class HotDoor implements OnModuleInit {
   constructor(
     private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly config: IssuerConfig,
-    @Inject(LOG) private readonly log: Logger,
+    private readonly failing: FailingSources, @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onModuleInit(): void {
@@ -97,6 +97,8 @@ export class HotDoor implements OnModuleInit {
 
   private answerTo(gateway: KnownGateway | undefined, text: string, request: IncomingMessage, ask: Ask): Answer | Promise<Answer> {
     if (gateway) return ask(text, gateway, request);
+    const tooMany = failureFrom(request.socket.remoteAddress ?? '', this.failing)?.facts;
+    if (tooMany) return { status: tooMany.status, body: problemDocument(tooMany), headers: tooMany.headers };
     const headers = { 'www-authenticate': 'Basic realm="writ"' };
     const detail = 'This route needs a gateway’s client credentials.';
     if (ask === this.introspect) return { status: 401, body: { error: 'invalid_client', error_description: detail }, headers };

@@ -2,7 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem } from '@writ/contracts';
-import { problemDocument, type ProblemFacts } from '@writ/service';
+import { FailingSources, failureFrom, problemDocument, type ProblemFacts } from '@writ/service';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
 import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
@@ -21,7 +21,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGate
 export class VerifyRoutes implements OnModuleInit {
   constructor(
     private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly reader: Reader,
-    private readonly possession: RevokeByPossession, private readonly config: IssuerConfig,
+    private readonly possession: RevokeByPossession, private readonly config: IssuerConfig, private readonly failing: FailingSources,
   ) {}
 
   onModuleInit(): void {
@@ -37,7 +37,10 @@ export class VerifyRoutes implements OnModuleInit {
       reply.header('cache-control', 'no-store');
       const found = this.gateways.ofHeader(request.headers.authorization);
       const gateway = found instanceof Promise ? await found : found;
-      if (!gateway) return notAuthenticated(request, reply);
+      if (!gateway) {
+        const tooMany = failureFrom(request.ip, this.failing)?.facts;
+        return tooMany ? problem(reply.headers(tooMany.headers ?? {}).status(429), tooMany) : notAuthenticated(request, reply);
+      }
       return handler(request, reply, gateway);
     };
   }
