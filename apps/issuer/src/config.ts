@@ -16,7 +16,7 @@ export class IssuerConfig extends ServiceConfig {
   /** The broker's virtual host for verification over AMQP; without it there is none. */
   @IsOptional() @IsAddress('amqp', 'amqps') rpcBrokerUrl?: string;
   /** So many KiB of questions a second one gateway may ask of a replica over AMQP, each rounded up, and four seconds' worth at once. */
-  @IsInt() @Min(1) @Max(1_000_000) @Type(() => Number) rpcPerSecond: number = 5_000;
+  @IsInt() @Min(1) @Max(1_000_000) @Type(() => Number) rpcPerSecond: number = 10_000;
   /** Where the world reaches this issuer (RFC 8414 `issuer`); by default as each request names it. */
   @IsOptional() @IsAddress('http', 'https') publicUrl?: string;
   /** No token lives longer, whatever was approved. */

@@ -10,5 +10,5 @@ export class RequestConfig extends ServiceConfig {
   /** So many submissions a second one caller may send to a replica over HTTP, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) submissionsPerSecond: number = 50;
   /** So many submissions a second one upstream may send to a replica over the bus, and twenty seconds' worth of them at once. */
-  @IsInt() @Min(1) @Type(() => Number) upstreamSubmissionsPerSecond: number = 500;
+  @IsInt() @Min(1) @Type(() => Number) upstreamSubmissionsPerSecond: number = 2_000;
 }
