@@ -40,9 +40,14 @@ class PublishedLog {
     this.vkey = this.key.verifier.toString();
   }
 
+  /** What is answered besides the published files, by path and query. */
+  readonly answers = new Map<string, string>();
+
   async start(): Promise<void> {
     this.server = createServer((request, response) => {
       this.requests.push(request.url!);
+      const answer = this.answers.get(request.url!);
+      if (answer !== undefined) return void response.end(answer);
       try {
         response.end(readFileSync(join(this.folder, decodeURI(request.url!.split('?')[0]!))));
       } catch {
@@ -268,6 +273,17 @@ describe('the auditor’s commands', () => {
     expect(await check('shortened.json', { ...bundle, entries: bundle.entries.slice(0, -1), newest: await log.newest(600, 505) })).toMatchObject({ code: 1, stdout: expect.stringContaining('entry 505 was the token’s newest') as string });
     const other = SignerKey.generate(origin, keyTypes.ed25519).verifier.toString();
     expect(await run(['audit', 'prove', 'good.json', '--vkey', other])).toMatchObject({ code: 1, stdout: expect.stringContaining('NOT PROVEN') as string });
+  });
+
+  it('G8: fetches a token’s proofs into one file, however many answers they take', async () => {
+    const bundle = await log.bundle(600) as { entries: object[] };
+    const path = `/v1/tokens/${tokenId}/proof-bundle`;
+    log.answers.set(path, JSON.stringify({ ...bundle, entries: bundle.entries.slice(0, 5), nextUses: 305, truncated: true }));
+    log.answers.set(`${path}?uses=305`, JSON.stringify({ ...bundle, entries: bundle.entries.slice(3) }));
+    const ran = await run(['--json', 'audit', 'prove', tokenId], { env: { WRIT_AUDIT_URL: log.url, WRIT_LOG_VKEY: log.vkey, WRIT_AUDITOR_TOKEN: 'of-ada' } });
+    expect(ran).toMatchObject({ code: 0 });
+    expect(JSON.parse(ran.stdout)).toMatchObject({ proven: true, truncated: false, entries: bundle.entries.length });
+    expect(await run(['audit', 'prove', `${tokenId}.proof.json`])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict +proven\n/) as string });
   });
 
   it('G8: follows the log, prints what is new, and stops at a head that is no continuation', async () => {

@@ -1,19 +1,19 @@
 import { writeFileSync } from 'node:fs';
-import type { ProofBundle } from '@writ/contracts';
+import type { Http } from '@writ/client';
+import type { ProofBundle, ProvenEntry, ProvenUse } from '@writ/contracts';
 import { checkBundle } from '@writ/site';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { readText, trustOf, type TrustOptions } from '../log-policy.js';
-import { painted, type Painted } from '../output.js';
+import { painted, type Output, type Painted } from '../output.js';
 
 /** Fetches a token's proof bundle into a file, or takes such a file, and checks it with nothing else than the log's key. */
 export async function prove(what: string, { out, ...options }: TrustOptions & { out?: string }, { session, output }: Context): Promise<void> {
   const isToken = what.startsWith('tok_');
   const { policy } = trustOf(options, session);
-  const text = isToken ? await session.writ('auditor').audit.text(`/v1/tokens/${what}/proof-bundle`) : readText(what);
-  const bundle = parseBundle(text, what);
+  const bundle = isToken ? await fetchBundle(what, session.writ('auditor').audit, output) : parseBundle(readText(what), what);
   const file = isToken ? (out ?? `${what}.proof.json`) : what;
-  if (isToken) writeFileSync(file, text);
+  if (isToken) writeFileSync(file, JSON.stringify(bundle));
   const { findings, checkpoint, life, completeUpTo } = checkBundle(bundle, policy);
   const proven = findings.length === 0;
   const { tokenId, truncated } = bundle;
@@ -22,7 +22,7 @@ export async function prove(what: string, { out, ...options }: TrustOptions & { 
     token: tokenId,
     request: bundle.requestId,
     entries: `${bundle.entries.length}, under a checkpoint of ${checkpoint?.size.toLocaleString('en') ?? 'no'} entries of ${bundle.origin}`,
-    uses: truncated ? `${bundle.uses.length}; the token has more entries or uses than one file carries` : String(bundle.uses.length),
+    uses: truncated ? `${bundle.uses.length}; the token has more changes than one file carries` : String(bundle.uses.length),
     complete: proven ? completeness(completeUpTo) : undefined,
     file,
     ...Object.fromEntries(findings.map((finding, i) => [`finding ${i + 1}`, finding])),
@@ -32,6 +32,22 @@ export async function prove(what: string, { out, ...options }: TrustOptions & { 
     output.rows(life, { at: ({ at }) => at, what: ({ type }) => type, entry: ({ index }) => String(index) }, 'Nothing in it is proven.');
   }
   if (!proven) throw new Ended(exitCodes.failed, 'The file does not prove what it says.', 'Fetch it again; if it stays so, keep both files as evidence.');
+}
+
+/** The whole of it, however many answers its uses take. */
+async function fetchBundle(tokenId: string, audit: Pick<Http, 'text'>, output: Output): Promise<ProofBundle> {
+  const page = async (query: string) => parseBundle(await audit.text(`/v1/tokens/${tokenId}/proof-bundle${query}`), tokenId);
+  const entries = new Map<number, ProvenEntry>();
+  const uses: ProvenUse[] = [];
+  for (let bundle = await page(''); ; bundle = await page(`?uses=${bundle.nextUses}`)) {
+    for (const entry of bundle.entries) entries.set(entry.index, entry);
+    uses.push(...bundle.uses);
+    if (bundle.nextUses === undefined) {
+      output.progressDone();
+      return { ...bundle, entries: [...entries.values()].sort((a, b) => a.index - b.index), uses };
+    }
+    output.progress(`${uses.length.toLocaleString('en')} uses so far`);
+  }
 }
 
 /** What a file does not carry contradicts nothing that it does, so a long life is proven as far as it is shown. */
