@@ -37,7 +37,8 @@ const maxRemembered = 10_000;
 @Injectable()
 export class Gateways extends GatewayRegister {
   // By digest of the credentials, never by the credentials: a memory dump holds none, and looking up leaks no timing.
-  private readonly remembered = new Map<string, { gateway: KnownGateway; until: number }>();
+  private readonly byHeader: Remembered = new Map();
+  private readonly byUser: Remembered = new Map();
   private reading: Promise<unknown> = Promise.resolve();
   /** One read after the other, for all who came meanwhile: whoever floods with wrong credentials holds one connection of the pool. */
   private readonly rows = new DataLoader<string, FoundRow | undefined>((keys) => {
@@ -58,17 +59,16 @@ export class Gateways extends GatewayRegister {
   /** Who sent this `Authorization` value, or nobody. */
   ofHeader(header: string | undefined): KnownGateway | undefined | Promise<KnownGateway | undefined> {
     if (header === undefined || header.length > 1_024) return undefined;
-    const key = `header:${hash('sha256', header, 'binary')}`;
-    const known = this.recall(key);
+    const key = hash('sha256', header, 'binary');
+    const known = recall(this.byHeader, key);
     if (known) return known;
     const pair = basicOf(header);
-    return pair && this.prove(pair.clientId, pair.secret).then((gateway) => this.remember(key, gateway));
+    return pair && this.prove(pair.clientId, pair.secret).then((gateway) => remember(this.byHeader, key, gateway));
   }
 
   /** Whom the broker's user speaks for; the broker has checked the user. */
   ofBrokerUser(user: string): KnownGateway | Promise<KnownGateway | undefined> {
-    const key = `user:${user}`;
-    return this.recall(key) ?? this.believed(user).then((gateway) => this.remember(key, gateway));
+    return recall(this.byUser, user) ?? this.believed(user).then((gateway) => remember(this.byUser, user, gateway));
   }
 
   async register(db: Db, { name, audiences, brokerUser }: RegisterGatewayBody, by: { iss: string; sub: string }): Promise<GatewayCredentials> {
@@ -140,18 +140,20 @@ export class Gateways extends GatewayRegister {
     const byKey = new Map<string, FoundRow>(rows.flatMap((row) => [[`client ${row.client_id}`, row] as const, ...(row.broker_user === null ? [] : [[`user ${row.broker_user}`, row] as const])]));
     return keys.map((key) => byKey.get(key));
   }
+}
 
-  private recall(key: string): KnownGateway | undefined {
-    const known = this.remembered.get(key);
-    return known && known.until > performance.now() ? known.gateway : undefined;
-  }
+type Remembered = Map<string, { gateway: KnownGateway; until: number }>;
 
-  private remember(key: string, gateway: KnownGateway | undefined): KnownGateway | undefined {
-    if (!gateway) return undefined;
-    if (this.remembered.size >= maxRemembered) this.remembered.clear();
-    this.remembered.set(key, { gateway, until: performance.now() + rememberMs });
-    return gateway;
-  }
+function recall(remembered: Remembered, key: string): KnownGateway | undefined {
+  const known = remembered.get(key);
+  return known && known.until > performance.now() ? known.gateway : undefined;
+}
+
+function remember(remembered: Remembered, key: string, gateway: KnownGateway | undefined): KnownGateway | undefined {
+  if (!gateway) return undefined;
+  if (remembered.size >= maxRemembered) remembered.clear();
+  remembered.set(key, { gateway, until: performance.now() + rememberMs });
+  return gateway;
 }
 
 type Sealed = Pick<GatewayRow, 'client_id' | 'audiences' | 'broker_user' | 'secret_digest' | 'previous_digest' | 'previous_ends_at'>;
