@@ -83,7 +83,7 @@ describe('a client that rotates all the time', () => {
     }
     expect(clients.flatMap(({ failed }) => failed)).toEqual([]);
     const report = clients.reduce((sum, { calls, unanswered, secrets }) => ({ calls: sum.calls + calls, unanswered: sum.unanswered + unanswered, secrets: sum.secrets + secrets }), { calls: 0, unanswered: 0, secrets: 0 });
-    if (isSoak) process.stderr.write(`  killed ${kills} times; steps met ${JSON.stringify(hits)}; ${JSON.stringify(report)}\n`);
+    if (isSoak) process.stderr.write(`  soak: killed ${kills} times; steps met ${JSON.stringify(hits)}; ${JSON.stringify(report)}\n`);
   }, 60_000 * rounds);
 
   it('loses no call while nobody kills anything (G7)', async () => {
@@ -92,7 +92,7 @@ describe('a client that rotates all the time', () => {
     expect(clients.flatMap(({ failed }) => failed)).toEqual([]);
     expect(clients.map(({ unanswered }, i) => unanswered - before[i]!.unanswered).filter((count) => count > 0)).toEqual([]);
     const done = clients.map(({ calls, secrets }, i) => ({ calls: calls - before[i]!.calls, secrets: secrets - before[i]!.secrets }));
-    if (isSoak) process.stderr.write(`  ${calmMinutes} minutes: ${JSON.stringify(done)}\n`);
+    if (isSoak) process.stderr.write(`  soak: ${calmMinutes} minutes: ${JSON.stringify(done)}\n`);
     expect(done.filter(({ calls, secrets }) => calls < 1 || secrets < calmMinutes * 8)).toEqual([]);
   }, 60_000 * (calmMinutes + 1));
 });

@@ -98,7 +98,7 @@ async function suite(project, { note, args }, flags) {
   const file = join(results, `${project}.json`);
   rmSync(file, { force: true });
   const { code, output } = await runProgram([...jest, '--selectProjects', project, '--json', `--outputFile=${file}`, ...flags, ...(args.length > 0 ? ['--passWithNoTests', ...args] : [])], (line) => {
-    if (/^(PASS|FAIL) /.test(line)) note(line);
+    if (/^(PASS|FAIL|soak:) /.test(line)) note(line);
   });
   const sums = readSums(file);
   // A run that failed without a failing test (a crash, a set-up that broke) is a failure all the same.

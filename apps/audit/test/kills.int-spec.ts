@@ -120,7 +120,7 @@ describe(`${kills} kills with -9 across two replicas and the signer`, () => {
       talking, again(() => audit.signer.start(), () => audit.signer.kill(), 1_500),
       ...replicas.map((replica) => again(() => replica.start(), () => replica.kill(), 1_200)),
     ]);
-    process.stderr.write(`    ${kills} kills, ${events.length} events; found: ${[...steps].map(([step, count]) => `${count} ${step}`).join(', ')}\n`);
+    if (process.env.WRIT_SOAK) process.stderr.write(`  soak: ${kills} kills, ${events.length} events; found: ${[...steps].map(([step, count]) => `${count} ${step}`).join(', ')}\n`);
 
     for (let at = 0; at < events.length; at += 5_000) await audit.recorded(events.slice(at, at + 5_000));
     const size = await audit.signed();

@@ -207,7 +207,7 @@ describe('no verifier under lease says yes after a revocation has returned (G4)'
   }, soak ? 600_000 : 30_000);
 
   it('and enough was asked for that to mean something', () => {
-    if (soak) process.stderr.write(`  ${verifications} verifications raced with ${(faults.length + 1) * rounds * perFault} revocations\n`);
+    if (soak) process.stderr.write(`  soak: ${verifications} verifications raced with ${(faults.length + 1) * rounds * perFault} revocations\n`);
     expect(verifications).toBeGreaterThan(enough);
   });
 });

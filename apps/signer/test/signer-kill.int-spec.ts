@@ -109,5 +109,5 @@ it(`signs nothing inconsistent and forgets nothing, killed ${kills} times at ran
     }
   }
   expect(total.recorded + total.unrecorded).toBe(kills);
-  process.stderr.write(`  signer killed ${kills} times: ${JSON.stringify(total)}\n`);
+  if (process.env.WRIT_SOAK) process.stderr.write(`  soak: signer killed ${kills} times: ${JSON.stringify(total)}\n`);
 }, 60_000 + kills * 3_000);
