@@ -58,7 +58,7 @@ it('the five minutes of the README go as they are printed', async () => {
     const ids = [printed, lines].map((each) => each.join('\n').match(id) ?? []);
     ids[0]!.forEach((each, i) => known.set(each, ids[1]![i]!));
   }
-});
+}, 120_000);
 
 it('a command says by its exit code how it went', async () => {
   const codeOf = async (command: string) => (await shell(command)).code;
@@ -71,4 +71,4 @@ it('a command says by its exit code how it went', async () => {
   expect(await codeOf(`writ claim ${tokenId} && writ claim ${tokenId}`)).toBe(6);
   await until('the second claim to have ended the token', async () => (await codeOf(`writ rotate ${tokenId} --reason late`)) === 6);
   expect(await codeOf('WRIT_ISSUER_URL=http://127.0.0.1:1 writ claim tok_00000000000000000000000000')).toBe(8);
-});
+}, 120_000);
