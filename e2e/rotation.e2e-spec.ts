@@ -36,7 +36,7 @@ function stepOf({ generations }: TokenView): Step {
 
 /** Begins a rotation, so that its short first steps are met too. @returns the steps that clients are in just now, as far as known */
 async function begin(client: RotatingClient, target: (typeof targets)[number]): Promise<Step[]> {
-  await until('the rotation before to end', async () => stepOf(await viewOf(client)) === 'between');
+  await until('the rotation before to end', async () => stepOf(await viewOf(client)) === 'between', 60_000);
   const steps = await Promise.all(clients.filter((each) => each !== client).map(async (each) => stepOf(await viewOf(each))));
   const asked = requester.rotation.post(`/v1/tokens/${client.tokenId}/rotate`, { body: {} }).catch(() => undefined);
   if (target === 'due') await sleep(Math.random() * 30);
