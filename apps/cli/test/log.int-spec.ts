@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { serviceNames } from '@writ/client';
 import { appendLeaves, emptyEdge, encodeBase64, hashLeaf, keyTypes, encodeBundle, entriesPath, formatProofFile, hashLeaves, proveInclusion, signCheckpoint, SignerKey, tilePath, tileWidth, widthIn, folderSource, parsePolicy, tileSource, verifyLog, type Tile } from '@writ/tlog';
 import { build, writ } from './run.js';
 
@@ -280,8 +281,10 @@ describe('the auditor’s commands', () => {
     const path = `/v1/tokens/${tokenId}/proof-bundle`;
     log.answers.set(path, JSON.stringify({ ...bundle, entries: bundle.entries.slice(0, 5), nextUses: 305, truncated: true }));
     log.answers.set(`${path}?uses=305`, JSON.stringify({ ...bundle, entries: bundle.entries.slice(3) }));
-    const ran = await run(['--json', 'audit', 'prove', tokenId], { env: { WRIT_AUDIT_URL: log.url, WRIT_LOG_VKEY: log.vkey, WRIT_AUDITOR_TOKEN: 'of-ada' } });
-    expect(ran).toMatchObject({ code: 0 });
+    const ran = await run(['--json', 'audit', 'prove', tokenId], {
+      env: { ...Object.fromEntries(serviceNames.map((name) => [`WRIT_${name.toUpperCase()}_URL`, log.url])), WRIT_LOG_VKEY: log.vkey, WRIT_AUDITOR_TOKEN: 'of-ada' },
+    });
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(ran.stdout)).toMatchObject({ proven: true, truncated: false, entries: bundle.entries.length });
     expect(await run(['audit', 'prove', `${tokenId}.proof.json`])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict +proven\n/) as string });
   });

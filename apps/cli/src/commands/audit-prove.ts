@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { Http } from '@writ/client';
-import type { ProofBundle, ProvenEntry, ProvenUse } from '@writ/contracts';
+import { idPattern, type ProofBundle, type ProvenEntry, type ProvenUse } from '@writ/contracts';
 import { checkBundle } from '@writ/site';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
@@ -9,7 +9,7 @@ import { painted, type Output, type Painted } from '../output.js';
 
 /** Fetches a token's proof bundle into a file, or takes such a file, and checks it with nothing else than the log's key. */
 export async function prove(what: string, { out, ...options }: TrustOptions & { out?: string }, { session, output }: Context): Promise<void> {
-  const isToken = what.startsWith('tok_');
+  const isToken = idPattern('tok').test(what); // The file that this writes begins with a token's id, too.
   const { policy } = trustOf(options, session);
   const bundle = isToken ? await fetchBundle(what, session.writ('auditor').audit, output) : parseBundle(readText(what), what);
   const file = isToken ? (out ?? `${what}.proof.json`) : what;
