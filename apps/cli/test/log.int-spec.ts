@@ -281,12 +281,13 @@ describe('the auditor’s commands', () => {
     const path = `/v1/tokens/${tokenId}/proof-bundle`;
     log.answers.set(path, JSON.stringify({ ...bundle, entries: bundle.entries.slice(0, 5), nextUses: 305, truncated: true }));
     log.answers.set(`${path}?uses=305`, JSON.stringify({ ...bundle, entries: bundle.entries.slice(3) }));
-    const ran = await run(['--json', 'audit', 'prove', tokenId], {
-      env: { ...Object.fromEntries(serviceNames.map((name) => [`WRIT_${name.toUpperCase()}_URL`, log.url])), WRIT_LOG_VKEY: log.vkey, WRIT_AUDITOR_TOKEN: 'of-ada' },
-    });
+    const env = { ...Object.fromEntries(serviceNames.map((name) => [`WRIT_${name.toUpperCase()}_URL`, log.url])), WRIT_LOG_VKEY: log.vkey, WRIT_AUDITOR_TOKEN: 'of-ada' };
+    const ran = await run(['--json', 'audit', 'prove', tokenId], { env });
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(ran.stdout)).toMatchObject({ proven: true, truncated: false, entries: bundle.entries.length });
     expect(await run(['audit', 'prove', `${tokenId}.proof.json`])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^verdict +proven\n/) as string });
+    log.answers.set(`${path}?uses=305`, JSON.stringify({ ...bundle, nextUses: 305 }));
+    expect(await run(['audit', 'prove', tokenId], { env })).toMatchObject({ code: 1, stderr: expect.stringContaining('the same uses again and again') as string });
   });
 
   it('G8: follows the log, prints what is new, and stops at a head that is no continuation', async () => {

@@ -39,6 +39,7 @@ async function fetchBundle(tokenId: string, audit: Pick<Http, 'text'>, output: O
   const page = async (query: string) => parseBundle(await audit.text(`/v1/tokens/${tokenId}/proof-bundle${query}`), tokenId);
   const entries = new Map<number, ProvenEntry>();
   const uses: ProvenUse[] = [];
+  let after = -1;
   for (let bundle = await page(''); ; bundle = await page(`?uses=${bundle.nextUses}`)) {
     for (const entry of bundle.entries) entries.set(entry.index, entry);
     uses.push(...bundle.uses);
@@ -46,6 +47,9 @@ async function fetchBundle(tokenId: string, audit: Pick<Http, 'text'>, output: O
       output.progressDone();
       return { ...bundle, entries: [...entries.values()].sort((a, b) => a.index - b.index), uses };
     }
+    // The log's keeper is not trusted, so not with how often we ask either.
+    if (bundle.nextUses <= after) throw new Ended(exitCodes.failed, 'The audit service answers with the same uses again and again.', 'Fetch it again; if it stays so, ask the other replicas.');
+    after = bundle.nextUses;
     output.progress(`${uses.length.toLocaleString('en')} uses so far`);
   }
 }
