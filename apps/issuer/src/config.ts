@@ -36,8 +36,8 @@ export class IssuerConfig extends ServiceConfig {
   identitySystems: string[] = [];
   /** So long after its end a retired secret that a stranger shows suspends its token; 0 = never. */
   @IsInt() @Min(0) @Type(() => Number) tripwireSeconds: number = 7 * 86_400;
-  /** How long this replica answers from memory without hearing of the state log. */
-  @IsInt() @Min(100) @Max(800) @Type(() => Number) leaseMs: number = 800;
+  /** So long, at the most, a revocation waits for this replica where it does not answer. */
+  @IsInt() @Min(350) @Max(800) @Type(() => Number) leaseMs: number = 800;
   /** Tokens that this replica keeps in memory, at the most. */
   @IsInt() @Min(1) @Max(4_000_000) @Type(() => Number) cacheTokens: number = 100_000;
 }

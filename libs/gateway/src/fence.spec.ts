@@ -1,5 +1,5 @@
 import type { StateEntry } from '@writ/token';
-import { defaultFenceBounds as bounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceFacts, type GrantFacts } from './fence.js';
+import { defaultFenceBounds as bounds, fenceOf, grantedLeaseMs, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceFacts, type GrantFacts } from './fence.js';
 
 const member = (verifierId: string, leaseMs = 800) => ({ verifierId, name: verifierId, leaseMs });
 const facts: FenceFacts = { seq: 7, incarnation: 'i1', committedBy: 1000, members: [member('a'), member('b')], acknowledgements: new Map() };
@@ -21,7 +21,11 @@ describe('G4: fenceOf', () => {
     const over = 1000 + 800 * (1 + bounds.drift) + bounds.marginMs;
     expect(fenceOf(silent, over - 0.01)).toMatchObject({ done: false, doneBy: over });
     expect(fenceOf(silent, over)).toMatchObject({ done: true, receipts: [{ outcome: 'acknowledged' }, { verifierId: 'b', outcome: 'fenced' }] });
-    expect(over - 1000).toBeLessThanOrEqual(1000);
+  });
+
+  it.each([800, 500, 60_000])('is over within the lease asked for, with time left for all else: %d ms', (askedMs) => {
+    expect(leaseOverBy(0, grantedLeaseMs(askedMs), bounds)).toBeLessThanOrEqual(Math.min(askedMs, maxLeaseMs) - 50);
+    expect(grantedLeaseMs(100)).toBe(0);
   });
 
   it('does not count the word of another incarnation, of an older place, or of a stranger', () => {
@@ -31,7 +35,7 @@ describe('G4: fenceOf', () => {
 
   it('waits the full time when the registry is in doubt, whoever acknowledged', () => {
     const doubtful = { ...facts, members: undefined, acknowledgements: by(said('a', 7, 1001), said('b', 7, 1001)) };
-    const over = leaseOverBy(1000, maxLeaseMs, bounds);
+    const over = leaseOverBy(1000, grantedLeaseMs(maxLeaseMs), bounds);
     expect(fenceOf(doubtful, over - 1).done).toBe(false);
     expect(fenceOf(doubtful, over).done).toBe(true);
   });

@@ -2,8 +2,11 @@ import type { StateEntry } from '@writ/token';
 import type { LeaseAsk, LeaseGrant, LeaseRefusal, Receipt } from './fleet-messages.js';
 import { clockDrift, clockToleranceMs } from './verifier-state.js';
 
-/** The longest lease that may be registered: what a revocation waits for at most, plus the allowances. */
+/** The longest lease that may be asked for: within it a revocation that waits for the fleet returns, whoever is silent. */
 export const maxLeaseMs = 800;
+
+/** What a revocation does besides waiting: its commit, the list of the registered, the way of the answer. */
+const aroundMs = 50;
 
 /** Entries in one grant; the rest follows on the next ask. */
 export const maxEntriesPerGrant = 1000;
@@ -19,6 +22,15 @@ export interface FenceBounds {
 }
 
 export const defaultFenceBounds: FenceBounds = { drift: 2 * clockDrift, marginMs: clockToleranceMs + 50, headAgeMs: 0 };
+
+/**
+ * The lease that is granted to whoever asks for one of `askedMs`: shorter by everything that a revocation adds to it, so
+ * that the wait for a silent verifier is over within the lease asked for. 0 where nothing is left: such a verifier never answers.
+ */
+export function grantedLeaseMs(askedMs: number, bounds: FenceBounds = defaultFenceBounds): number {
+  const waitMs = Math.min(askedMs, maxLeaseMs) - aroundMs;
+  return Math.max(0, Math.floor((waitMs - bounds.marginMs) / (1 + bounds.drift) - bounds.headAgeMs));
+}
 
 /** What the issuer knows when it answers an ask; read in one snapshot, after the ask arrived. */
 export interface GrantFacts {
@@ -92,7 +104,7 @@ export function covers(said: Acknowledgement | undefined, seq: number, incarnati
 export function fenceOf(facts: FenceFacts, now: number, bounds: FenceBounds = defaultFenceBounds): FenceState {
   const { seq, committedBy } = facts;
   if (!facts.members) {
-    const doneBy = leaseOverBy(committedBy, maxLeaseMs, bounds);
+    const doneBy = leaseOverBy(committedBy, grantedLeaseMs(maxLeaseMs, bounds), bounds);
     return { done: now >= doneBy, receipts: [], doneBy };
   }
   const receipts: Receipt[] = [];

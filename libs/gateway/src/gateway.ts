@@ -23,7 +23,7 @@ export interface GatewayOptions {
   readonly cacheTokens?: number;
   /** How long a call waits at most for a lease and a read. Default 1,000. */
   readonly timeoutMs?: number;
-  /** The lease asked for, 200 to 800: a revocation waits this long for a verifier that does not answer. Default 800. */
+  /** The lease asked for, 350 to 800: a revocation waits so long, at the most, for a verifier that does not answer. Default 800. */
   readonly leaseMs?: number;
   /** Shown in receipts. Default: host name and process id. */
   readonly name?: string;
@@ -81,7 +81,7 @@ export class Gateway {
 
   constructor(options: GatewayOptions) {
     const { issuerUrl, clientId, clientSecret, audience, cacheTokens = 100_000, timeoutMs = 1000, leaseMs = 800, usageIntervalMs = 1000 } = options;
-    if (!(leaseMs >= 200 && leaseMs <= 800)) throw new RangeError('leaseMs is 200 to 800');
+    if (!(leaseMs >= 350 && leaseMs <= 800)) throw new RangeError('leaseMs is 350 to 800');
     const failed = (error: IssuerError) => {
       this.#lastError = error;
       try {

@@ -6,7 +6,7 @@ export type {
   BatchAnswer, BatchItem, LeaseAsk, LeaseGrant, LeaseRefusal, Receipt, RegisterAsk, Registration, UsageBatch, UsageRecord,
 } from './fleet-messages.js';
 export {
-  covers, defaultFenceBounds, fenceOf, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs,
+  covers, defaultFenceBounds, fenceOf, grantedLeaseMs, grantLease, leaseOverBy, maxEntriesPerGrant, maxLeaseMs,
   type Acknowledgement, type FenceBounds, type FenceFacts, type FenceMember, type FenceState, type GrantFacts,
 } from './fence.js';
 export { answerFromMemory, codeOf, type Wanted } from './answer.js';

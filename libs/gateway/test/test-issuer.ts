@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { innerDigest, mint, type StateEntry } from '@writ/token';
 import {
-  fenceOf, grantLease, type Acknowledgement, type BatchItem, type FenceMember, type LeaseAsk, type Receipt, type RegisterAsk, type UsageBatch, type VerifyAnswer,
+  fenceOf, grantedLeaseMs, grantLease, type Acknowledgement, type BatchItem, type FenceMember, type LeaseAsk, type Receipt, type RegisterAsk, type UsageBatch, type VerifyAnswer,
 } from '../src/index.js';
 
 interface TestToken {
@@ -164,7 +164,8 @@ export class TestIssuer {
     return letGo;
   }
 
-  async #register({ name, leaseMs }: RegisterAsk): Promise<unknown> {
+  async #register({ name, leaseMs: askedMs }: RegisterAsk): Promise<unknown> {
+    const leaseMs = grantedLeaseMs(askedMs);
     await this.#registering;
     const verifierId = `ver_${randomBytes(6).toString('hex')}`;
     this.#members.push({ verifierId, name, leaseMs });

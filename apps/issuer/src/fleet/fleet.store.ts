@@ -1,7 +1,7 @@
 import { Injectable, type BeforeApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { FleetReceipt } from '@writ/contracts';
 import {
-  covers, fenceOf, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
+  covers, fenceOf, grantedLeaseMs, grantLease, maxEntriesPerGrant, maxLeaseMs, type Acknowledgement, type FenceMember, type LeaseAsk, type LeaseGrant, type LeaseRefusal,
   type RegisterAsk, type Registration,
 } from '@writ/gateway';
 import { Transactions } from '@writ/messaging';
@@ -72,7 +72,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
   /** Registers durably, then reads the head: whoever revokes afterwards finds the registration. */
   async register(clientId: string, { name, leaseMs: asked }: RegisterAsk): Promise<Registration> {
     const verifierId = this.clock.newId('vrf');
-    const leaseMs = Math.min(asked, maxLeaseMs);
+    const leaseMs = grantedLeaseMs(asked);
     await this.transactions.read((db) => db.query('INSERT INTO verifier (verifier_id, name, client_id, lease_ms) VALUES ($1, $2, $3, $4)', [verifierId, name, clientId, leaseMs]));
     const [head] = await this.transactions.read((db) => db.query<{ incarnation: string; seq: string }>('SELECT incarnation, seq FROM state_head'));
     this.own(verifierId, clientId);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { grantLease, VerifierState } from '@writ/gateway';
+import { grantedLeaseMs, grantLease, VerifierState } from '@writ/gateway';
 import { Transactions, type Db } from '@writ/messaging';
 import { Clock, Health, Jobs, LOG } from '@writ/service';
 import type { KeyProvider, StateKind } from '@writ/token';
@@ -138,7 +138,7 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
   /** From here on fences wait for this replica. Its memory is empty, so everything up to the head is applied to it. */
   private async register(): Promise<void> {
     this.id = this.clock.newId('vrf');
-    const { leaseMs } = this.config;
+    const leaseMs = grantedLeaseMs(this.config.leaseMs);
     await this.transactions.read((db) => db.query(
       'INSERT INTO verifier (verifier_id, name, lease_ms) VALUES ($1, $2, $3)', [this.id, `issuer ${hostname()}/${process.pid}`, leaseMs],
     ));

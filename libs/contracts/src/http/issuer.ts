@@ -189,7 +189,8 @@ export interface TimelineEntry {
 export class RegisterVerifierBody {
   /** Shown in receipts; not an identity. */
   @IsString() @MaxLength(128) name!: string;
-  @IsInt() @Min(100) @Max(60_000) leaseMs!: number;
+  /** The lease asked for; what is granted is shorter by the clocks' allowances. */
+  @IsInt() @Min(350) @Max(60_000) leaseMs!: number;
 }
 
 /** `POST /v1/fleet/lease`: asks for a lease, and acknowledges every entry up to `appliedSeq`. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { StateEntry, StateKind } from '@writ/token';
 import type { LeaseAsk, LeaseGrant, LeaseRefusal, Registration } from '../../src/fleet-messages.js';
-import { covers, fenceOf, grantLease, leaseOverBy, defaultFenceBounds, type Acknowledgement, type FenceMember } from '../../src/fence.js';
+import { covers, fenceOf, grantedLeaseMs, grantLease, leaseOverBy, defaultFenceBounds, type Acknowledgement, type FenceMember } from '../../src/fence.js';
 import type { CachedState, CachedToken } from '../../src/token-cache.js';
 
 export const databaseEpochMs = Date.UTC(2026, 0, 1);
@@ -101,7 +101,8 @@ export class IssuerNode {
       || (!this.bugs.has('forgets-retired') && this.mono < leaseOverBy(retiredAt, leaseMs, defaultFenceBounds)));
   }
 
-  register(name: string, leaseMs: number): Registration {
+  register(name: string, askedMs: number): Registration {
+    const leaseMs = grantedLeaseMs(askedMs);
     this.#rows.push({ verifierId: `ver_${++this.#ids}`, name, leaseMs });
     return { verifierId: this.#rows.at(-1)!.verifierId, leaseMs, incarnation: this.incarnation, headSeq: this.head };
   }
