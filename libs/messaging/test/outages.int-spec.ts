@@ -64,6 +64,30 @@ describe('a connection', () => {
   });
 });
 
+/** A method of the class `connection` (AMQP 0-9-1, 4.2.3) on channel 0, as the broker sends it. */
+function connectionMethod(method: number, ...shortTexts: string[]): Buffer {
+  const payload = Buffer.concat([Buffer.from([0, 10, 0, method]), ...shortTexts.map((text) => Buffer.from([text.length, ...Buffer.from(text)]))]);
+  return Buffer.concat([Buffer.from([1, 0, 0, 0, 0, 0, payload.length]), payload, Buffer.from([0xce])]);
+}
+
+describe('a connection that the broker blocks', () => {
+  it('publishes nothing, says why, and goes on when it is let go (G11)', async () => {
+    const proxy = await FaultProxy.before(bench.bus.serviceUrl('policy'));
+    const connection = broker(proxy.url(bench.bus.serviceUrl('policy')));
+    const publisher = new Publisher(connection, 'writ-policy', log);
+    await connection.open();
+    const publish = () => publisher.publish([{ exchange: exchanges.events, routingKey: 'request.lapsed', messageId: 'evt-b', contentType, body: Buffer.from('{}') }]);
+    proxy.say(connectionMethod(60, 'low on memory'));
+    await until(() => publisher.trouble, 'the trouble');
+    expect([publisher.trouble, await publish()]).toEqual(['the broker blocks publishers: low on memory', ['unknown']]);
+    proxy.say(connectionMethod(61));
+    await until(() => publisher.trouble === undefined, 'the end of it');
+    expect(await publish()).toEqual(['stored']);
+    await connection.close();
+    await proxy.close();
+  });
+});
+
 describe('a channel', () => {
   it('that the broker closed is opened and set up again', async () => {
     const connection = broker();

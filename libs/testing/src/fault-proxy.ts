@@ -45,6 +45,11 @@ export class FaultProxy {
     return this.unanswered?.times ?? 0;
   }
 
+  /** Says to all who are connected what only a server in need would say. Between two of its messages: when it is silent. */
+  say(bytes: Buffer): void {
+    for (const [near] of this.pairs) near.write(bytes);
+  }
+
   async close(): Promise<void> {
     this.set('down');
     await new Promise((resolve) => this.server.close(resolve));
