@@ -86,9 +86,14 @@ export interface RequestFilter {
   limit: number;
 }
 
+/** What is true of every request that is still open, in the words of the index of those. */
+const isOpen = 'issued IS NULL AND denied IS NULL AND lapsed_at IS NULL AND cancelled IS NULL AND';
+const openStatuses: readonly RequestStatus[] = ['submitted', 'held', 'approved'];
+
 /** The newest requests first. */
 export function listRequests(db: Db, { of, status, before, limit }: RequestFilter): Promise<RequestRow[]> {
-  const rest = '($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR request_id < $2) ORDER BY request_id DESC LIMIT $3';
+  const open = status !== undefined && openStatuses.includes(status) ? isOpen : '';
+  const rest = `${open} ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR request_id < $2) ORDER BY request_id DESC LIMIT $3`;
   const values = [status ?? null, before ?? null, limit];
   if (!of) return db.query<RequestRow>(`SELECT * FROM request WHERE ${rest}`, values);
   return db.query<RequestRow>(

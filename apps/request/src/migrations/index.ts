@@ -1,1 +1,2 @@
 export { Request1700000100000 } from './1700000100000-request.js';
+export { OpenRequests1700000100001 } from './1700000100001-open-requests.js';
