@@ -84,3 +84,14 @@ it('whoever burns too much behind a proxy that we trust has others behind it bur
     expect(await burn(other)).toBe(204);
   }
 });
+
+it('a gateway that cannot prove who it is uses up its own share behind a proxy that we trust, and nobody else’s (G11)', async () => {
+  const careful = await issuing.start({ WRIT_TRUSTED_PROXIES: '127.0.0.1', WRIT_FAILURES_PER_SECOND: '1' });
+  for (const [i, door] of ['/v1/tokens/verify', '/v1/tokens/verify-batch'].entries()) {
+    const fail = async (net: string) => (await issuing.post(careful, door, {}, { ...basic('nobody', 'x'), 'x-forwarded-for': `${net}.${i}` })).status;
+    const statuses = await Promise.all(Array.from({ length: 40 }, () => fail('192.0.2')));
+    expect(statuses).toContain(401);
+    expect(statuses).toContain(429);
+    expect(await fail('198.51.100')).toBe(401);
+  }
+});

@@ -1,3 +1,4 @@
+import proxyAddr from '@fastify/proxy-addr';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -26,10 +27,14 @@ type Ask = (text: string, gateway: KnownGateway, request: IncomingMessage) => An
  */
 @Injectable()
 export class HotDoor implements OnModuleInit {
+  private readonly isTrusted: ReturnType<typeof proxyAddr.compile>;
+
   constructor(
     private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly config: IssuerConfig,
     private readonly failing: FailingSources, @Inject(LOG) private readonly log: Logger,
-  ) {}
+  ) {
+    this.isTrusted = proxyAddr.compile(config.trustedProxies);
+  }
 
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
@@ -97,7 +102,7 @@ export class HotDoor implements OnModuleInit {
 
   private answerTo(gateway: KnownGateway | undefined, text: string, request: IncomingMessage, ask: Ask): Answer | Promise<Answer> {
     if (gateway) return ask(text, gateway, request);
-    const tooMany = failureFrom(request.socket.remoteAddress ?? '', this.failing)?.facts;
+    const tooMany = failureFrom(proxyAddr(request, this.isTrusted), this.failing)?.facts;
     if (tooMany) return { status: tooMany.status, body: problemDocument(tooMany), headers: tooMany.headers };
     const headers = { 'www-authenticate': 'Basic realm="writ"' };
     const detail = 'This route needs a gateway’s client credentials.';
