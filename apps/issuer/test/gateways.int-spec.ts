@@ -95,3 +95,23 @@ it('a gateway that cannot prove who it is uses up its own share behind a proxy t
     expect(await fail('198.51.100')).toBe(401);
   }
 });
+
+it('a source that keeps failing to name a known gateway is told to wait at every door, and one that names it is answered from there (G11)', async () => {
+  const impatient = await issuing.start({ WRIT_FAILURES_PER_SECOND: '1' });
+  const { authorization: right } = await issuing.registerGateway(impatient, 'patient', ['orders']);
+  const { secret } = await issuing.claimed(impatient);
+  const ask = (path: string, body: object | undefined, credentials: string) => fetch(impatient.url + path, body === undefined
+    ? { headers: { 'x-writ-gateway-authorization': credentials, authorization: `Bearer ${secret}` } }
+    : { method: 'POST', headers: { authorization: credentials, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  const doors: [string, object | undefined, number, number][] = [
+    ['/v1/tokens/verify', { token: secret }, 429, 200], ['/oauth2/introspect', { token: secret }, 429, 200], ['/v1/tokens/verify-batch', { tokens: [{ token: secret }] }, 429, 200],
+    ['/v1/fleet/verifiers', { name: 'patient', leaseMs: 800 }, 429, 201], ['/v1/forward-auth', undefined, 403, 204], ['/v1/ext-authz/orders', undefined, 403, 200],
+  ];
+  for (const [path, body, later, passes] of doors) {
+    const failed = await Promise.all(Array.from({ length: 40 }, () => ask(path, body, 'Basic eDp5')));
+    expect([path, ...new Set(failed.map(({ status }) => status))]).toEqual(expect.arrayContaining([path, later]));
+    const told = failed.filter(({ status }) => status !== 401);
+    expect([path, ...new Set(told.map(({ status, headers }) => `${status} ${headers.get('x-writ-code')} ${/^[1-9]\d*$/.test(headers.get('retry-after') ?? '')}`))]).toEqual([path, `${later} ${later === 403 ? 'RATE_LIMITED' : null} true`]);
+    expect([path, (await ask(path, body, right as string)).status]).toEqual([path, passes]);
+  }
+});

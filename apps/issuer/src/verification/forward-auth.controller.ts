@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Verification } from '@writ/contracts';
+import { FailingSources, failureFrom } from '@writ/service';
 import { Gateways } from '../gateways/gateway.store.js';
 import { digestOf } from './question.js';
 import { Verifier } from '../fleet/verifier.store.js';
@@ -23,7 +24,7 @@ const anyMethod = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
  */
 @Injectable()
 export class ForwardAuth implements OnModuleInit {
-  constructor(private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier) {}
+  constructor(private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly failing: FailingSources) {}
 
   onModuleInit(): void {
     const fastify = this.host.httpAdapter.getInstance<FastifyInstance>();
@@ -43,7 +44,10 @@ export class ForwardAuth implements OnModuleInit {
     reply.header('cache-control', 'no-store');
     const sent = request.headers[credentials];
     const gateway = await this.gateways.ofHeader(typeof sent === 'string' ? sent : undefined);
-    if (!gateway) return notAuthenticated(request, reply);
+    if (!gateway) {
+      const tooMany = failureFrom(request.ip, this.failing)?.facts;
+      return tooMany ? later(reply.headers(tooMany.headers ?? {})) : notAuthenticated(request, reply);
+    }
     // Node keeps the first of two and says nothing; who stands behind the proxy may read the last.
     const { authorization = [] } = request.raw.headersDistinct;
     const bearer = authorization.length === 1 ? /^bearer +(\S+)$/i.exec(authorization[0] as string)?.[1] : undefined;
@@ -51,10 +55,15 @@ export class ForwardAuth implements OnModuleInit {
       digest: bearer === undefined ? undefined : digestOf(bearer), scopes: scope.split(' ').filter((one) => one !== ''), audience, address: callerOf(request), agent: request.headers['user-agent'],
     }, gateway, 'use');
     if (answer.valid) return reply.status(allowed).headers(identityHeaders(answer)).send();
-    if (answer.code === 'RATE_LIMITED') reply.header('retry-after', String(Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)));
-    if (answer.code === 'INSUFFICIENT_SCOPE' || answer.code === 'RATE_LIMITED') return reply.status(403).header('x-writ-code', answer.code).send();
+    if (answer.code === 'RATE_LIMITED') return later(reply.header('retry-after', String(Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000))));
+    if (answer.code === 'INSUFFICIENT_SCOPE') return reply.status(403).header('x-writ-code', answer.code).send();
     return reply.status(401).header('www-authenticate', 'Bearer').send();
   }
+}
+
+/** nginx knows 401 and 403 alone, and 429 would be an error of ours to its clients: the header tells its snippet. */
+function later(reply: FastifyReply): FastifyReply {
+  return reply.status(403).header('x-writ-code', 'RATE_LIMITED').send();
 }
 
 /** The last address is the one that the proxy in front of us saw; those before it are whatever its client claimed. */

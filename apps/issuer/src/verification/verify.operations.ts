@@ -30,12 +30,12 @@ export const operations = {
   '/oauth2/revoke': described('Verify.revoke', { ...gateway, requestBody: form }, { 200: 'RFC 7009', 400: 'the token is missing', 401: 'no known gateway' }),
   '/v1/forward-auth': described('Verify.forwardAuth', {
     parameters: [query('scope'), query('audience'), header('x-writ-gateway-authorization', true)],
-  }, { 204: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, or the token is used too often' }),
+  }, { 204: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, the token is used too often, or too many calls from this address named no known gateway' }),
   '/v1/ext-authz/*': described('Verify.extAuthz', {
     parameters: [
       { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: 'of the request that is held up; not looked at' },
       header('x-writ-gateway-authorization', true), header('x-writ-scope'), header('x-writ-audience'),
     ],
-  }, { 200: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, or the token is used too often' }),
+  }, { 200: 'the token may pass', 401: 'no known gateway, or no valid token', 403: 'a scope is missing, the token is used too often, or too many calls from this address named no known gateway' }),
   '/.well-known/oauth-authorization-server': described('Verify.metadata', {}, { 200: 'RFC 8414' }),
 } as const;
