@@ -1,4 +1,4 @@
-import { ConfigurationError, createLog, withoutSecrets } from '@writ/process';
+import { ConfigurationError, crashWithoutSecrets, createLog, withoutSecrets } from '@writ/process';
 import { readConsoleConfig, type ConsoleConfig } from './config.js';
 import { createConsole } from './console.module.js';
 
@@ -22,4 +22,5 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+crashWithoutSecrets('console');
 await Promise.resolve().then(() => start(readConsoleConfig(process.env))).catch(fail);

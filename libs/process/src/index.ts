@@ -1,2 +1,2 @@
 export { ConfigurationError, FromJson, IsAddress, ProcessConfig, readConfig, tlsOf, variableOf } from './config.js';
-export { createLog, withoutSecrets } from './log.js';
+export { crashWithoutSecrets, createLog, withoutSecrets } from './log.js';

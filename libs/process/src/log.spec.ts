@@ -1,5 +1,6 @@
+import { jest } from '@jest/globals';
 import { mint } from '@writ/token';
-import { createLog } from './log.js';
+import { crashWithoutSecrets, createLog, withoutSecrets } from './log.js';
 
 /** What the log writes of a line. */
 function written(work: (log: ReturnType<typeof createLog>) => void): string {
@@ -31,6 +32,11 @@ describe('a log line (G3)', () => {
     expect(line).toContain('broker:5672');
   });
 
+  it.each(['amqp://writ:hunter2@broker:5672/writ', 'redis://:hunter2@redis:6379', 'postgres://writ:hun@ter2@db/writ', 'amqps://writ:p%40%2Fhunter2@broker'])('keeps no password of %s', (address) => {
+    const kept = address.replace(/:[^:/]*@(?=[^@]*$)/, ':[secret]@');
+    expect(withoutSecrets(`cannot reach ${address}, nor http://issuer:4003/x@y`)).toBe(`cannot reach ${kept}, nor http://issuer:4003/x@y`);
+  });
+
   it('keeps of a driver’s error its text and code, not the row or the parameters', () => {
     const error = Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (sub)=(alice) exists', parameters: ['alice'], query: 'INSERT' });
     const line = written((log) => log.error({ err: error }, 'x'));
@@ -39,6 +45,20 @@ describe('a log line (G3)', () => {
   });
 
   it.each(['authorization', 'cookie', 'password', 'secret', 'token', 'headers'])('keeps no field named %s', (name) => {
-    expect(written((log) => log.info({ call: { [name]: 'plain text' } }, 'x'))).not.toContain('plain text');
+    expect(written((log) => log.info({ [name]: 'plain text', call: { [name]: 'plain text' } }, 'x'))).not.toContain('plain text');
   });
+});
+
+it('the last line of a process that an error ends has no more of it than a log line, and no secret (G3)', async () => {
+  const secret = mint('dev', new Uint8Array(32).fill(7)).reveal();
+  const written = jest.spyOn(process.stderr, 'write').mockImplementation(((_line: string, done: () => void) => { done(); return true; }) as never);
+  const exited = new Promise((resolve) => { jest.spyOn(process, 'exit').mockImplementation(resolve as never); });
+  crashWithoutSecrets('test');
+  process.emit('uncaughtException', Object.assign(new Error(`no row for ${secret}`), { code: '23505', parameters: ['alice'], query: 'INSERT' }));
+  expect(await exited).toBe(1);
+  const line = String(written.mock.calls[0]?.[0]);
+  process.removeAllListeners('uncaughtException');
+  jest.restoreAllMocks();
+  expect(JSON.parse(line)).toMatchObject({ service: 'test', err: { code: '23505', message: 'no row for [secret]' } });
+  expect(line).not.toMatch(/alice|INSERT/);
 });

@@ -1,6 +1,8 @@
 import { pino, stdSerializers, type Logger } from 'pino';
 import { redactSecrets } from '@writ/token';
 
+const secretFields = ['authorization', 'cookie', 'password', 'secret', 'token', 'headers'];
+
 /**
  * Makes a process's log: JSON lines, or readable ones on a terminal. Secrets cannot get through: headers and bodies
  * are never logged, errors lose what a database driver attaches to them, and every line is searched for secrets.
@@ -13,15 +15,26 @@ export function createLog(service: string, level: string): Logger {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorFacts },
-    redact: { paths: ['*.authorization', '*.cookie', '*.password', '*.secret', '*.token', '*.headers'], censor: '[secret]' },
+    redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
     hooks: { streamWrite: (line) => withoutSecrets(line) },
     ...(process.stdout.isTTY ? { transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,service,name', translateTime: 'HH:MM:ss.l' } } } : {}),
   });
 }
 
-/** Removes tokens and the passwords of URLs from a text. */
+/** Removes tokens and the passwords of URLs from a text; a password may hold an @ that nobody encoded. */
 export function withoutSecrets(text: string): string {
-  return redactSecrets(text).replaceAll(/(\w+:\/\/[^:@/\s"]*):[^@/\s"]+@/g, '$1:[secret]@');
+  return redactSecrets(text).replaceAll(/(\w+:\/\/[^:@/\s"]*):[^/\s"]+@/g, '$1:[secret]@');
+}
+
+/**
+ * Ends the process at an error that nobody caught, as Node would, but says no more of it than the log does: Node prints
+ * every field of an error, and a database driver's have the statement's parameters.
+ */
+export function crashWithoutSecrets(service: string): void {
+  process.on('uncaughtException', (error) => {
+    const line = { level: 'fatal', time: new Date().toISOString(), service, err: errorFacts(error), msg: 'nobody caught this error; the process ends' };
+    process.stderr.write(withoutSecrets(`${JSON.stringify(line)}\n`), () => process.exit(1));
+  });
 }
 
 /** A driver's error carries the failed statement's parameters and the offending row; neither belongs in a log. */

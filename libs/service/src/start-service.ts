@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { aliveEveryMs, type ServiceName } from '@writ/contracts';
 import { counted, Messaging, Transactions } from '@writ/messaging';
-import { ConfigurationError, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
+import { ConfigurationError, crashWithoutSecrets, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
 import { FailingSources } from './failing-sources.js';
 import { accessKey } from './caller.js';
@@ -92,6 +92,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
 
 /** `main.ts` of a service: starts it, ends it on SIGTERM, and says in one sentence why it cannot start. */
 export async function runService<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>): Promise<void> {
+  crashWithoutSecrets(options.name);
   try {
     const service = await startService(options);
     const stop = (signal: string) => {
