@@ -24,7 +24,7 @@ const secondsAtOnce = 20;
 
 /** Checks bearer tokens of the one configured identity provider (RFC 9068, or a JWT with the same claims). */
 export class Bearers {
-  private keys?: JWTVerifyGetKey;
+  private keys?: Promise<JWTVerifyGetKey>;
 
   constructor(private readonly config: ServiceConfig, private readonly clock: Clock) {}
 
@@ -43,15 +43,22 @@ export class Bearers {
     }
   }
 
-  private async keySet(): Promise<JWTVerifyGetKey> {
-    if (this.keys) return this.keys;
+  /** Found once, for all who ask meanwhile: however many bearers come, the provider is asked one question at a time. Tried again after a failure. */
+  private keySet(): Promise<JWTVerifyGetKey> {
+    if (this.keys === undefined) {
+      this.keys = this.discovered();
+      this.keys.catch(() => { this.keys = undefined; });
+    }
+    return this.keys;
+  }
+
+  private async discovered(): Promise<JWTVerifyGetKey> {
     const { oidcIssuer } = this.config;
     try {
       const answer = await fetch(`${oidcIssuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(discoveryTimeoutMs), redirect: 'error' });
       const document = (await answer.json()) as { issuer?: unknown; jwks_uri?: unknown };
       if (document.issuer !== oidcIssuer || typeof document.jwks_uri !== 'string') throw new Error('unusable discovery document');
-      this.keys = providerKeys(new URL(document.jwks_uri));
-      return this.keys;
+      return providerKeys(new URL(document.jwks_uri));
     } catch {
       throw later('The identity provider does not answer.');
     }
