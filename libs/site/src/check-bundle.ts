@@ -24,7 +24,7 @@ export function checkBundle(bundle: ProofBundle, policy: Policy): BundleReport {
   const leaves = new Map<number, JudgedLeaf>();
   const statements = new Map<number, string>();
   for (const entry of bundle.entries) {
-    report.findings.push(...wrongIn(`entry ${entry.index}`, () => {
+    report.findings.push(...wrongIn(`entry ${(entry as typeof entry | null)?.index}`, () => {
       const { leaf, checkpoint, statement } = checkEntry(entry, policy);
       leaves.set(entry.index, leaf);
       if (statement !== undefined) statements.set(entry.index, `sha256:${hash('sha256', statement, 'hex')}`);
@@ -34,7 +34,8 @@ export function checkBundle(bundle: ProofBundle, policy: Policy): BundleReport {
   }
   const uses: JudgedUse[] = [];
   for (const use of bundle.uses) {
-    report.findings.push(...wrongIn(`use ${use.place} of batch ${use.batch}`, () => {
+    const { place, batch } = (use as typeof use | null) ?? {};
+    report.findings.push(...wrongIn(`use ${place} of batch ${batch}`, () => {
       uses.push({ batch: use.batch, place: use.place, use: checkUse(use, leaves.get(use.batch), bundle.tokenId) });
     }));
   }
@@ -55,7 +56,7 @@ function wrongIn(what: string, check: () => void): string[] {
   } catch (error) {
     // A file may hold anything in place of text and lists.
     if (error instanceof TlogError || error instanceof Mismatch) return [`${what}: ${error.message}`];
-    if (error instanceof SyntaxError || error instanceof TypeError) return [`${what}: it is malformed`];
+    if (['SyntaxError', 'TypeError'].includes((error as Error).name)) return [`${what}: it is malformed`];
     throw error;
   }
 }
