@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { returnPath } from './return-path.js';
 
 describe('where a sign-in leads back to', () => {
@@ -14,5 +15,15 @@ describe('where a sign-in leads back to', () => {
     const place = returnPath(asked, own);
     expect(place === undefined || new URL(place, own).origin === own && place.startsWith('/') && !place.startsWith('//')).toBe(true);
     expect(place ?? '').not.toMatch(/^\/(auth|api)\b|evil/);
+  });
+
+  it('is one for every text, or none, and means the same when it is read again', () => {
+    const parts = fc.constantFrom('/', '\\', '.', '..', '//', '/./', '@', ':', '?', '#', '%2f', '%2e', '\t', '\n', 'auth', 'api', 'evil.example', 'javascript:', 'https:');
+    fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl(), fc.array(parts, { maxLength: 8 }).map((all) => `/${all.join('')}`)), (asked) => {
+      const place = returnPath(asked, own);
+      if (place === undefined) return;
+      const { origin, pathname } = new URL(place, own);
+      expect([origin, place.startsWith('/'), place.startsWith('//'), /^\/(auth|api)(\/|$)/.test(pathname), returnPath(place, own)]).toEqual([own, true, false, false, place]);
+    }), { numRuns: 1_000 });
   });
 });

@@ -1,3 +1,7 @@
+import dns from 'node:dns';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { jest } from '@jest/globals';
 import { isPublicAddress, postSigned } from './post-signed.js';
 
 describe('where notices may go', () => {
@@ -18,4 +22,20 @@ describe('an address that is written otherwise', () => {
     const sent = postSigned({ name: 'x', secret: 'x', kind: 'standard', url: `https://${host}/x` } as never, { notice_id: 'n', body: '{}' }, new Date(), 500);
     expect(await sent).toBe('the address lies inside a network');
   });
+});
+
+it('a name that means another address a moment later takes no notice there: it goes to the one that was checked', async () => {
+  const received: string[] = [];
+  const server = createServer((request, response) => { received.push(request.url ?? ''); response.end(); });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const asked = jest.spyOn(dns, 'lookup').mockImplementation(((_host: string, options: { all?: boolean }, done: (...answer: unknown[]) => void) => {
+    if (options.all) done(null, [{ address: '127.0.0.2', family: 4 }]);
+    else done(null, '127.0.0.2', 4);
+  }) as never);
+  const target = { name: 'x', secret: `whsec_${Buffer.alloc(32).toString('base64')}`, kind: 'standard', url: `http://localhost:${(server.address() as AddressInfo).port}/x`, allowPrivate: true };
+  expect(await postSigned(target as never, { notice_id: 'n', body: '{}' }, new Date(), 2_000)).toBeUndefined();
+  expect(asked).not.toHaveBeenCalled();
+  expect(received).toEqual(['/x']);
+  jest.restoreAllMocks();
+  await new Promise((resolve) => { server.close(resolve); });
 });
