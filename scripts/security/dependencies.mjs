@@ -63,10 +63,12 @@ function licenceOf({ license, licenses }) {
   return names.length === 0 ? undefined : names.join(' AND ');
 }
 
-/** SPDX expressions as npm packages use them: of an OR one suffices, of an AND all are needed. */
+/** SPDX expressions as npm packages use them: of an OR one suffices, of an AND all are needed; where both occur, every name has to be. */
 export function isPermissive(expression) {
   if (expression === undefined) return false;
-  return expression.replaceAll(/[()]/g, '').split(' OR ').some((choice) => choice.split(' AND ').every((name) => permissive.has(name.trim())));
+  const names = expression.replaceAll(/[()]/g, '').split(/ (?:OR|AND) /).map((name) => name.trim());
+  const isChoice = expression.includes(' OR ') && !expression.includes(' AND ');
+  return names[isChoice ? 'some' : 'every']((name) => permissive.has(name));
 }
 
 /** The checkout's own answer. */

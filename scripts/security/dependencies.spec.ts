@@ -40,5 +40,5 @@ describe('whoever installs, the image and the first start', () => {
 
 it('of alternatives one permissive licence suffices, of several all are needed', () => {
   expect(['MIT', '(MIT OR GPL-3.0)', '(MIT AND Zlib)', 'Apache-2.0 AND MIT'].map(isPermissive)).toEqual([true, true, true, true]);
-  expect(['GPL-3.0', 'MIT AND GPL-3.0', 'SEE LICENSE IN x', undefined].map(isPermissive)).toEqual([false, false, false, false]);
+  expect(['GPL-3.0', 'MIT AND GPL-3.0', 'SEE LICENSE IN x', undefined, '(MIT OR GPL-3.0) AND SSPL-1.0'].map(isPermissive)).toEqual([false, false, false, false, false]);
 });
