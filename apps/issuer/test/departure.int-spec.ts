@@ -72,6 +72,8 @@ describe('a token whose owner left', () => {
     await left('leaver-2');
     await tap.next('token.orphaned', (data) => data.tokenId === tokenId);
     expect((await transfer(tokenId, await issuing.bearer('eve', [], 'billing'))).status).toBe(404);
+    // Who takes it over claims its next secret without a new approval.
+    for (const stale of [await issuing.bearer('bob', [], 'orders', 301), await issuing.bearer('root', ['admins'], undefined, 301)]) expect(await transfer(tokenId, stale)).toMatchObject({ status: 401, body: { code: 'step-up-needed' } });
     const answer = await transfer(tokenId, await colleague());
     expect(answer).toMatchObject({ status: 200, body: { state: 'active' } });
     const { envelope } = await tap.next('token.transferred', (data) => data.tokenId === tokenId);

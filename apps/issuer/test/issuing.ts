@@ -130,8 +130,8 @@ export class Issuing {
     return signStatement(this.bench.signingKey('rotation'), 'rotation', { iat: seconds(), ...claims });
   }
 
-  async bearer(sub: string, groups: string[] = [], team?: string): Promise<Record<string, string>> {
-    return { authorization: `Bearer ${await this.bench.identity.token({ sub, groups, team })}` };
+  async bearer(sub: string, groups: string[] = [], team?: string, signedInAgo?: number): Promise<Record<string, string>> {
+    return { authorization: `Bearer ${await this.bench.identity.token({ sub, groups, team, signedInAgo })}` };
   }
 
   /** Registers a gateway and speaks as it from now on. */

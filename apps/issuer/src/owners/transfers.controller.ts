@@ -1,7 +1,8 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { TransferBody, type StopAnswer } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
-import { Allow, bodyOf, CallerOf, conflict, forbidden, notFound, principalOf, type Caller, type Problem } from '@writ/service';
+import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, mustBeSteppedUp, notFound, principalOf, type Caller, type Problem } from '@writ/service';
+import { IssuerConfig } from '../config.js';
 import { Departures } from './departure.store.js';
 import { maySee } from '../tokens/may-see.js';
 import { mayTransfer } from './may-transfer.js';
@@ -10,11 +11,15 @@ import { EndedToken, Transfers } from './transfer.store.js';
 
 @Controller('v1/tokens')
 export class TransfersController {
-  constructor(private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers, private readonly departures: Departures) {}
+  constructor(
+    private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers, private readonly departures: Departures,
+    private readonly config: IssuerConfig, private readonly clock: Clock,
+  ) {}
 
   /**
    * Gives a token another owner of its team: members take over what a departed colleague left, administrators decide at
-   * any time. Recorded; a rotation follows, so that who left is left with a secret that dies.
+   * any time. Recorded; a rotation follows, so that who left is left with a secret that dies. Whoever gets a token claims its
+   * next secret without a new approval, so this takes a fresh sign-in.
    */
   @Post(':tokenId/transfer')
   @HttpCode(200)
@@ -28,10 +33,9 @@ export class TransfersController {
     if (!token || !maySee(caller, token)) throw notFound('token');
     const [clock] = await tx.db.query<{ now: Date }>('SELECT clock_timestamp() AS now');
     const verdict = mayTransfer(caller, token, to, clock?.now as Date);
-    if ('refuse' in verdict) {
-      if (verdict.refuse === 'conflict') throw refused(verdict.code, verdict.detail);
-      throw forbidden(verdict.detail, 'Ask an administrator.');
-    }
+    if ('refuse' in verdict && verdict.refuse === 'forbidden') throw forbidden(verdict.detail, 'Ask an administrator.');
+    mustBeSteppedUp(caller, this.config, this.clock.now());
+    if ('refuse' in verdict) throw refused(verdict.code, verdict.detail);
     if (await this.departures.hasLeft(tx.db, verdict.to)) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
     const principal = principalOf(caller);
     const owner = { id: verdict.to, team: token.owner_team };
