@@ -113,7 +113,7 @@ describe('a log with a mirror in an object store', () => {
 describe('a log with a witness', () => {
   it('publishes its cosignature, and says that a split view would be noticed (G8)', async () => {
     const witnessKey = SignerKey.generate('witness.example.com/w1', keyTypes.cosignature);
-    const witness = await audit.start({ WRIT_WITNESS_KEY: witnessKey.exportSecret(), WRIT_WITNESS_LOGS_FILE: audit.policyFile(`log ${audit.signer.vkey}\nquorum none\n`) });
+    const witness = await audit.start({ WRIT_WITNESS_KEY: witnessKey.exportSecret(), WRIT_WITNESS_LOGS_FILE: audit.policyFile(`log ${audit.signer.vkey}\nquorum none\n`), WRIT_FAILURES_PER_SECOND: '1' });
     const alone = (await (await fetch(`${witness.url}/v1/log`)).json()) as LogState;
     expect(alone.splitViewProtected).toBe(false);
     const text = `log ${audit.signer.vkey}\nwitness w1 ${witnessKey.verifier} ${witness.url}/witness\nquorum w1\n`;
@@ -143,5 +143,7 @@ describe('a log with a witness', () => {
     expect((await fetch(`${service.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n' })).status).toBe(404);
     expect((await fetch(`${witness.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n' })).status).toBe(400);
     expect((await fetch(`${witness.url}/witness/add-checkpoint`, { method: 'POST', body: Buffer.from('old 0\n'), headers: { 'content-type': 'application/octet-stream' } })).status).toBe(400);
+    const junk = await Promise.all(Array.from({ length: 40 }, () => fetch(`${witness.url}/witness/add-checkpoint`, { method: 'POST', body: 'old 0\n' })));
+    expect(new Set(junk.map(({ status, headers }) => `${status} ${headers.has('retry-after')}`))).toEqual(new Set(['400 false', '429 true']));
   });
 });

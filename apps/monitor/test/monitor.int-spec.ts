@@ -37,6 +37,7 @@ beforeAll(async () => {
       { ...target, name: 'billing', url: `${receiver.address}/billing`, teams: ['billing'] },
     ]),
     WRIT_LEAK_KEYS: JSON.stringify({ public_keys: [{ key_identifier: 'k1', key: leakKey.publicKey.export({ type: 'spki', format: 'pem' }), is_current: true }] }),
+    WRIT_FAILURES_PER_SECOND: '1',
   });
   service = await startService({ name: 'monitor', module: MonitorModule, config: MonitorConfig, env });
   tap = await bench.bus.tap();
@@ -329,7 +330,9 @@ describe('the monitor', () => {
         'github-public-key-signature': createSign('sha256').update(signed).sign(leakKey.privateKey, 'base64'),
       },
     });
-    expect((await post(body, `${body} `)).status).toBe(401);
+    // Whoever signs nothing is told to wait, and whoever does is heard from the same address.
+    const unsigned = await Promise.all(Array.from({ length: 40 }, () => post(body, `${body} `)));
+    expect(new Set(unsigned.map(({ status, headers }) => `${status} ${headers.has('retry-after')}`))).toEqual(new Set(['401 false', '429 true']));
     const answer = await post(body);
     expect([answer.status, await answer.json()]).toEqual([200, [{ token_hash: createHash('sha256').update('writ_prod_junk').digest('base64'), token_type: 'writ_token', label: 'false_positive' }]]);
     const junk = (count: number) => JSON.stringify(Array.from({ length: count }, (_, i) => ({ token: `writ_prod_junk${i}`, type: 'writ_token', url: `https://example.com/${'a'.repeat(120)}/${i}`, source: 'commit' })));

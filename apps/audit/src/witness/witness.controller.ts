@@ -1,13 +1,16 @@
-import { Body, Controller, Get, Param, Post, Res, type OnModuleInit } from '@nestjs/common';
+import { Body, Controller, Get, Ip, Param, Post, Res, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { NoReplay, notFound, Public } from '@writ/service';
+import { FailingSources, failureFrom, NoReplay, notFound, Public } from '@writ/service';
 import { Witness } from './witness.store.js';
+
+/** Malformed, not signed by the log, or of a log that is not known here. */
+const provesNothing = [400, 403, 404];
 
 /** Other logs submit their checkpoints here; the signature of the log is what admits them (C2SP tlog-witness). */
 @Controller('witness')
 export class WitnessController implements OnModuleInit {
-  constructor(private readonly witness: Witness, private readonly host: HttpAdapterHost) {}
+  constructor(private readonly witness: Witness, private readonly host: HttpAdapterHost, private readonly failing: FailingSources) {}
 
   /** Logs send no media type that JSON routes know; JSON itself is parsed as before. */
   onModuleInit(): void {
@@ -18,9 +21,11 @@ export class WitnessController implements OnModuleInit {
   @Post('add-checkpoint')
   @Public()
   @NoReplay()
-  async addCheckpoint(@Body() body: unknown, @Res() reply: FastifyReply): Promise<void> {
+  async addCheckpoint(@Body() body: unknown, @Ip() address: string, @Res() reply: FastifyReply): Promise<void> {
     const answer = await this.witness.addCheckpoint(typeof body === 'string' ? body : '');
     if (!answer) throw notFound('witness');
+    const tooMany = provesNothing.includes(answer.status) ? failureFrom(address, this.failing) : undefined;
+    if (tooMany) throw tooMany;
     void reply.status(answer.status).header('content-type', answer.contentType).send(answer.body);
   }
 

@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { signStatement, type LeakLabel, type ReportId, type SigningKey } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
-import { Clock, GoesOn, NoReplay, Problem, Public } from '@writ/service';
+import { Clock, FailingSources, failureFrom, GoesOn, NoReplay, Problem, Public } from '@writ/service';
 import { innerDigest, parse, redactSecrets } from '@writ/token';
 import { SIGNING_KEY } from '../alerts/alert.store.js';
 import { channelOf, findsOf, isSigned, type Find, type LeakKeys } from './leak-report.js';
@@ -22,7 +22,7 @@ export class LeaksController {
   private readonly raw = new WeakMap<object, Buffer>();
 
   constructor(
-    private readonly transactions: Transactions<'monitor'>, private readonly clock: Clock, { httpAdapter }: HttpAdapterHost,
+    private readonly transactions: Transactions<'monitor'>, private readonly clock: Clock, { httpAdapter }: HttpAdapterHost, private readonly failing: FailingSources,
     @Inject(SIGNING_KEY) private readonly key: SigningKey, @Optional() @Inject(LEAK_KEYS) private readonly keys?: LeakKeys,
   ) {
     const fastify = httpAdapter.getInstance<FastifyInstance>();
@@ -51,7 +51,7 @@ export class LeaksController {
     if (!this.keys) throw new Problem({ status: 404, code: 'leak-reports-not-set-up', detail: 'Leak reports are not taken here.', remedy: 'The operator names the reporters’ keys in WRIT_LEAK_KEYS_FILE.' });
     const body = this.raw.get(request) ?? Buffer.alloc(0);
     if (!isSigned(this.keys, keyId, signature, body)) {
-      throw new Problem({ status: 401, code: 'signature-invalid', detail: 'The report is not signed with a key that is known here.', remedy: 'Sign the raw body with ECDSA P-256 and SHA-256, and name the key.' });
+      throw failureFrom(request.ip, this.failing) ?? new Problem({ status: 401, code: 'signature-invalid', detail: 'The report is not signed with a key that is known here.', remedy: 'Sign the raw body with ECDSA P-256 and SHA-256, and name the key.' });
     }
     const finds = findsOf(body);
     if (!finds) throw new Problem({ status: 400, code: 'invalid-body', detail: 'A report is a JSON list of objects with "token".', remedy: 'Send [{"token", "type", "url", "source"}].' });
