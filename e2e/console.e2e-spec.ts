@@ -88,7 +88,7 @@ describe('a sign-in', () => {
     expect(await visitor.me()).toEqual({ signedIn: true, sub: 'dev-reviewer', iss: need('WRIT_OIDC_ISSUER'), name: 'Rita Reviewer', team: 'security', groups: expect.any(Array) as string[], csrf: visitor.csrf });
   });
 
-  it('begun by somebody else, tampered with, or answered twice, is none', async () => {
+  it('begun by somebody else, long ago, or tampered with, is none', async () => {
     const visitor = new Visitor();
     const flipped = await visitor.goThrough('/auth/login', 'reviewer', (cookie) => `${cookie.slice(0, 40)}${cookie[40] === 'A' ? 'B' : 'A'}${cookie.slice(41)}`);
     expect(flipped.headers.get('location')).toBe('/?problem=sign-in-stale');
@@ -97,6 +97,16 @@ describe('a sign-in', () => {
     const old = seal(keyFor('sign-in', consoleKey), { ...unseal<object>(keyFor('sign-in', consoleKey), foreign), begun: { state: 's', nonce: 'n', verifier: 'v', beganAt: Date.now() - 601_000 } });
     expect((await visitor.goThrough('/auth/login', 'reviewer', () => old)).headers.get('location')).toBe('/?problem=sign-in-stale');
     expect(visitor.cookie).toBe('');
+  });
+
+  it('answered twice is one: its code is used up', async () => {
+    const visitor = new Visitor();
+    const begun = await visitor.ask('/auth/login');
+    const headers = { cookie: `__Host-writ-login=${cookiesOf(begun)['__Host-writ-login']}` };
+    const back = await visitor.browser.signIn(begun.headers.get('location')!, 'reviewer');
+    const answers = [await fetch(back, { redirect: 'manual', headers }), await fetch(back, { redirect: 'manual', headers })];
+    expect(answers.map((answer) => answer.headers.get('location'))).toEqual(['/', '/?problem=sign-in-failed']);
+    expect(cookiesOf(answers[1]!)['__Host-writ-session']).toBeUndefined();
   });
 
   it.each(['https://evil.example/', '//evil.example', '/\\evil.example', '/%09/../\\evil.example', '/.//evil.example', 'javascript:alert(1)', '/auth/logout', '/api/issuer/v1/tokens'])('leads to no place but the console’s own: %s', async (place) => {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { services } from '@writ/contracts';
+import { services, type ServiceName } from '@writ/contracts';
 import { stolen } from './callers.js';
 
 const passwords = stolen<Record<string, string>>('passwords.json');
@@ -29,6 +29,14 @@ const forbidden = [
   'SELECT 1 FROM pg_authid', `SELECT pg_read_file('/etc/passwd')`, `COPY outbox TO PROGRAM 'true'`,
 ];
 
+/** What is never changed, with a column of each table. */
+const recorded: Partial<Record<ServiceName, [table: string, column: string][]>> = {
+  issuer: [['state_log', 'seq']], policy: [['policy_set', 'digest'], ['activation', 'activation'], ['decision', 'request_id'], ['vote', 'sub']],
+  audit: [['tlog_entry', 'type'], ['checkpoint', 'size'], ['use_batch', 'seq']],
+};
+/** PostgreSQL, appendix A: restrict_violation, or raise_exception. */
+const onlyGrows = ['23001', 'P0001'];
+
 describe.each(services)('the database password of %s', (service) => {
   const role = `writ_${service}`;
 
@@ -41,4 +49,13 @@ describe.each(services)('the database password of %s', (service) => {
   it('enters no other service’s database (G10)', async () => {
     for (const other of services.filter((name) => name !== service)) expect([other, await tries(role, `writ_${other}`, 'SELECT 1')]).toEqual([other, refused]);
   });
+});
+
+it.each(Object.entries(recorded))('the database password of %s changes nothing that is recorded and takes nothing of it away (G8)', async (service, tables) => {
+  const role = `writ_${service}`;
+  for (const [table, column] of tables) {
+    for (const sql of [`UPDATE ${table} SET ${column} = ${column}`, `DELETE FROM ${table}`]) expect([sql, onlyGrows.includes(await tries(role, role, sql))]).toEqual([sql, true]);
+    for (const sql of [`TRUNCATE ${table} CASCADE`, `ALTER TABLE ${table} DISABLE TRIGGER ALL`]) expect([sql, await tries(role, role, sql)]).toEqual([sql, refused]);
+  }
+  expect(await tries(role, role, 'SET session_replication_role = replica')).toBe(refused);
 });
