@@ -10,7 +10,7 @@ import { callerFrom, clockToleranceSeconds, isSteppedUp, type StepUpRule } from 
 import type { Role, ServiceConfig } from './config.js';
 import type { FailingSources } from './failing-sources.js';
 import { later, Problem, rateLimited } from './problems.js';
-import { providerKeys } from './provider-keys.js';
+import { keysAddress, providerKeys } from './provider-keys.js';
 
 /** Tells which gateway sent an `Authorization` header, or that none did; the issuer has the register. */
 export abstract class GatewayRegister {
@@ -56,9 +56,9 @@ export class Bearers {
     const { oidcIssuer } = this.config;
     try {
       const answer = await fetch(`${oidcIssuer.replace(/\/$/, '')}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(discoveryTimeoutMs), redirect: 'error' });
-      const document = (await answer.json()) as { issuer?: unknown; jwks_uri?: unknown };
-      if (document.issuer !== oidcIssuer || typeof document.jwks_uri !== 'string') throw new Error('unusable discovery document');
-      return providerKeys(new URL(document.jwks_uri));
+      const address = keysAddress(await answer.json(), oidcIssuer);
+      if (address === undefined) throw new Error('unusable discovery document');
+      return providerKeys(address);
     } catch {
       throw later('The identity provider does not answer.');
     }

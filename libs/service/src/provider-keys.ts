@@ -9,6 +9,18 @@ const keptMs = 3_600_000;
 const restMs = 5_000;
 
 /**
+ * Where a provider's keys are, by its discovery document (OpenID Connect Discovery 1.0, section 4.3). Nothing where the
+ * document is another provider's, or where whoever listens in between could put keys in that it did not name.
+ */
+export function keysAddress(document: unknown, issuer: string): URL | undefined {
+  const { issuer: said, jwks_uri: text } = (document ?? {}) as { issuer?: unknown; jwks_uri?: unknown };
+  if (said !== issuer || typeof text !== 'string' || !URL.canParse(text)) return undefined;
+  const address = new URL(text);
+  const isSafe = address.protocol === 'https:' || (address.protocol === 'http:' && new URL(issuer).protocol === 'http:');
+  return isSafe ? address : undefined;
+}
+
+/**
  * The keys of the identity provider. That it does not answer, or with something else than keys, says nothing of a token:
  * then its last keys count for an hour more, and after that, or for a token that none of them signed, callers hear "later".
  */
