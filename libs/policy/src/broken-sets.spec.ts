@@ -1,6 +1,7 @@
+import fc from 'fast-check';
 import { readInDev, sampleFiles, smallFiles } from '../test/sets.js';
 import { checkPolicySet } from './check.js';
-import type { PolicyFiles } from './policy-set.js';
+import { loadPolicySet, type PolicyFiles } from './policy-set.js';
 import { renderProblem } from './problem.js';
 import type { ProblemCode } from './problem.js';
 
@@ -193,4 +194,21 @@ describe('a problem', () => {
     expect(checkPolicySet(catalog('owner: orders', 'owner: ordres')).problems[0]!.message).toContain('did you mean "orders"?');
     expect(checkPolicySet(permit('context.ttlSecond <= 3')).problems[0]!.message).toContain('did you mean `ttlSeconds`?');
   });
+});
+
+it('every set is loaded or has problems, whatever stands in its files and however they are called (G9)', () => {
+  const files = Object.entries(sampleFiles);
+  const crumbs = fc.oneof(fc.string({ unit: 'binary', maxLength: 4 }), fc.constantFrom('', '\n', '  ', '\t', ': ', '- ', '{', '}', '[', ']', '&a ', '*a', '!!js ', '---\n', '"', "'", '#', '@id("', '(', ')', ';', '::', 'when {', '//', '\u0000', '\ud800', '1e999', '__proto__: '));
+  const edits = fc.array(fc.record({ file: fc.nat(files.length - 1), at: fc.double({ min: 0, max: 1, noNaN: true }), cut: fc.nat(40), put: crumbs }), { minLength: 1, maxLength: 3 });
+  const edited = edits.map((all) => all.reduce<PolicyFiles>((set, { file, at, cut, put }) => {
+    const name = files[file]![0];
+    const text = set[name]!;
+    const from = Math.floor(at * text.length);
+    return { ...set, [name]: text.slice(0, from) + put + text.slice(from + cut) };
+  }, sampleFiles));
+  const madeUp = fc.dictionary(fc.oneof(fc.constantFrom('catalog.yaml', 'cases.yaml', 'rules.cedar', '../x.cedar', '__proto__'), fc.string()), fc.oneof(crumbs, fc.json(), fc.string()), { maxKeys: 4 });
+  fc.assert(fc.property(fc.oneof(edited, madeUp), (set) => {
+    const { set: loaded, problems } = loadPolicySet(set);
+    expect(loaded === undefined).toBe(problems.length > 0);
+  }), { numRuns: 300 });
 });
