@@ -115,6 +115,40 @@ describe('a fleet of verifiers', () => {
     expect(left).toEqual([]);
   });
 
+  it('is waited for again by whoever repeats a revocation whose answer was lost, by possession too (G4)', async () => {
+    const [issuer, deaf] = issuers as [Service, Service];
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const { secret } = await issuing.claimed(issuer);
+    const codeThere = async () => (await issuing.post(deaf, '/v1/tokens/verify', { token: secret }, as)).body.code;
+    expect(await codeThere()).toBe('VALID');
+    const hearing = jest.spyOn(deaf.app.get(Replica), 'poll').mockResolvedValue();
+    const lost = issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, as);
+    await until(async () => (await issuing.post(issuer, '/v1/tokens/verify', { token: secret }, as)).body.code === 'REVOKED', 'the commit');
+    expect((await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, as)).status).toBe(200);
+    expect(await codeThere()).toBe('REVOKED');
+    hearing.mockRestore();
+    await lost;
+  });
+
+  it('is waited for again by whoever repeats the end of a request: the same place, a receipt of each (G4)', async () => {
+    const { request: { requestId } } = await issuing.issued();
+    const root = await issuing.bearer('root', ['admins']);
+    const end = async (body: object) => issuing.post(issuers[0] as Service, '/v1/revocations?wait=fleet', { ...body, reason: 'x' }, root);
+    const [first, again, none] = [await end({ requestId }), await end({ requestId }), await end({ requestId: issuing.submission().requestId })];
+    expect([again.status, again.body.seq, none.status]).toEqual([200, first.body.seq, 404]);
+    expect(again.body.receipts.map(({ name }) => name)).toEqual(expect.arrayContaining(gateways.map((_, i) => `gateway-${i}`)));
+  });
+
+  it('is not taken for waited for where that was misspelt: nothing happens', async () => {
+    const { tokenId } = await issuing.issued();
+    const [alice, root] = [await issuing.bearer('alice'), await issuing.bearer('root', ['admins'])];
+    for (const wait of ['flee', '', 'fleet&wait=fleet']) {
+      expect((await issuing.post(issuers[0] as Service, `/v1/tokens/${tokenId}/revoke?wait=${wait}`, { reason: 'x' }, alice)).status).toBe(400);
+      expect((await issuing.post(issuers[0] as Service, `/v1/revocations?wait=${wait}`, { ownerId: 'alice', reason: 'x' }, root)).status).toBe(400);
+    }
+    expect((await issuing.get(issuers[0] as Service, `/v1/tokens/${tokenId}`, alice)).body.state).toBe('issued');
+  });
+
   it('is not held up for ever by one that died: it is retired, must register anew, and is forgotten at last (G7)', async () => {
     const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
     const living = () => rows('SELECT verifier_id FROM verifier WHERE retired_at IS NULL ORDER BY 1');

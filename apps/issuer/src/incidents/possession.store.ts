@@ -10,9 +10,14 @@ import { Stops } from '../state/stop.store.js';
 export class RevokeByPossession {
   constructor(private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly fleet: Fleet) {}
 
-  async revoke(known: KnownToken, by: Actor, code: string): Promise<void> {
-    if (known.state === 'REVOKED' || known.state === 'EXPIRED') return;
-    const stopped = await this.transactions.run((tx) => this.stops.one(tx, known.tokenId as TokenId, { kind: 'revoke', by, code }));
-    if (stopped) await this.fleet.fence(stopped.seq, 'replicas');
+  /**
+   * Returns when no door of the issuer says yes any more. Repeated, because the answer was lost, it waits again.
+   * @param readSeq place in the state log that `known` is of
+   */
+  async revoke(known: KnownToken, readSeq: number, by: Actor, code: string): Promise<void> {
+    const hasEnded = known.state === 'REVOKED' || known.state === 'EXPIRED';
+    const tokenId = known.tokenId as TokenId;
+    const seq = hasEnded ? readSeq : await this.transactions.run(async (tx) => (await this.stops.one(tx, tokenId, { kind: 'revoke', by, code }))?.seq ?? this.stops.lastSeq(tx.db, [tokenId]));
+    await this.fleet.fence(seq, 'replicas');
   }
 }

@@ -91,7 +91,13 @@ export class Stops {
     return (await this.log.append(tx.db, { kind: 'epoch', reasonCode: code, by, ...(ownerId === undefined ? {} : { ownerId }) })).seq;
   }
 
-  /** Ends the token of a request, and those that replaced it. @returns the last place in the state log, if anything changed */
+  /** Place of the last change of these tokens as wholes: whoever repeats a stop waits for it again. */
+  async lastSeq(db: Db, tokenIds: readonly string[]): Promise<number> {
+    const [row] = await db.query<{ seq: string }>('SELECT max(seq) AS seq FROM state_log WHERE token_id = ANY($1) AND generation IS NULL', [tokenIds]);
+    return Number(row?.seq ?? 0);
+  }
+
+  /** Ends the token of a request, and those that replaced it. @returns the place of their last change, this one or an earlier; undefined where there is none */
   async endRequest(tx: Tx<'issuer'>, requestId: string, stop: Stop): Promise<number | undefined> {
     const tokens = await tx.db.query<TokenRow>(
       `WITH RECURSIVE chain AS (
@@ -99,6 +105,7 @@ export class Stops {
        ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
     );
     const stopped = await this.apply(tx, tokens, stop);
-    return stopped.length === 0 ? undefined : Math.max(...stopped.map(({ seq }) => seq));
+    if (stopped.length > 0) return Math.max(...stopped.map(({ seq }) => seq));
+    return tokens.length === 0 ? undefined : this.lastSeq(tx.db, tokens.map(({ token_id }) => token_id));
   }
 }

@@ -64,12 +64,6 @@ export class Inventory {
     );
     return timelineOf(token, log, generations);
   }
-
-  /** Place of the last change of the token as a whole. */
-  async lastSeq(db: Db, tokenId: string): Promise<number> {
-    const [row] = await db.query<{ seq: string }>('SELECT max(seq) AS seq FROM state_log WHERE token_id = $1 AND generation IS NULL', [tokenId]);
-    return Number(row?.seq ?? 0);
-  }
 }
 
 function generationsOf(db: Db, tokenIds: readonly string[]): Promise<GenerationRow[]> {

@@ -93,6 +93,7 @@ export class TokensController {
     if ([ownerId, requestId, everybody].filter((one) => one !== undefined).length !== 1) {
       throw invalid([{ pointer: '', message: 'Exactly one of ownerId, requestId and everybody is needed.' }]);
     }
+    const whom = whomOf(wait);
     if (everybody) mustBeSteppedUp(caller, this.config, this.clock.now());
     const principal = principalOf(caller);
     const seq = await this.transactions.run(async (tx) => {
@@ -102,12 +103,13 @@ export class TokensController {
       tx.emit('act.recorded', { service: 'issuer', act: 'POST /v1/revocations', path: '/v1/revocations', by: principal, ownerId, reason, seq: place }, { subject: 'issuer' });
       return place;
     });
-    if (seq === undefined) throw notFound('request with living tokens');
-    const receipts = await this.fleet.fence(seq, wait === 'fleet' ? 'fleet' : 'replicas');
-    return { seq, ...(wait === 'fleet' ? { receipts } : {}) };
+    if (seq === undefined) throw notFound('request with a token');
+    const receipts = await this.fleet.fence(seq, whom);
+    return { seq, ...(whom === 'fleet' ? { receipts } : {}) };
   }
 
   private async stop(kind: Exclude<StopKind, 'expire'>, tokenId: string, { reason }: StopBody, caller: Caller, wait?: string): Promise<StopAnswer> {
+    const whom = whomOf(wait);
     const stopped = await this.transactions.run(async (tx) => {
       const token = await this.stops.locked(tx.db, tokenId);
       if (!token || !mayStop(caller, token)) throw notFound('token');
@@ -119,10 +121,16 @@ export class TokensController {
       if (changed) return { state: changed.state, seq: changed.seq };
       if (kind === 'revoke' ? token.state === 'expired' : token.state === 'revoked' || token.state === 'expired') throw conflict('token-ended', 'This token has ended.');
       // Repeated: the same answer, and with wait=fleet the same wait again.
-      return { state: token.state, seq: await this.inventory.lastSeq(tx.db, tokenId) };
+      return { state: token.state, seq: await this.stops.lastSeq(tx.db, [tokenId]) };
     });
     const answer: StopAnswer = { tokenId: tokenId as TokenId, ...stopped };
-    const receipts = await this.fleet.fence(stopped.seq, wait === 'fleet' ? 'fleet' : 'replicas');
-    return wait === 'fleet' ? { ...answer, receipts } : answer;
+    const receipts = await this.fleet.fence(stopped.seq, whom);
+    return whom === 'fleet' ? { ...answer, receipts } : answer;
   }
+}
+
+/** Whom a stop waits for. One who misspells it must not believe that the fleet was waited for. */
+function whomOf(wait: unknown): 'fleet' | 'replicas' {
+  if (wait !== undefined && wait !== 'fleet') throw invalid([{ pointer: '/wait', message: 'wait is fleet, or not there.' }]);
+  return wait ?? 'replicas';
 }

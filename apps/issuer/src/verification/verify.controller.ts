@@ -56,9 +56,10 @@ export class VerifyRoutes implements OnModuleInit {
     const token = tokenField(request.body);
     if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
     const digest = digestOf(token);
-    const known = digest === undefined ? undefined : (await this.reader.read([digest])).tokens.get(digest);
-    if (known && gateway.audiences.includes(known.audience)) {
-      await this.possession.revoke(known, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
+    const read = digest === undefined ? undefined : await this.reader.read([digest]);
+    const known = read?.tokens.get(digest as string);
+    if (read && known && gateway.audiences.includes(known.audience)) {
+      await this.possession.revoke(known, read.seq, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
     }
     return reply.status(200).send();
   }
