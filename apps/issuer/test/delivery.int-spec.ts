@@ -119,8 +119,11 @@ describe('a limited token', () => {
     expect(codes[2]).toMatchObject({ valid: false, retryAfterMs: expect.any(Number) });
     const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway);
     expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
-    const forward = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` });
-    expect([forward.status, forward.headers.get('x-writ-code')]).toEqual([403, 'RATE_LIMITED']);
+    for (const [door, status] of [['/v1/forward-auth', 429], ['/v1/forward-auth?limited=403', 403], ['/v1/ext-authz/x', 429]] as const) {
+      const forward = await issuing.get(issuer, door, { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` });
+      expect([forward.status, forward.headers.get('x-writ-code'), forward.headers.get('retry-after')]).toEqual([status, 'RATE_LIMITED', expect.any(String)]);
+    }
+    expect((await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens: [{ token: secret }] }, gateway)).body.results).toMatchObject([{ valid: false, code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) }]);
   });
 });
 

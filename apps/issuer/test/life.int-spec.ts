@@ -283,6 +283,9 @@ describe('a verification', () => {
     const { status, body } = await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens }, gateway);
     expect(status).toBe(200);
     expect(body.results.map(({ code }: { code: string }) => code)).toEqual(['MALFORMED', 'VALID', 'VALID', 'INSUFFICIENT_SCOPE']);
+    for (const result of body.results) expect(result).toMatchObject({ asOf: expect.any(String), seq: expect.any(Number), maxStalenessMs: expect.any(Number) });
+    const ahead = await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens, minSeq: 1_000_000 }, gateway);
+    expect(ahead.body.results).toMatchObject(tokens.map(() => ({ valid: false, code: 'STALE' })));
   });
 
   it('refuses strangers, and bodies that are wrong, without an echo of the token (G3, G10)', async () => {
@@ -308,8 +311,9 @@ describe('a verification', () => {
     const allowed = await issuing.get(issuer, '/v1/forward-auth?scope=orders:read', { ...asGateway, authorization: `Bearer ${secret}` });
     expect(allowed.status).toBe(204);
     expect(allowed.headers.get('x-writ-owner')).toBe('alice');
+    expect(['as-of', 'seq', 'max-staleness-ms'].map((name) => allowed.headers.get(`x-writ-${name}`))).toEqual([expect.stringMatching(/^\d{4}-.*Z$/), expect.stringMatching(/^\d+$/), expect.stringMatching(/^\d+$/)]);
     const scope = await issuing.get(issuer, '/v1/forward-auth?scope=orders:write', { ...asGateway, authorization: `Bearer ${secret}` });
-    expect([scope.status, scope.headers.get('x-writ-code')]).toEqual([403, 'INSUFFICIENT_SCOPE']);
+    expect([scope.status, scope.headers.get('x-writ-code'), scope.headers.get('www-authenticate')]).toEqual([403, 'INSUFFICIENT_SCOPE', 'Bearer error="insufficient_scope"']);
     expect((await issuing.get(issuer, '/v1/forward-auth', { ...asGateway, authorization: 'Bearer junk' })).status).toBe(401);
     expect((await issuing.get(issuer, '/v1/forward-auth', { authorization: `Bearer ${secret}` })).status).toBe(401);
     expect((await issuing.get(issuer, '/.well-known/oauth-authorization-server')).body).toMatchObject({ issuer: issuer.url, introspection_endpoint: `${issuer.url}/oauth2/introspect` });

@@ -56,6 +56,16 @@ describe('verification over AMQP', () => {
     expect(await ask('token.verify', { token: secret, scopes: ['orders:read'] })).toMatchObject({ valid: true, code: 'VALID', tokenId, asOf: expect.any(String), seq: expect.any(Number) });
     const batch = await ask('token.verify-batch', { tokens: [{ digest: innerDigest(secret).toString('base64url') }, { token: 'junk' }] });
     expect(batch.results.map(({ code }: { code: string }) => code)).toEqual(['VALID', 'MALFORMED']);
+    for (const result of batch.results) expect(result).toMatchObject({ asOf: expect.any(String), seq: expect.any(Number), maxStalenessMs: expect.any(Number) });
+    expect(await ask('token.verify', { token: secret, minSeq: 1_000_000 })).toMatchObject({ valid: false, code: 'STALE' });
+    expect((await ask('token.verify-batch', { tokens: [{ token: secret }], minSeq: 1_000_000 })).results).toMatchObject([{ valid: false, code: 'STALE' }]);
+  });
+
+  it('checks networks, and tells a token above its rate "later", as HTTP does (G10, G11)', async () => {
+    const { secret } = await issuing.claimed(issuer, {}, { ratePerMinute: 20, networks: ['192.0.2.0/24'] });
+    const codeFrom = async (address?: string) => (await ask('token.verify', { token: secret, address })).code;
+    expect([await codeFrom(), await codeFrom('198.51.100.1'), await codeFrom('192.0.2.7'), await codeFrom('::ffff:c000:207')]).toEqual(['WRONG_NETWORK', 'WRONG_NETWORK', 'VALID', 'VALID']);
+    expect(await ask('token.verify', { token: secret, address: '192.0.2.7' })).toMatchObject({ valid: false, code: 'RATE_LIMITED', retryAfterMs: expect.any(Number) });
   });
 
   it('goes on when its queue is gone, as after a restart of the broker', async () => {

@@ -151,12 +151,12 @@ describe.each(names)('%s, as the documentation sets it up,', (name) => {
 });
 
 describe('a token above its rate', () => {
-  for (const [name, status] of [['nginx', 429], ['caddy', 403]] as const) {
+  for (const name of ['nginx', 'caddy'] as const) {
     testOf(name)(`is told "later" through ${name}, never 401 (G11)${why(name)}`, async () => {
       const { secret } = await issuing.claimed(issuer, {}, { ratePerMinute: 20 });
       const statuses = [];
       for (let i = 0; i < 4; i++) statuses.push((await through(name, secret)).status);
-      expect(statuses).toEqual([200, 200, status, status]);
+      expect(statuses).toEqual([200, 200, 429, 429]);
     });
   }
 });

@@ -155,6 +155,9 @@ describe('an insider with the database', () => {
     const entry = await taken(body.seq);
     await until(async () => (await codeOf(keep.secret)) === 'STALE', 'the hole to be noticed', 5_000);
     expect(await codeOf(secret)).toBe('STALE');
+    // Whoever stands behind a proxy is not told that the token is bad: nobody knows.
+    const held = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${keep.secret}` });
+    expect([held.status, held.headers.get('retry-after'), held.headers.get('www-authenticate')]).toEqual([503, '1', null]);
     expect((await issuing.get(issuer, '/health/ready')).status).toBe(503);
     await afresh(async (late) => expect(await codeOf(keep.secret, {}, late)).toBe('STALE'));
     await expect(accepted()).rejects.toThrow('restore it first');
