@@ -26,7 +26,7 @@ export async function besideStopped(issuer: BenchIssuer, { quick, say }: BenchOp
     }
     const [p50Ms, p99Ms] = [quantile(returns, 0.5), quantile(returns, 0.99)];
     const bound = Math.ceil(leaseOverBy(0, grantedLeaseMs(leaseMs), defaultFenceBounds));
-    return { bench: 'verify', name: 'revoke, wait=fleet, one verifier stopped', kind: 'ours', perSecond: 1_000 / p50Ms, p50Ms, p99Ms, note: `its lease is ${leaseMs} ms, over for everybody ${bound} ms after the commit at the latest` };
+    return { bench: 'verify', name: 'revoke, wait=fleet, one verifier stopped', kind: 'ours', perSecond: 1_000 / p50Ms, p50Ms, p99Ms, note: `it asked for ${leaseMs} ms: its lease is over for everybody ${bound} ms after the commit` };
   } finally {
     verifier.kill('SIGKILL');
   }

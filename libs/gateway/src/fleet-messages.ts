@@ -9,13 +9,14 @@ import type { VerifyAnswer } from './answers.js';
 export interface RegisterAsk {
   /** Shown in receipts, say host and process; not an identity. */
   readonly name: string;
+  /** What a revocation may wait for this verifier; the lease itself is shorter. */
   readonly leaseMs: number;
 }
 
 export interface Registration {
   /** New with every registration: two processes never share one, so an acknowledgement speaks for one memory. */
   readonly verifierId: string;
-  /** What the issuer granted: what was asked, or its own maximum. */
+  /** How long each lease lasts: what was asked for, or the issuer's own maximum, less what clocks and the way may take. */
   readonly leaseMs: number;
   readonly incarnation: string;
   /** Committed head, read after the registration was durable. An empty memory has applied all of it. */
