@@ -119,6 +119,8 @@ export class Gateway {
     const mono = performance.now();
     const wall = Date.now();
     if (typeof token !== 'string' || token.length > maxTokenLength || token.charCodeAt(prefixEnd) !== underscore) return this.#refuseMalformed();
+    // Nothing is as fresh as that, and the issuer would only refuse to be asked.
+    if (options.minSeq !== undefined && !isSeq(options.minSeq)) return this.#refusal('STALE');
     const slot = slotFor(this.#state, innerDigestLatin1(token), options, mono, wall);
     if (slot < 0) return parse(token).ok ? undefined : this.#refuseMalformed();
     const answer = this.#limited(answerAt(this.#state, slot, options, options.audience ?? this.#audience, mono, wall), mono);
@@ -202,6 +204,10 @@ export class Gateway {
 function facts(answer: VerifyAnswer & TokenFacts): VerifyAnswer & TokenFacts {
   const { asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute, valid, code } = answer;
   return { asOf, seq, maxStalenessMs, tokenId, owner, scopes, audience, environment, expiresAt, networks, generation, ratePerMinute, valid, code };
+}
+
+function isSeq(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function isKnown(answer: VerifyAnswer): answer is VerifyAnswer & TokenFacts {

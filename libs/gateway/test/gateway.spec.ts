@@ -78,11 +78,10 @@ describe('verify', () => {
     const end = issuer.issue({ expiresAt: new Date(Date.now() + 300).toISOString() });
     const inside = { address: '10.1.2.3' };
     expect((await gateway.verify(secret, inside)).code).toBe('VALID');
-    expect((await gateway.verify(secret, { address: '::ffff:10.1.2.3' })).code).toBe('VALID');
-    expect((await gateway.verify(secret, { address: '2001:db8:1::1' })).code).toBe('VALID');
+    for (const address of ['::ffff:10.1.2.3', '::FFFF:a01:203', '0:0:0:0:0:ffff:10.1.2.3', '2001:db8:1::1']) expect((await gateway.verify(secret, { address })).code).toBe('VALID');
     expect((await gateway.verify(secret, { ...inside, scopes: ['orders:read', 'orders:write'] })).code).toBe('INSUFFICIENT_SCOPE');
     expect((await gateway.verify(secret, { ...inside, audience: 'billing' })).code).toBe('WRONG_AUDIENCE');
-    for (const address of ['10.2.0.1', 'nowhere', undefined]) expect((await gateway.verify(secret, { address })).code).toBe('WRONG_NETWORK');
+    for (const address of ['10.2.0.1', '::ffff:a02:1', '::10.1.2.3', '10.1.2.3%1', 'nowhere', undefined]) expect((await gateway.verify(secret, { address })).code).toBe('WRONG_NETWORK');
     expect(issuer.batchSizes).toEqual([1]);
     expect((await gateway.verify(end.secret)).code).toBe('VALID');
     await sleep(310);
@@ -122,6 +121,15 @@ describe('verify', () => {
     expect((await gateway.verify(secret, { minSeq: issuer.headSeq })).seq).toBeGreaterThanOrEqual(issuer.headSeq);
     const [ahead, usual] = await Promise.all([gateway.verify(secret, { minSeq: 1e9 }), gateway.verify(issuer.issue().secret)]);
     expect([ahead.code, usual.code]).toEqual(['STALE', 'VALID']);
+  });
+
+  it.each([NaN, -1, 1.5, Infinity, '3'])('is STALE, and nobody is asked, where minSeq is no place in a log: %p', async (minSeq) => {
+    const gateway = await ready();
+    const { secret } = issuer.issue();
+    await gateway.verify(secret);
+    const asked = issuer.batchSizes.length;
+    for (const token of [secret, issuer.issue().secret]) expect((await gateway.verify(token, { minSeq: minSeq as number })).code).toBe('STALE');
+    expect(issuer.batchSizes.length).toBe(asked);
   });
 
   it('passes a rate limit on as what it is', async () => {
