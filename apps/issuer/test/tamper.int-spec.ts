@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { makeId } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
@@ -196,16 +197,25 @@ describe('an insider with the database', () => {
     for (const [seq, onDisk] of told) expect(onDisk).toBe(seq);
   });
 
-  it('who sets the whole database back is found out at the next start (G4, G9)', async () => {
+  it('who sets the whole database back is found out by whoever reads in it, and at the next start (G4, G9)', async () => {
     const service = await issuing.start();
     const { tokenId, secret } = await issuing.claimed(service);
     expect(await codeOf(secret, {}, service)).toBe('VALID');
+    const putBack = await kept(tokenId);
     const [head] = await sql('SELECT seq, chain FROM state_head');
     await issuing.post(service, `/v1/tokens/${tokenId}/revoke`, { reason: 'x' }, await issuing.bearer('alice'));
-    await issuing.stop(service);
+    const replica = service.app.get(Replica);
+    jest.spyOn(replica, 'poll').mockResolvedValue();
+    replica.state.voidLease();
     await sql('ALTER TABLE state_log DISABLE TRIGGER append_only');
     await sql('DELETE FROM state_log WHERE seq > $1', [head!.seq]);
     await sql('UPDATE state_head SET seq = $1, chain = $2', [head!.seq, head!.chain]);
+    await putBack();
+    expect(await codeOf(secret, {}, service)).toBe('STALE');
+    await sql(`UPDATE state_head SET incarnation = 'another', seq = seq + 1000`);
+    expect(await codeOf(secret, {}, service)).toBe('STALE');
+    await sql('UPDATE state_head SET incarnation = $1, seq = $2', [replica.logIncarnation, head!.seq]);
+    await issuing.stop(service);
     await afresh(async (late) => expect(await codeOf(secret, {}, late)).toBe('STALE'));
     await accepted(false);
     await afresh(async (late) => {

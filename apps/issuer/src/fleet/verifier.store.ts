@@ -13,10 +13,13 @@ import { Usage } from '../usage/usage.store.js';
 const nowhere = -1;
 const never = '1970-01-01T00:00:00.000Z';
 
+/** What was read, and whether in a log that is behind what this replica had seen of it before, or is another one. */
+type OurReading = Reading & { isSetBack: boolean };
+
 /** A read that has not begun. */
 interface Waiting {
   digests: Set<string>;
-  reading: Promise<Reading>;
+  reading: Promise<OurReading>;
 }
 
 /** A verification is a use of the token; an introspection is none, and a verifier that fills its memory uploads the uses itself. */
@@ -67,11 +70,11 @@ export class Verifier {
     return this.tooManyUnknown(gateway) ?? this.fromReading(await this.read([question]), question, gateway, purpose);
   }
 
-  private fromReading(reading: Reading, question: Question, gateway: KnownGateway, purpose: Purpose): Verification {
+  private fromReading(reading: OurReading, question: Question, gateway: KnownGateway, purpose: Purpose): Verification {
     const { digest, minSeq } = question;
     const { asOf, seq, tokens } = reading;
     const fresh: Freshness = { asOf: asOf.toISOString(), seq, maxStalenessMs: Math.ceil(performance.now() - reading.begun) };
-    if (this.replica.inDoubt || (minSeq !== undefined && minSeq > seq)) return bare('STALE', fresh);
+    if (this.replica.inDoubt || reading.isSetBack || (minSeq !== undefined && minSeq > seq)) return bare('STALE', fresh);
     if (digest === undefined) return bare('MALFORMED', fresh);
     const token = tokens.get(digest);
     if (token) this.remember(digest, token, reading);
@@ -105,7 +108,7 @@ export class Verifier {
    * Reads of one turn of the event loop go to the database together. Nobody joins a read that has begun: it may have
    * seen an older state than the caller is entitled to.
    */
-  private read(questions: readonly Question[]): Promise<Reading> {
+  private read(questions: readonly Question[]): Promise<OurReading> {
     this.next ??= this.begin();
     for (const { digest } of questions) if (digest !== undefined) this.next.digests.add(digest);
     return this.next.reading;
@@ -116,9 +119,11 @@ export class Verifier {
     const turn = new Promise<void>((resolve) => {
       setImmediate(resolve);
     });
-    const reading = turn.then(() => {
+    const reading = turn.then(async () => {
       this.next = undefined;
-      return this.reader.read([...digests]);
+      const { headSeq, logIncarnation } = this.replica;
+      const read = await this.reader.read([...digests]);
+      return { ...read, isSetBack: read.incarnation !== logIncarnation || read.seq < headSeq };
     });
     return { digests, reading };
   }
