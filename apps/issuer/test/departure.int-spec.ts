@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { jest } from '@jest/globals';
 import { makeId } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import type { Departure } from '../src/owners/departure.js';
+import { Incidents } from '../src/incidents/incident.store.js';
 import { Departures } from '../src/owners/departure.store.js';
 import { Issuing } from './issuing.js';
 
@@ -168,6 +170,31 @@ describe('a token whose owner left', () => {
     expect([answer.status, answer.headers.get('x-audit-receipt')]).toEqual([200, expect.any(String)]);
     expect(await approve(before)).toBe('owner-deactivated');
     expect(await verify((await issuing.claimed(issuer, { requester: 'leaver-11' })).secret)).toMatchObject({ code: 'VALID' });
+  });
+
+  it('is not issued, nor given to them, while they leave: it would outlive the end of all that they had (G6)', async () => {
+    const strict = await issuing.start({ WRIT_TRANSFER_SECONDS: '0' });
+    const { hasLeft } = Departures.prototype;
+    let leaving: Promise<void> | undefined;
+    const leaveOnceAsked = (ownerId: string) => jest.spyOn(Departures.prototype, 'hasLeft').mockImplementationOnce(async function (this: Departures, ...asked) {
+      const answer = await hasLeft.apply(this, asked);
+      leaving = strict.app.get<Transactions<'issuer'>>(Transactions).run((tx) => strict.app.get(Incidents).ownerLeft(tx, { ownerId, deactivatedAt: new Date().toISOString() }));
+      const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM state_head FOR UPDATE%'`;
+      await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = $1 UNION ALL ${waits}`, [ownerId])).length > 0, 'them to have left, or to wait');
+      return answer;
+    });
+    leaveOnceAsked('leaver-now');
+    const request = issuing.submission({ requester: 'leaver-now' });
+    await issuing.bench.bus.say('request', 'request.submitted', request);
+    await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+    const outcome = await until(() => tap.heard.find(({ type, envelope: { data } }) => ['token.issued', 'issue.refused'].includes(type) && data.requestId === request.requestId), 'the outcome');
+    expect(outcome.envelope.data.code).toBe('owner-deactivated');
+    const { tokenId, secret } = await issuing.claimed(issuer, { requester: 'giver' });
+    leaveOnceAsked('heir-now');
+    expect((await transfer(tokenId, await issuing.bearer('root', ['admins']), { to: 'heir-now', reason: 'moves on' })).status).toBe(200);
+    await leaving;
+    expect(await verify(secret)).toMatchObject({ code: 'REVOKED', owner: 'heir-now' });
+    await issuing.stop(strict);
   });
 
   it('stays ended where it was ended before it could be handed on, swept or not, whatever its row says (G4)', async () => {

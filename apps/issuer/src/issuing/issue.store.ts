@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import DataLoader from 'dataloader';
 import { deriveId, type TokenId } from '@writ/contracts';
-import { toJson, type Db, type Tx } from '@writ/messaging';
+import { ConcurrentChange, toJson, type Db, type Tx } from '@writ/messaging';
 import type { KeyProvider } from '@writ/token';
 import { Departures } from '../owners/departure.store.js';
 import { KEYS } from '../keys.store.js';
@@ -61,7 +61,8 @@ export class Issues {
     const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, this.keys, approved.shrinks));
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
-    if (await this.departures.hasLeft(tx.db, request.requester.id, new Date(right.requestedAtMs))) {
+    const hasLeft = () => this.departures.hasLeft(tx.db, request.requester.id, new Date(right.requestedAtMs));
+    if (await hasLeft()) {
       return this.refuse(tx, row, { code: 'owner-deactivated', detail: 'The owner has left, or left after this was asked for.' });
     }
     const key = this.sealing.keyOf(request);
@@ -71,6 +72,8 @@ export class Issues {
     // One request has one token, also where two replicas handle it at once: the id follows from the request alone.
     const tokenId = deriveId('tok', right.requestedAtMs, requestId);
     const entry = await this.log.append(tx.db, { kind: 'issue', reasonCode: 'approved', tokenId, ownerId: request.requester.id, requestId });
+    // The log waits for us now: who leaves later ends this token too, and who left meanwhile is found when this is tried again.
+    if (await hasLeft()) throw new ConcurrentChange('departure', 0, 1);
     const claimBefore = new Date(Math.min(row.now.getTime() + claimSeconds * 1000, right.expiresAt.getTime()));
     const token = await this.tokenOf(request, right, tokenId, entry.seq, row.now, key ? right.expiresAt : claimBefore);
     tx.db.insert('token', { ...token, claimed_at: key ? row.now.toISOString() : null, state: key ? 'active' : 'issued' });

@@ -6,7 +6,7 @@ import { Jobs, LOG } from '@writ/service';
 import { Departures, lockLeftTokens, type LockedDeparture } from './departure.store.js';
 import { Stops } from '../state/stop.store.js';
 import { ForgedRow, type TokenRow } from '../tokens/token.row.js';
-import { EndedToken, Transfers } from './transfer.store.js';
+import { EndedToken, LeftToo, Transfers } from './transfer.store.js';
 
 const everyMs = 500;
 /** The state log's head is locked meanwhile: revocations wait for so many at the most. */
@@ -56,9 +56,9 @@ export class DeparturesJob implements OnModuleInit {
         return true;
       } catch (error) {
         if (error instanceof EndedToken) return false; // The sweep says so.
-        if (!(error instanceof ForgedRow)) throw error;
-        // Nobody is given it, and it holds up nobody: no verifier accepts it, and it ends with the rest.
-        this.log.error({ tokenId: token.token_id }, error.message);
+        if (!(error instanceof ForgedRow || error instanceof LeftToo)) throw error;
+        // Nobody is given it, and it holds up nobody: a forged one no verifier accepts, and all end with the rest.
+        if (error instanceof ForgedRow) this.log.error({ tokenId: token.token_id }, error.message);
       }
     }
     if (token.orphaned_until !== null) return false;

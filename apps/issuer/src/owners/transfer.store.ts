@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Actor, Party, Principal } from '@writ/contracts';
 import { lookup, type Db, type Tx } from '@writ/messaging';
 import { macEquals, type KeyProvider } from '@writ/token';
+import { Departures } from './departure.store.js';
 import { KEYS } from '../keys.store.js';
 import { StateLog } from '../state/state-log.store.js';
 import { isAsWritten } from '../tokens/as-written.store.js';
@@ -19,21 +20,31 @@ export class EndedToken extends Error {
   }
 }
 
+/** Whoever is to have it has left themselves. */
+export class LeftToo extends Error {
+  constructor(ownerId: string) {
+    super(`${ownerId} has left.`);
+    this.name = 'LeftToo';
+  }
+}
+
 /** Gives tokens another owner. Rows, state log and event in one transaction. */
 @Injectable()
 export class Transfers {
-  constructor(private readonly log: StateLog, @Inject(KEYS) private readonly keys: KeyProvider) {}
+  constructor(private readonly log: StateLog, private readonly departures: Departures, @Inject(KEYS) private readonly keys: KeyProvider) {}
 
   /**
    * Changes owner and claimant of a locked token and nothing else of it. Its secrets live on, until the rotation that
    * follows; from its new place in the state log on only epochs of the new owner end it.
-   * @throws ForgedRow, EndedToken before anything is changed
+   * @throws ForgedRow, EndedToken, LeftToo before anything is changed
    */
   async transfer(tx: Tx<'issuer'>, token: TokenRow, to: Party, claimant: Principal, by: Actor, reason?: string): Promise<number> {
     const secrets = await this.genuineSecrets(tx.db, token);
     // The new place is past every epoch, so nothing that one has ended may get there, swept or not.
     const { ended, suspended } = await this.log.standing(tx.db, token.token_id);
     if (ended) throw new EndedToken(token.token_id);
+    // Asked while the log waits for us: who leaves from now on leaves after this, and so it ends with the rest of theirs.
+    if (await this.departures.hasLeft(tx.db, to.id)) throw new LeftToo(to.id);
     // Said in the words that every verifier knows: it goes on, or stays stopped, and is read anew.
     const kind = suspended ? 'suspend' : 'resume';
     const { seq } = await this.log.append(tx.db, { kind, reasonCode: 'transferred', tokenId: token.token_id, ownerId: to.id, by });

@@ -3,16 +3,15 @@ import { TransferBody, type StopAnswer } from '@writ/contracts';
 import { Transactions, type Tx } from '@writ/messaging';
 import { Allow, bodyOf, CallerOf, Clock, conflict, forbidden, mustBeSteppedUp, notFound, principalOf, type Caller, type Problem } from '@writ/service';
 import { IssuerConfig } from '../config.js';
-import { Departures } from './departure.store.js';
 import { maySee } from '../tokens/may-see.js';
 import { mayTransfer } from './may-transfer.js';
 import { Stops } from '../state/stop.store.js';
-import { EndedToken, Transfers } from './transfer.store.js';
+import { EndedToken, LeftToo, Transfers } from './transfer.store.js';
 
 @Controller('v1/tokens')
 export class TransfersController {
   constructor(
-    private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers, private readonly departures: Departures,
+    private readonly transactions: Transactions<'issuer'>, private readonly stops: Stops, private readonly transfers: Transfers,
     private readonly config: IssuerConfig, private readonly clock: Clock,
   ) {}
 
@@ -36,10 +35,10 @@ export class TransfersController {
     if ('refuse' in verdict && verdict.refuse === 'forbidden') throw forbidden(verdict.detail, 'Ask an administrator.');
     mustBeSteppedUp(caller, this.config, this.clock.now());
     if ('refuse' in verdict) throw refused(verdict.code, verdict.detail);
-    if (await this.departures.hasLeft(tx.db, verdict.to)) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
     const principal = principalOf(caller);
     const owner = { id: verdict.to, team: token.owner_team };
     const seq = await this.transfers.transfer(tx, token, owner, { iss: caller.iss, sub: verdict.to }, { kind: 'person', principal }, reason).catch((error: unknown) => {
+      if (error instanceof LeftToo) throw conflict('owner-deactivated', 'The new owner has left too.', 'Name somebody else.');
       throw error instanceof EndedToken ? refused('token-ended', 'This token has ended.') : error;
     });
     return { tokenId: token.token_id, state: token.state, seq };
