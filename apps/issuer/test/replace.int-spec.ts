@@ -1,3 +1,4 @@
+import { Transactions } from '@writ/messaging';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { ReplaceJob } from '../src/issuing/replace.job.js';
@@ -59,6 +60,23 @@ describe('a token that shrinks another one', () => {
     await issuing.post(issuer, `/v1/tokens/${ended.tokenId}/revoke`, { reason: 'over' }, await issuing.bearer('alice'));
     expect(await refused({ shrinks: ended.tokenId })).toBe('replaced-token-not-active');
   });
+});
+
+it('the end of a request reaches what replaced its token while the end waited for that token (G4)', async () => {
+  const { tokenId, request: { requestId } } = await issuing.issued(wide);
+  await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('alice'));
+  const root = await issuing.bearer('root', ['admins']);
+  const waiting = async (count: number) => until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length === count, `${count} to wait`);
+  const [shrunk, ended] = await issuer.app.get(Transactions).run(async ({ db }) => {
+    await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
+    const replacing = issuing.claimed(issuer, { shrinks: tokenId });
+    await waiting(1);
+    const ending = issuing.post(issuer, '/v1/revocations', { requestId, reason: 'x' }, root);
+    await waiting(2);
+    return [replacing, ending] as const;
+  }).then((both) => Promise.all(both));
+  expect(ended.status).toBe(200);
+  expect((await issuing.get(issuer, `/v1/tokens/${shrunk.tokenId}`, root)).body.state).toBe('revoked');
 });
 
 it('a token that extends another one lives past its end, and ends it only once it is in use itself (G6, G7)', async () => {

@@ -99,13 +99,23 @@ export class Stops {
 
   /** Ends the token of a request, and those that replaced it. @returns the place of their last change, this one or an earlier; undefined where there is none */
   async endRequest(tx: Tx<'issuer'>, requestId: string, stop: Stop): Promise<number | undefined> {
-    const tokens = await tx.db.query<TokenRow>(
-      `WITH RECURSIVE chain AS (
-         SELECT token_id FROM token WHERE request_id = $1 UNION SELECT t.token_id FROM token t JOIN chain c ON t.replaces = c.token_id
-       ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
-    );
+    let tokens = await lockChain(tx.db, requestId);
+    // What shrinks one of them is issued under its lock: what came of that while we waited for it is there by now.
+    for (let seen = 0; seen < tokens.length;) {
+      seen = tokens.length;
+      tokens = await lockChain(tx.db, requestId);
+    }
     const stopped = await this.apply(tx, tokens, stop);
     if (stopped.length > 0) return Math.max(...stopped.map(({ seq }) => seq));
     return tokens.length === 0 ? undefined : this.lastSeq(tx.db, tokens.map(({ token_id }) => token_id));
   }
+}
+
+/** Locks the token of a request, and those that replaced it. */
+function lockChain(db: Db, requestId: string): Promise<TokenRow[]> {
+  return db.query<TokenRow>(
+    `WITH RECURSIVE chain AS (
+       SELECT token_id FROM token WHERE request_id = $1 UNION SELECT t.token_id FROM token t JOIN chain c ON t.replaces = c.token_id
+     ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
+  );
 }
