@@ -208,6 +208,20 @@ describe('a fleet of verifiers', () => {
     await issuing.bench.database('issuer').query('DELETE FROM verifier WHERE verifier_id = $1', [joined.verifierId]);
   });
 
+  it('is sent on by a replica that stops, without waiting: another one may grant what is asked for before the lease is over (G11)', async () => {
+    const stopping = await issuing.start();
+    const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };
+    const { body: joined } = await issuing.post(stopping, '/v1/fleet/verifiers', { name: 'sent on', leaseMs: 800 }, as);
+    const { headSeq } = stopping.app.get(Replica);
+    const asked = issuing.post(stopping, '/v1/fleet/lease', { verifierId: joined.verifierId, incarnation: joined.incarnation, nonce: 'n', appliedSeq: headSeq, holdMs: 800 }, as);
+    const fleet = stopping.app.get(Fleet);
+    await until(() => fleet['held'].size > 0, 'the ask to be held');
+    await issuing.stop(stopping);
+    const answer = await asked;
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '0']);
+    await issuing.bench.database('issuer').query('DELETE FROM verifier WHERE verifier_id = $1', [joined.verifierId]);
+  });
+
   it('retires who was silent as of when its row was free, so that whoever revokes next still waits for its last lease (G4)', async () => {
     const [issuer] = issuers as [Service];
     const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };

@@ -92,7 +92,7 @@ export class FleetConnection {
   async #pause(retryAfterMs: number | undefined): Promise<void> {
     // The next ask must be answered at once: the lease has been running meanwhile.
     this.#holdMs = 0;
-    const pauseMs = retryAfterMs ?? this.#pauseMs * (0.5 + Math.random() / 2);
+    const pauseMs = Math.max(retryAfterMs ?? 0, this.#pauseMs * (0.5 + Math.random() / 2));
     this.#pauseMs = Math.min(lastPauseMs, this.#pauseMs * 2);
     await sleep(pauseMs, undefined, { signal: this.#stop.signal }).catch(() => undefined);
   }

@@ -290,6 +290,16 @@ describe('G9: failing closed', () => {
     warned.mockRestore();
   });
 
+  it('asks again at once, and ever more slowly, where it is told that it need not wait', async () => {
+    const gateway = await ready();
+    const asks = () => issuer.heard.filter((line) => line.startsWith('POST /v1/fleet/lease')).length;
+    issuer.misbehaviour = { path: /lease/, status: 503, headers: { 'retry-after': '0' } };
+    const before = asks();
+    await eventually(() => !gateway.status().underLease);
+    expect(asks() - before).toBeGreaterThan(2);
+    expect(asks() - before).toBeLessThan(30);
+  });
+
   it('leaves no registration behind when it is closed while it registers', async () => {
     const letGo = issuer.holdRegistrations();
     const gateway = open();

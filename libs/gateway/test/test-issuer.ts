@@ -20,6 +20,7 @@ export interface Misbehaviour {
   readonly status?: number;
   readonly code?: string;
   readonly answer?: unknown;
+  readonly headers?: Record<string, string>;
 }
 
 /** A protocol peer in memory: what PROTOCOL.md asks of an issuer, without its database and its authentication of people. */
@@ -134,12 +135,12 @@ export class TestIssuer {
     const text = Buffer.concat(chunks).toString();
     const path = `${request.method} ${request.url}`;
     this.heard.push(`${path} ${text}`);
-    const reply = (status: number, body: unknown) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const reply = (status: number, body: unknown, headers: Record<string, string> = {}) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
     if (request.headers.authorization !== `Basic ${Buffer.from('gw-1:s3cret').toString('base64')}`) return void reply(401, { code: 'unauthorized' });
     const wrong = this.misbehaviour;
     if (wrong?.path.test(path)) {
       if (wrong.hang) return;
-      return void reply(wrong.status ?? 200, wrong.answer ?? { code: wrong.code });
+      return void reply(wrong.status ?? 200, wrong.answer ?? { code: wrong.code }, wrong.headers);
     }
     const answer = await this.#route(path)(JSON.parse(text) as never);
     if (typeof answer === 'string') reply(409, { code: answer });

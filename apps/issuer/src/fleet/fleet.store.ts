@@ -90,7 +90,7 @@ export class Fleet implements OnModuleInit, BeforeApplicationShutdown {
     if (this.owners.get(ask.verifierId) === clientId) this.heard({ verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq }, true);
     // Held until something stops, not until anything is new: under mass issue each entry would let go the whole fleet.
     if (ask.holdMs > 0 && ask.appliedSeq >= this.replica.stopSeq) await this.stopAfter(ask.appliedSeq, Math.min(ask.holdMs, maxLeaseMs));
-    if (this.isClosing) throw later('This replica is stopping.');
+    if (this.isClosing) throw later('This replica is stopping.', 0);
     const rows = await (ask.appliedSeq < this.replica.headSeq - farBehind ? this.read([ask], clientId) : this.shared(ask));
     const head = rows[0] as GrantRow;
     const registered = head.registered?.[ask.verifierId] === clientId;
