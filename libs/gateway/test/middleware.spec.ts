@@ -26,7 +26,16 @@ class Orders {
   }
 }
 
-@Module({ controllers: [Orders] })
+@Controller()
+class Plain {
+  @Get('/plain')
+  @UseGuards(nestGuard(gateway))
+  plain(): string {
+    return 'passed';
+  }
+}
+
+@Module({ controllers: [Orders, Plain] })
 class OrdersModule {}
 
 interface Seen {
@@ -36,7 +45,7 @@ interface Seen {
 }
 
 const servers: Record<string, () => Promise<{ readonly url: string; readonly close: () => Promise<unknown> }>> = {
-  Express: async () => {
+  'Node\'s own request and response, which Express hands on': async () => {
     const middleware = expressMiddleware(gateway, { scopes: ['orders:read'] });
     const server = createServer((request, response) => middleware(request, response, () => response.end(JSON.stringify({ owner: (request as RequestLike).writ?.owner }))));
     await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
@@ -97,6 +106,18 @@ describe.each(Object.keys(servers))('middleware for %s', (name) => {
     expect(status).toBe(expected);
     if (expected !== 403) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
   });
+});
+
+it('the Nest guard that was given no exception of Nest refuses with the same status and headers, and names no code', async () => {
+  const { url, close } = await servers['Nest']!();
+  for (const [code, status] of [['VALID', 200], ['REVOKED', 401], ['INSUFFICIENT_SCOPE', 403], ['RATE_LIMITED', 429], ['UNAVAILABLE', 503]] as const) {
+    const answer = await fetch(`${url}/plain`, { headers: { authorization: `Bearer ${code}` } });
+    const body = await answer.text();
+    expect([code, answer.status, answer.headers.has('www-authenticate'), answer.headers.has('retry-after')]).toEqual([code, status, status === 401 || status === 403, status > 403]);
+    expect(body === 'passed' || Object.keys(JSON.parse(body) as object).join() === 'statusCode,message').toBe(true);
+    if (status !== 200) expect(body).not.toContain(code);
+  }
+  await close();
 });
 
 describe('tokenOf', () => {
