@@ -3,7 +3,7 @@ import { makeId, type RequestApproved, type RequestSubmitted, type TimelineEntry
 import type { Service } from '@writ/service';
 import { Transactions } from '@writ/messaging';
 import { backingUrls, FaultProxy, until, type Tap } from '@writ/testing';
-import { innerDigest } from '@writ/token';
+import { innerDigest, mint } from '@writ/token';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -401,7 +401,14 @@ describe('a stop', () => {
     expect((await verify(secret)).body.code).toBe('VALID');
     expect((await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, gateway)).status).toBe(200);
     await until(async () => (await verify(secret)).body.code === 'REVOKED', 'the refusal', 1_000);
-    expect((await issuing.post(issuer, '/oauth2/revoke', 'token=junk', gateway)).status).toBe(200);
+    // Section 2.2: what is no token of theirs is as good as revoked. Section 2.1: the hint may be wrong, the token must be there once.
+    for (const form of ['token=junk', `token=${mint('dev', randomBytes(32)).reveal()}&token_type_hint=refresh_token`]) expect((await issuing.post(issuer, '/oauth2/revoke', form, gateway)).status).toBe(200);
+    for (const form of ['token=a&token=b', 'token=', 'token_type_hint=access_token']) {
+      const wrong = await issuing.post(issuer, '/oauth2/revoke', form, gateway);
+      expect([form, wrong.status, wrong.body.error]).toEqual([form, 400, 'invalid_request']);
+    }
+    const stranger = await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`);
+    expect([stranger.status, stranger.body.error, stranger.headers.get('www-authenticate')]).toEqual([401, 'invalid_client', 'Basic realm="writ"']);
   });
 
   it('"no way to burn a found token" (warehouse#20125): ours needs nothing but the token, and tells nothing of it (G10)', async () => {
