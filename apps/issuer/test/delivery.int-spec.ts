@@ -119,7 +119,7 @@ describe('a limited token', () => {
     expect(codes[2]).toMatchObject({ valid: false, retryAfterMs: expect.any(Number) });
     const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway);
     expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
-    for (const [door, status] of [['/v1/forward-auth', 429], ['/v1/forward-auth?limited=403', 403], ['/v1/ext-authz/x', 429]] as const) {
+    for (const [door, status] of [['/v1/forward-auth', 403], ['/v1/forward-auth?limited=429', 429], ['/v1/ext-authz/x', 429]] as const) {
       const forward = await issuing.get(issuer, door, { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` });
       expect([forward.status, forward.headers.get('x-writ-code'), forward.headers.get('retry-after')]).toEqual([status, 'RATE_LIMITED', expect.any(String)]);
     }

@@ -105,7 +105,7 @@ it('a source that keeps failing to name a known gateway is told to wait at every
     : { method: 'POST', headers: { authorization: credentials, 'content-type': 'application/json' }, body: JSON.stringify(body) });
   const doors: [string, object | undefined, number, number][] = [
     ['/v1/tokens/verify', { token: secret }, 429, 200], ['/oauth2/introspect', { token: secret }, 429, 200], ['/v1/tokens/verify-batch', { tokens: [{ token: secret }] }, 429, 200],
-    ['/v1/fleet/verifiers', { name: 'patient', leaseMs: 800 }, 429, 201], ['/v1/forward-auth', undefined, 429, 204], ['/v1/forward-auth?limited=403', undefined, 403, 204], ['/v1/ext-authz/orders', undefined, 429, 200],
+    ['/v1/fleet/verifiers', { name: 'patient', leaseMs: 800 }, 429, 201], ['/v1/forward-auth', undefined, 403, 204], ['/v1/forward-auth?limited=429', undefined, 429, 204], ['/v1/ext-authz/orders', undefined, 429, 200],
   ];
   for (const [path, body, later, passes] of doors) {
     const failed = await Promise.all(Array.from({ length: 40 }, () => ask(path, body, 'Basic eDp5')));

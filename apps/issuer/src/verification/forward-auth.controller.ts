@@ -13,7 +13,7 @@ import { operations } from './verify.operations.js';
 interface Needed {
   scope?: string;
   audience?: string;
-  /** `403`: the status for a token above its rate, where the proxy bears no 429. */
+  /** `429`: the status for a token above its rate, where the proxy bears it; 403 where nothing is said. */
   limited?: string;
 }
 
@@ -40,7 +40,7 @@ export class ForwardAuth implements OnModuleInit {
     // Envoy lets pass on 200 alone, appends the held-up request's path, and can only add headers. Answered before any body is read.
     const onRequest = (request: FastifyRequest, reply: FastifyReply) => {
       const { 'x-writ-scope': scope, 'x-writ-audience': audience } = request.headers as Record<string, string | undefined>;
-      return this.answer(request, reply, { scope, audience }, 200);
+      return this.answer(request, reply, { scope, audience, limited: '429' }, 200);
     };
     fastify.route({ method: anyMethod, url: '/v1/ext-authz/*', config: { operation: operations['/v1/ext-authz/*'] }, onRequest, handler: () => undefined });
   }
@@ -64,10 +64,10 @@ export class ForwardAuth implements OnModuleInit {
   }
 }
 
-/** nginx knows 401 and 403 alone, and 429 would be an error of ours to its clients: it asks for 403, and the header tells its snippet. */
+/** nginx knows 401 and 403 alone, and would make an error of ours out of a 429: the header tells its snippet. Others ask for the 429. */
 function refuse(reply: FastifyReply, answer: Pick<Verification, 'code' | 'retryAfterMs'>, limited: string | undefined): FastifyReply {
   const refusal = refusalFor(answer);
-  const status = refusal.status === 429 && limited === '403' ? 403 : refusal.status;
+  const status = refusal.status === 429 && limited !== '429' ? 403 : refusal.status;
   if (answer.code === 'INSUFFICIENT_SCOPE' || answer.code === 'RATE_LIMITED') reply.header('x-writ-code', answer.code);
   return reply.status(status).headers(refusal.headers).send(JSON.stringify({ ...refusal.problem, status }));
 }

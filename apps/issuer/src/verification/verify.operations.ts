@@ -20,7 +20,8 @@ const described = (operationId: string, more: object, answers: Record<number, st
   responses: Object.fromEntries(Object.entries(answers).map(([status, description]) => [status, { description }])),
 });
 const gateway = { security: [{ gateway: [] }] };
-const refused = { 401: 'no known gateway, or no valid token', 403: 'a scope is missing', 429: 'the token is used too often, or too many calls from this address named no known gateway', 503: 'nobody knows just now' };
+const tooOften = 'the token is used too often, or too many calls from this address named no known gateway';
+const refused = { 401: 'no known gateway, or no valid token', 403: 'a scope is missing', 429: tooOften, 503: 'nobody knows just now' };
 
 export const operations = {
   '/v1/tokens/verify': described('Verify.verify', { ...gateway, requestBody: body('application/json', closed({ ...question, minSeq })) }, { 200: 'the verification, also where it says no', 400: 'the body is not usable', 401: 'no known gateway' }),
@@ -30,8 +31,8 @@ export const operations = {
   '/oauth2/introspect': described('Verify.introspect', { ...gateway, requestBody: form }, { 200: 'RFC 7662', 400: 'the token is missing', 401: 'no known gateway' }),
   '/oauth2/revoke': described('Verify.revoke', { ...gateway, requestBody: form }, { 200: 'RFC 7009', 400: 'the token is missing', 401: 'no known gateway' }),
   '/v1/forward-auth': described('Verify.forwardAuth', {
-    parameters: [query('scope'), query('audience'), { ...query('limited'), description: '`403`: in place of 429, for a proxy that bears none' }, header('x-writ-gateway-authorization', true)],
-  }, { 204: 'the token may pass', ...refused }),
+    parameters: [query('scope'), query('audience'), { ...query('limited'), description: '`429`: in place of 403 where it is "later", for a proxy that bears it' }, header('x-writ-gateway-authorization', true)],
+  }, { 204: 'the token may pass', ...refused, 403: `a scope is missing, or ${tooOften}` }),
   '/v1/ext-authz/*': described('Verify.extAuthz', {
     parameters: [
       { name: 'path', in: 'path', required: true, schema: { type: 'string' }, description: 'of the request that is held up; not looked at' },
