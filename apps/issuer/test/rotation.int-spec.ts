@@ -39,6 +39,9 @@ async function rotate(tokenId: string, more: { cause?: 'scheduled' | 'emergency'
   return rotationId;
 }
 
+/** Whether a successor was said to have no other secret beside it. */
+const aloneIn = (rotationId: string) => tap.ofType('token.rotated').find(({ envelope: { data } }) => data.rotationId === rotationId && data.stage === 'claimable')?.envelope.data.alone;
+
 describe('a rotation', () => {
   it('"jobs in flight keep the old key" (cloud-key-rotator#10): ours lives until the new one has been used, and then for the grace (G7)', async () => {
     const { tokenId, secret } = await issuing.claimed(issuer);
@@ -252,11 +255,13 @@ describe('whoever was locked out', () => {
     expect(await codeOf(secret)).toBe('REVOKED');
     expect((await claim(tokenId, { rotationId: lost })).body.code).toBe('secret-retired');
     const rotationId = await rotate(tokenId);
+    expect(aloneIn(rotationId)).toBe(true); // Who waits for the end of an old secret would wait for ever.
     const { status, body } = await claim(tokenId, { rotationId });
     expect([status, body.generation]).toEqual([201, 3]);
     expect(await codeOf(body.secret)).toBe('VALID');
     await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'used');
     expect([await codeOf(secret), await codeOf(body.secret)]).toEqual(['REVOKED', 'VALID']);
+    expect(aloneIn(await rotate(tokenId))).toBeUndefined();
   });
 
   it('gets one living successor, however many emergencies there were before a claim (G7)', async () => {

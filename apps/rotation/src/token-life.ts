@@ -81,8 +81,8 @@ export class TokenLife {
     const isNew = stage === 'claimable' || (stage === 'delivered' && data.sealed !== undefined);
     const at = token.now;
     if (isNew && rotation.stopped_at && rotation.steered) this.stopAgain(tx, rotation);
-    // In an emergency the old secret is dead before there is a new one.
-    const there = isNew ? { generation, claimable_at: at, ...(isUrgent(rotation.cause) ? { retired_at: at } : {}), ...(rotation.state === 'due' ? { watch_at: lookAt(progressOf(rotation), at) } : {}) } : { generation };
+    // After an emergency, or where a successor before lapsed, no end of an old secret will be said.
+    const there = isNew ? { generation, claimable_at: at, ...(data.alone ? { retired_at: at } : {}), ...(rotation.state === 'due' ? { watch_at: lookAt(progressOf(rotation), at) } : {}) } : { generation };
     const change = {
       claimable: there,
       delivered: { ...there, delivered_at: at },

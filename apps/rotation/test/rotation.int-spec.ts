@@ -38,8 +38,8 @@ async function issue(more: Record<string, unknown> = {}): Promise<TokenId> {
 }
 const deliver = (tokenId: TokenId, generation = 1) =>
   bench.bus.say('issuer', 'token.delivered', { tokenId, requestId: requestIdOf(tokenId), generation, claimant: { iss: 'x', sub: 'alice' }, claims: 1 });
-const rotated = (tokenId: TokenId, rotationId: RotationId, stage: 'claimable' | 'delivered' | 'used', generation = 2, deadlineAt = inSeconds(day)) =>
-  bench.bus.say('issuer', 'token.rotated', { tokenId, rotationId, stage, generation, deadlineAt });
+const rotated = (tokenId: TokenId, rotationId: RotationId, stage: 'claimable' | 'delivered' | 'used', generation = 2, more: { deadlineAt?: string; alone?: true; sealed?: string } = {}) =>
+  bench.bus.say('issuer', 'token.rotated', { tokenId, rotationId, stage, generation, deadlineAt: inSeconds(day), ...more });
 const retired = (tokenId: TokenId, rotationId: RotationId, generation: number, code = 'unused') =>
   bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation, code, seq: 1 });
 const change = (type: 'token.suspended' | 'token.resumed' | 'token.revoked', tokenId: TokenId, seq: number) =>
@@ -156,15 +156,14 @@ describe('a rotation', () => {
   });
 
   it('whose successor is sealed to its owner is delivered at once, and in an emergency completed by that (G7)', async () => {
-    const sealed = (tokenId: TokenId, rotationId: RotationId) =>
-      bench.bus.say('issuer', 'token.rotated', { tokenId, rotationId, stage: 'delivered', generation: 2, deadlineAt: inSeconds(day), sealed: 'a.b.c.d.e' });
+    const sealed = (tokenId: TokenId, rotationId: RotationId, more: { alone?: true } = {}) => rotated(tokenId, rotationId, 'delivered', 2, { sealed: 'a.b.c.d.e', ...more });
     const { tokenId, rotationId } = await due({ delivery: { mode: 'sealed', keyId: 'k1' } });
     await sealed(tokenId, rotationId);
     await inState(rotationId, 'delivered');
     await retired(tokenId, rotationId, 1);
     await inState(rotationId, 'completed');
     const urgent = (await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', { cause: 'emergency', reason: 'leaked' })).body.rotationId;
-    await sealed(tokenId, urgent);
+    await sealed(tokenId, urgent, { alone: true });
     await inState(urgent, 'completed');
     expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).toHaveLength(1);
   });
@@ -357,11 +356,26 @@ describe('a rotation that a person asks for', () => {
     expect(await stateOf(rotationId)).toBe('stopped');
     await bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation: 2, code: 'superseded', seq: 1 });
     await bench.bus.say('issuer', 'token.retired', { tokenId, generation: 1, code: 'emergency', seq: 2 });
-    await rotated(tokenId, body.rotationId, 'claimable', 3, body.startedAt);
+    await rotated(tokenId, body.rotationId, 'claimable', 3, { deadlineAt: body.startedAt, alone: true });
     await inState(body.rotationId, 'claimable');
     await deliver(tokenId, 3);
     await inState(body.rotationId, 'completed');
     expect(await stateOf(rotationId)).toBe('stopped');
+  });
+
+  it('after an emergency that nobody claimed ends with its delivery: no old secret is left whose end would be said (G7)', async () => {
+    const tokenId = await issued();
+    const lost = (await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', { cause: 'emergency', reason: 'leaked' })).body.rotationId;
+    await rotated(tokenId, lost, 'claimable', 2, { alone: true });
+    await retired(tokenId, lost, 2, 'unclaimed');
+    await inState(lost, 'lapsed');
+    await makeDue(tokenId);
+    const next = (await tap.next('rotation.due', (data) => data.tokenId === tokenId && data.rotationId !== lost)).envelope.data.rotationId as RotationId;
+    await rotated(tokenId, next, 'claimable', 3, { alone: true });
+    await rotated(tokenId, next, 'delivered', 3);
+    await rotated(tokenId, next, 'used', 3);
+    await inState(next, 'completed');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).toHaveLength(1);
   });
 
   it('can be stopped before its successor is used, and forced once it was delivered; both are recorded', async () => {

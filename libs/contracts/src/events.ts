@@ -196,6 +196,8 @@ export class TokenRotated {
   @IsInt() @Min(2) generation!: number;
   /** The old secret does not live longer than this. */
   @IsTime() deadlineAt!: string;
+  /** Nobody has another living secret of the token, as after an emergency: there is no old one whose end is to come. */
+  @IsOptional() @IsBoolean() alone?: boolean;
   @IsOptional() @IsString() @MaxLength(4096) sealed?: string;
 }
 

@@ -65,7 +65,7 @@ export class Rotations {
     endBy(tx, living, deadline);
     token.generation += 1;
     const { token_id: tokenId, generation } = token;
-    const said = { tokenId, rotationId: due.rotationId, generation, deadlineAt: (isEmergency ? now : deadline).toISOString() };
+    const said = { tokenId, rotationId: due.rotationId, generation, deadlineAt: (isEmergency ? now : deadline).toISOString(), ...(living.some(isHeld) ? {} : { alone: true }) };
     const isLate = !isEmergency && claimBefore <= now; // Such an order lapses: it may not end what its owner still lives on.
     const sealed = token.delivery.mode === 'sealed' && !isLate ? await this.sealed(tx, token) : undefined;
     this.stops.say(tx, token, 'token.rotated', sealed === undefined ? { ...said, stage: 'claimable' } : { ...said, stage: 'delivered', sealed });
