@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { durationText } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
 import { isOpen, nextStep } from './advance.js';
 import { RotationConfig } from './config.js';
 import { Notices } from './notice.store.js';
 import { Orders } from './orders.store.js';
-import { leadDue, noticeAt } from './plan-rotation.js';
 import { openRotation, progressOf, stragglersOf, takeDueWatches, type RotationRow } from './rotation.store.js';
 import { TokenLife, type LifeEvent } from './token-life.js';
-import { lockDueNotices, takeDueRotations, tokenById } from './token.store.js';
+import { takeDueRotations, tokenById } from './token.store.js';
 
 const earlyEveryMs = 1_000;
 const tidyEveryMs = 600_000;
@@ -27,7 +25,6 @@ export class CalendarJob {
   ) {
     const { tickMs } = config;
     jobs.every(tickMs, 'start-rotations', () => this.unlessBusy(() => this.startRotations()));
-    jobs.every(tickMs, 'tell-expiries', () => this.unlessBusy(() => this.tellExpiries()));
     jobs.every(tickMs, 'watch-rotations', () => this.unlessBusy(() => this.watchRotations()));
     jobs.every(earlyEveryMs, 'apply-early-events', () => this.applyEarly());
     jobs.every(tidyEveryMs, 'forget-ended', () => this.forget());
@@ -47,22 +44,6 @@ export class CalendarJob {
         const busy = await tx.db.one(openRotation, token.token_id);
         if (!busy && !token.suspended && !token.ended_at && token.expires_at > token.now) this.life.start(tx, token, 'scheduled');
       }));
-      return tokens.length === dueBatch;
-    });
-  }
-
-  private tellExpiries(): Promise<boolean> {
-    const { dueBatch } = this.config;
-    return this.transactions.run(async (tx) => {
-      const tokens = await lockDueNotices(tx.db, dueBatch);
-      for (const { token_id: tokenId, owner, issued_at, expires_at, ended_at, now } of tokens) {
-        const lead = leadDue(expires_at, this.life.leads, now);
-        if (lead !== undefined && !ended_at && expires_at > now) {
-          const data = { tokenId, owner, expiresAt: expires_at.toISOString(), leadTime: durationText(lead) };
-          this.notices.write(tx.db, tx.emit('token.expiring', data), owner.team, { kind: 'token.expiring', data }, now);
-        }
-        tx.db.update('token', { token_id: tokenId }, { notice_at: noticeAt(issued_at, expires_at, this.life.leads, now) ?? null });
-      }
       return tokens.length === dueBatch;
     });
   }

@@ -52,17 +52,22 @@ describe('a rotation', () => {
 
 describe('an expiry notice', () => {
   const leads = [30 * day, 7 * day, day, 3_600];
-  const end = after(40 * day);
+  const token = { issuedAt: t0, expiresAt: after(40 * day) };
   it('comes once per lead time that fits into the token’s life', () => {
-    const times: Date[] = [];
-    for (let at = noticeAt(t0, end, leads, t0); at; at = noticeAt(t0, end, leads, at)) times.push(at);
-    expect(times).toEqual([after(10 * day), after(33 * day), after(39 * day), after(40 * day - 3_600)]);
-    expect(noticeAt(t0, after(1_800), leads, t0)).toBeUndefined();
-    expect(noticeAt(t0, after(30 * day), leads, t0)).toEqual(after(23 * day));
+    const told: (number | undefined)[] = [];
+    for (let at = noticeAt(token, leads); at; at = noticeAt({ ...token, toldSeconds: told.at(-1) }, leads)) told.push(leadDue({ ...token, toldSeconds: told.at(-1) }, leads, at));
+    expect(told).toEqual(leads);
+    expect(noticeAt(token, leads)).toEqual(after(10 * day));
+    expect(noticeAt({ issuedAt: t0, expiresAt: after(1_800) }, leads)).toBeUndefined();
+    expect(noticeAt({ issuedAt: t0, expiresAt: after(30 * day) }, leads)).toEqual(after(23 * day));
   });
   it('says the shortest lead time that has come', () => {
-    expect(leadDue(end, leads, after(9 * day))).toBeUndefined();
-    expect(leadDue(end, leads, after(10 * day))).toBe(30 * day);
-    expect(leadDue(end, leads, after(39.5 * day))).toBe(day);
+    expect(leadDue(token, leads, after(9 * day))).toBeUndefined();
+    expect(leadDue(token, leads, after(10 * day))).toBe(30 * day);
+    expect(leadDue(token, leads, after(39.5 * day))).toBe(day);
+  });
+  it('says nothing again, whatever lead times there were when it was told', () => {
+    expect(noticeAt({ ...token, toldSeconds: 30 * day }, [30 * day])).toBeUndefined();
+    expect(leadDue({ ...token, toldSeconds: 7 * day }, [30 * day, 14 * day], after(39 * day))).toBeUndefined();
   });
 });

@@ -11,6 +11,14 @@ export interface Life {
   graceSeconds?: number;
 }
 
+/** What the notices of a token's end depend on. */
+export interface Ending {
+  issuedAt: Date;
+  expiresAt: Date;
+  /** The shortest lead time that its owner was told at. */
+  toldSeconds?: number;
+}
+
 export interface Terms {
   claimWindowSeconds: number;
   defaultGraceSeconds: number;
@@ -64,17 +72,22 @@ export function retryAt(life: Life, attempts: number, now: Date, terms: Terms): 
   return plus(at, shortestWindowSeconds) < life.expiresAt ? at : undefined;
 }
 
-/** The next expiry notice after the given time: `leads` in seconds, those that fit into the token's life. */
-export function noticeAt(issuedAt: Date, expiresAt: Date, leads: readonly number[], after: Date): Date | undefined {
-  const lifeSeconds = (expiresAt.getTime() - issuedAt.getTime()) / 1_000;
-  const times = leads.filter((lead) => lead < lifeSeconds).map((lead) => plus(expiresAt, -lead)).filter((at) => at > after);
-  return times.length === 0 ? undefined : times.reduce(earlier);
+/** When the next expiry notice is due, perhaps in the past. `leads` in seconds. */
+export function noticeAt(ending: Ending, leads: readonly number[]): Date | undefined {
+  const next = Math.max(...untold(ending, leads));
+  return next === -Infinity ? undefined : plus(ending.expiresAt, -next);
 }
 
 /** The lead time to tell now: the shortest that has come. Longer ones that were missed would say less. */
-export function leadDue(expiresAt: Date, leads: readonly number[], now: Date): number | undefined {
-  const due = leads.filter((lead) => plus(expiresAt, -lead) <= now);
+export function leadDue(ending: Ending, leads: readonly number[], now: Date): number | undefined {
+  const due = untold(ending, leads).filter((lead) => plus(ending.expiresAt, -lead) <= now);
   return due.length === 0 ? undefined : Math.min(...due);
+}
+
+/** Lead times that fit into the token's life and say more than what was told, also where that was by other lead times. */
+function untold({ issuedAt, expiresAt, toldSeconds = Infinity }: Ending, leads: readonly number[]): number[] {
+  const lifeSeconds = (expiresAt.getTime() - issuedAt.getTime()) / 1_000;
+  return leads.filter((lead) => lead < lifeSeconds && lead < toldSeconds);
 }
 
 function windowSeconds({ rotateSeconds }: Life, { claimWindowSeconds }: Terms): number {

@@ -4,6 +4,7 @@ import { CalendarJob } from './calendar.job.js';
 import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsJob } from './campaigns.job.js';
 import { RotationConfig } from './config.js';
+import { ExpiriesJob } from './expiries.job.js';
 import { Notices } from './notice.store.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
@@ -15,7 +16,7 @@ import { TokenLife } from './token-life.js';
   controllers: [OnToken, OnUsage, RotationsController, CampaignsController],
   providers: [
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: RotationConfig) => loadSigningKey(keysDir), inject: [RotationConfig] },
-    Orders, TokenLife, CalendarJob, CampaignsJob, Notices, WebhookDeliveries.of(RotationConfig),
+    Orders, TokenLife, CalendarJob, CampaignsJob, ExpiriesJob, Notices, WebhookDeliveries.of(RotationConfig),
   ],
 })
 export class RotationModule {}

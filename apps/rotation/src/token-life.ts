@@ -40,7 +40,7 @@ export class TokenLife {
       token_id: data.tokenId, owner: data.owner, claimant: data.claimant, resource: data.resource, environment: data.environment, issued_at: issuedAt, expires_at: expiresAt,
       rotate_seconds: data.rotateSeconds ?? null, grace_seconds: data.graceSeconds ?? null, claim_before: data.claimBefore ?? null,
       sealed: data.delivery.mode === 'sealed', approvers: data.approvers ?? 0, secret_since: since ?? null, attempts: 0, suspended: false, state_seq: 0,
-      rotate_at: (since && rotateAt(life, since, this.terms)) ?? null, notice_at: noticeAt(issuedAt, expiresAt, this.leads, issuedAt) ?? null,
+      rotate_at: (since && rotateAt(life, since, this.terms)) ?? null, notice_at: noticeAt({ issuedAt, expiresAt }, this.leads) ?? null,
     });
   }
 

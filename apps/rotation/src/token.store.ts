@@ -1,6 +1,6 @@
 import type { Party, Principal, TokenId } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
-import type { Life } from './plan-rotation.js';
+import type { Ending, Life } from './plan-rotation.js';
 
 /** What a rotation needs to know of its token, and the database's time when it was read. */
 export interface DueToken {
@@ -18,6 +18,8 @@ export interface TokenRow extends DueToken {
   owner: Party;
   claimant: Principal;
   issued_at: Date;
+  /** The shortest lead time that its owner was told of its end at. */
+  told_seconds: number | null;
   secret_since: Date | null;
   rotate_at: Date | null;
   attempts: number;
@@ -57,6 +59,15 @@ export function takeDueRotations(db: Db, limit: number): Promise<DueToken[]> {
 /** Locks the tokens whose expiry notice is due; the caller says when the next one is. */
 export function lockDueNotices(db: Db, limit: number): Promise<TokenRow[]> {
   return db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE notice_at <= now() ORDER BY notice_at LIMIT $1 FOR UPDATE SKIP LOCKED', [limit]);
+}
+
+/** Locks the next living tokens in order of their ids. */
+export function lockLivingAfter(db: Db, reached: string, limit: number): Promise<TokenRow[]> {
+  return db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id > $1 AND ended_at IS NULL ORDER BY token_id LIMIT $2 FOR UPDATE', [reached, limit]);
+}
+
+export function endingOf({ issued_at, expires_at, told_seconds }: TokenRow): Ending {
+  return { issuedAt: issued_at, expiresAt: expires_at, toldSeconds: told_seconds ?? undefined };
 }
 
 export function lifeOf({ token_id, expires_at, rotate_seconds, grace_seconds }: DueToken): Life {

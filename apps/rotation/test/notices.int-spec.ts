@@ -15,6 +15,7 @@ const tokenId = 'tok_00000000000000000000000001' as TokenId;
 const owner = { id: 'svc:a', team: 'orders' };
 let bench: TestBench;
 let service: Service;
+let env: NodeJS.ProcessEnv;
 let receiver: Server;
 let isDown = true;
 
@@ -36,8 +37,8 @@ beforeAll(async () => {
     { name: 'billing', url: `${address}/billing`, secret, teams: ['billing'], allowPrivate: true },
     { name: 'inside', url: `${address}/inside`, secret },
   ];
-  const env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50', WRIT_WEBHOOKS: JSON.stringify(webhooks) });
-  service = await startService({ name: 'rotation', module: RotationModule, config: RotationConfig, env });
+  env = await bench.env('rotation', migrations, { WRIT_TICK_MS: '50', WRIT_WEBHOOKS: JSON.stringify(webhooks) });
+  service = await start();
 });
 afterAll(async () => {
   await service?.close();
@@ -45,6 +46,7 @@ afterAll(async () => {
   await new Promise((resolve) => { receiver.close(resolve); });
 });
 
+const start = (more: Record<string, string> = {}) => startService({ name: 'rotation', module: RotationModule, config: RotationConfig, env: { ...env, ...more } });
 const rows = (sql: string, values: unknown[] = []) => bench.database('rotation').query(sql, values);
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1_000).toISOString();
 const about = (path: string, type: string) => until(() => received.find((one) => one.path === path && one.body.includes(type)), `${type} at ${path}`);
@@ -76,4 +78,25 @@ it('an owner whose next secret nobody claimed is told, and whether it comes agai
   const said = new Webhook(secret).verify(body, headers as Record<string, string>) as { data: object };
   expect(said).toMatchObject({ type: 'rotation.lapsed', data: { tokenId, rotationId, owner } });
   expect(said.data).not.toHaveProperty('againAt');
+});
+
+it('lead times that the operator changes hold for the tokens that are there too, and nothing is told twice', async () => {
+  const issue = (n: number, days: number) => bench.bus.say('issuer', 'token.issued', {
+    tokenId: idOf(n), requestId: `req_${String(n).padStart(26, '0')}` as never, owner, claimant: { iss: 'x', sub: 'alice' }, resource: 'orders', audience: 'orders', scopes: ['orders:read'], environment: 'prod',
+    issuedAt: inSeconds(-40 * 86_400), expiresAt: inSeconds(days * 86_400), delivery: { mode: 'claim' },
+  });
+  const idOf = (n: number) => `tok_${String(n).padStart(26, '0')}` as TokenId;
+  const tap = await bench.bus.tap();
+  const told = (n: number) => tap.ofType('token.expiring').filter(({ envelope: { data } }) => data.tokenId === idOf(n)).map(({ envelope: { data } }) => data.leadTime);
+  await Promise.all([issue(2, 29), issue(3, 80), issue(4, 20)]);
+  await until(() => told(2).length === 1 && told(4).length === 1, 'the notices a month ahead');
+  await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND notice_at > now()', [idOf(3)])).length === 1, 'the one of which there is nothing to say yet');
+  await service.close();
+  service = await start({ WRIT_EXPIRY_NOTICES: 'P90D,P30D,P25D,PT1H' });
+  await until(() => told(3).length === 1 && told(4).length === 2, 'what is to be said by the new lead times');
+  await service.close();
+  service = await start({ WRIT_EXPIRY_NOTICES: 'P60D,P30D', WRIT_DUE_BATCH: '1' });
+  await until(async () => (await rows(`SELECT 1 FROM notice_plan WHERE leads = '2592000,5184000' AND reached IS NULL`)).length === 1, 'all tokens to be planned');
+  expect(await rows('SELECT token_id FROM token WHERE notice_at IS NOT NULL')).toEqual([{ token_id: idOf(3) }]);
+  expect([told(2), told(3), told(4)]).toEqual([['P30D'], ['P90D'], ['P30D', 'P25D']]);
 });
