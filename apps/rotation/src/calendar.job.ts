@@ -40,9 +40,9 @@ export class CalendarJob {
     return this.transactions.run(async (tx) => {
       const tokens = await takeDueRotations(tx.db, dueBatch);
       await Promise.all(tokens.map(async (token) => {
-        // A suspended token is planned anew when it resumes; one that rotates already, when that ends.
+        // One that rotates already is planned anew when that ends.
         const busy = await tx.db.one(openRotation, token.token_id);
-        if (!busy && !token.suspended && !token.ended_at && token.expires_at > token.now) this.life.start(tx, token, 'scheduled');
+        if (!busy && !token.ended_at && token.expires_at > token.now) this.life.start(tx, token, 'scheduled');
       }));
       return tokens.length === dueBatch;
     });

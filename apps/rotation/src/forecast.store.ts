@@ -15,7 +15,7 @@ export async function forecast(db: Pick<Db, 'query'>, bucket: string, seconds: n
         SELECT ${column}, sealed, approvers FROM token WHERE ${where} AND ${column} < $1::timestamptz + make_interval(secs => $2::float8 * $3::float8) ORDER BY ${column} LIMIT ${most}) due)`;
   const rows = await db.query<Row>(
     `SELECT n, sum(r) AS rotations, sum(e) AS expiries, sum(c + u) AS claims, sum(v) AS reviews, sum(u) AS unclaimed FROM (
-       SELECT n, 1 AS r, 0 AS e, open AS c, 0 AS v, 0 AS u FROM ${source('rotate_at', 'rotate_at IS NOT NULL')} a
+       SELECT n, 1 AS r, 0 AS e, open AS c, 0 AS v, 0 AS u FROM ${source('rotate_at', 'rotate_at IS NOT NULL AND NOT suspended')} a
        UNION ALL SELECT n, 0, 1, 0, reviewed, 0 FROM ${source('expires_at', 'ended_at IS NULL')} b
        UNION ALL SELECT n, 0, 0, 0, 0, 1 FROM ${source('claim_before', 'ended_at IS NULL AND secret_since IS NULL AND claim_before IS NOT NULL')} c
      ) due GROUP BY n`,

@@ -8,7 +8,7 @@ import { Orders } from './orders.store.js';
 import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
 import { openRotation, progressOf, rotationById, type RotationRow, type Steered } from './rotation.store.js';
 import { startRotation, type Asked } from './start-rotation.js';
-import { endTokens, lifeOf, tokenById, type DueToken, type TokenRow } from './token.store.js';
+import { endTokens, lifeOf, lockToken, tokenById, type DueToken, type TokenRow } from './token.store.js';
 
 export type LifeEvent = 'token.delivered' | 'token.rotated' | 'token.retired' | 'token.suspended' | 'token.resumed' | 'token.revoked' | 'token.expired'
   | 'token.transferred';
@@ -119,7 +119,7 @@ export class TokenLife {
     tx.db.update('rotation', { rotation_id: rotationId }, { lapsed_at: token.now, watch_at: null });
     if (!isOpen(rotation.state) || token.ended_at) return;
     const isWanted = mustBeReplaced(token) || isUrgent(rotation.cause);
-    const again = isWanted && !token.suspended ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
+    const again = isWanted ? retryAt(lifeOf(token), token.attempts, token.now, this.terms) : undefined;
     tx.db.update('token', { token_id: tokenId }, { attempts: token.attempts + 1, rotate_at: again ?? null });
     if (code !== 'unclaimed') return;
     const data = { tokenId, rotationId, owner: token.owner, lapsedAt: token.now.toISOString(), oldEndsAt, againAt: again?.toISOString() };
@@ -148,32 +148,33 @@ export class TokenLife {
    * comes while a rotation is open is used up.
    */
   private replan(tx: RotationTx, token: TokenRow, since: Date): void {
-    const at = token.suspended ? undefined : rotateAt(lifeOf(token), since, this.terms);
+    const at = rotateAt(lifeOf(token), since, this.terms);
     tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, owed: false, rotate_at: at ?? null });
   }
 
   /** Who had the token before knows its secret: it is replaced, at once where nobody can be using it, and tried until it is. */
-  private async transferred(tx: RotationTx, { tokenId, to, claimant, by, reason }: EventData<'token.transferred'>): Promise<boolean> {
-    const [token, open] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
+  private async transferred(tx: RotationTx, { tokenId, to, claimant, by, reason, seq }: EventData<'token.transferred'>): Promise<boolean> {
+    const token = await lockToken(tx.db, tokenId);
     if (!token) return false;
+    if (seq < Number(token.owner_seq)) return true; // Heard late: somebody else has it since.
     const isKnown = token.secret_since !== null && !token.ended_at;
-    tx.db.update('token', { token_id: tokenId }, { owner: to, claimant, owed: isKnown });
+    tx.db.update('token', { token_id: tokenId }, { owner: to, claimant, owner_seq: seq, owed: isKnown });
     if (!isKnown) return true;
+    const open = await tx.db.one(openRotation, tokenId);
     await tx.flush();
     await this.startInstead(tx, [{ token, open }], token.suspended ? 'emergency' : 'requested', { by: by.principal ?? claimant, reason });
     return true;
   }
 
-  /** The issuer's sequence decides which of two states is the later, not the order in which they were heard. */
+  /**
+   * The issuer's sequence decides which of two states is the later, not the order in which they were heard. A suspended
+   * token keeps its date, which waits for it.
+   */
   private async suspended(tx: RotationTx, { tokenId, seq }: EventData<'token.suspended'>, suspended: boolean): Promise<boolean> {
-    const token = await tx.db.one(tokenById, tokenId);
-    if (!token) return false;
-    const open = await tx.db.one(openRotation, tokenId);
-    const isIdle = suspended || open || token.ended_at || !token.secret_since;
-    const due = isIdle ? undefined : token.owed ? token.now : rotateAt(lifeOf(token), token.secret_since as Date, this.terms);
+    if (!(await tx.db.one(tokenById, tokenId))) return false;
     await tx.db.query(
-      'UPDATE token SET suspended = $2, state_seq = $3, rotate_at = CASE WHEN $2 THEN rotate_at ELSE coalesce($4, rotate_at) END WHERE token_id = $1 AND state_seq < $3',
-      [tokenId, suspended, seq, due ?? null],
+      `UPDATE token SET suspended = $2, state_seq = $3, rotate_at = CASE WHEN owed AND NOT $2 THEN least(rotate_at, now()) ELSE rotate_at END
+       WHERE token_id = $1 AND state_seq < $3`, [tokenId, suspended, seq],
     );
     return true;
   }

@@ -8,7 +8,6 @@ export interface DueToken {
   expires_at: Date;
   rotate_seconds: number | null;
   grace_seconds: number | null;
-  suspended: boolean;
   ended_at: Date | null;
   now: Date;
 }
@@ -17,11 +16,14 @@ export interface DueToken {
 export interface TokenRow extends DueToken {
   owner: Party;
   claimant: Principal;
+  /** Place of the change that made it theirs in the issuer's state log. */
+  owner_seq: string;
   issued_at: Date;
   /** The shortest lead time that its owner was told of its end at. */
   told_seconds: number | null;
   secret_since: Date | null;
   rotate_at: Date | null;
+  suspended: boolean;
   attempts: number;
   /** Its secret is known to who had the token before, so it is replaced whatever policy says. */
   owed: boolean;
@@ -45,13 +47,13 @@ export async function lockToken(db: Db, tokenId: string): Promise<TokenRow | und
   return (await db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]))[0];
 }
 
-/** Takes tokens whose rotation is due off the calendar. Any number of replicas may: each token goes to one. */
+/** Takes tokens whose rotation is due off the calendar, but suspended ones. Any number of replicas may: each token goes to one. */
 export function takeDueRotations(db: Db, limit: number): Promise<DueToken[]> {
   return db.query<DueToken>(
     `WITH due AS MATERIALIZED (
-       SELECT token_id FROM token WHERE rotate_at <= now() ORDER BY rotate_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+       SELECT token_id FROM token WHERE rotate_at <= now() AND NOT suspended ORDER BY rotate_at LIMIT $1 FOR UPDATE SKIP LOCKED)
      UPDATE token t SET rotate_at = NULL FROM due WHERE t.token_id = due.token_id
-     RETURNING t.token_id, t.expires_at, t.rotate_seconds, t.grace_seconds, t.suspended, t.ended_at, now() AS now`,
+     RETURNING t.token_id, t.expires_at, t.rotate_seconds, t.grace_seconds, t.ended_at, now() AS now`,
     [limit],
   );
 }

@@ -313,10 +313,38 @@ describe('a rotation', () => {
     await change('token.suspended', tokenId, 7);
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended', [tokenId])).length === 1, 'the suspension');
     await makeDue(tokenId);
-    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at IS NULL', [tokenId])).length === 1, 'the date to be used up');
+    await due(); // A later date was seen to.
     expect(await rows('SELECT 1 FROM rotation WHERE token_id = $1', [tokenId])).toEqual([]);
     await change('token.resumed', tokenId, 8);
-    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND rotate_at > now()', [tokenId])).length === 1, 'a new date');
+    await tap.next('rotation.due', (data) => data.tokenId === tokenId);
+  });
+
+  it('that ends while its token is suspended leaves a date, whichever of resumption and end is heard first (G7)', async () => {
+    const { tokenId, rotationId } = await due();
+    await change('token.suspended', tokenId, 5);
+    await rotated(tokenId, rotationId, 'claimable');
+    await retired(tokenId, rotationId, 2, 'unclaimed');
+    await inState(rotationId, 'lapsed');
+    expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended AND rotate_at > now()', [tokenId])).toHaveLength(1);
+    const delivered = await issued();
+    await change('token.suspended', delivered, 5);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended', [delivered])).length === 1, 'the suspension');
+    await rows('UPDATE token SET rotate_at = NULL WHERE token_id = $1', [delivered]);
+    await deliver(delivered);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND suspended AND rotate_at > now()', [delivered])).length === 1, 'a new date');
+  });
+
+  it('belongs to the later of two owners, whichever was heard of first (G7, G10)', async () => {
+    const tokenId = await issued();
+    const to = (sub: string, seq: number) => bench.bus.say('issuer', 'token.transferred', {
+      tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: sub, team: 'orders' }, claimant: { iss: bench.identity.issuer, sub }, by: { kind: 'owner-deactivated' }, seq,
+    });
+    await to('mallory', 12);
+    const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === tokenId);
+    const late = await to('svc:between', 11);
+    await until(async () => (await rows('SELECT 1 FROM inbox WHERE message_id = $1', [late])).length === 1, 'the earlier owner to be heard of');
+    expect(await rows(`SELECT owner->>'id' AS owner, claimant->>'sub' AS claimant FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'mallory', claimant: 'mallory' }]);
+    expect(await rows('SELECT rotation_id FROM rotation WHERE token_id = $1', [tokenId])).toEqual([{ rotation_id: envelope.data.rotationId }]);
   });
 });
 

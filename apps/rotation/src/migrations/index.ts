@@ -4,3 +4,4 @@ export { Notices1700000200002 } from './1700000200002-notices.js';
 export { Owed1700000200003 } from './1700000200003-owed.js';
 export { Forecast1700000200004 } from './1700000200004-forecast.js';
 export { NoticePlan1700000200005 } from './1700000200005-notice-plan.js';
+export { Suspended1700000200006 } from './1700000200006-suspended.js';
