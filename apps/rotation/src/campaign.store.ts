@@ -17,9 +17,9 @@ export interface CampaignRow {
   spread_at: Date | null;
 }
 
-/** Locks the oldest mass rotation that has tokens left to look at and that no other replica works on. */
+/** Locks the oldest mass rotation that has tokens left to look at and that no other replica works on; an emergency waits for no other. */
 export async function lockUnspread(db: Db): Promise<CampaignRow | undefined> {
-  return (await db.query<CampaignRow>('SELECT * FROM campaign WHERE spread_at IS NULL ORDER BY started_at LIMIT 1 FOR UPDATE SKIP LOCKED'))[0];
+  return (await db.query<CampaignRow>(`SELECT * FROM campaign WHERE spread_at IS NULL ORDER BY cause = 'emergency' DESC, started_at LIMIT 1 FOR UPDATE SKIP LOCKED`))[0];
 }
 
 /** Locks the next tokens that fit, in order of their ids: each is looked at once, however often the work is interrupted. */

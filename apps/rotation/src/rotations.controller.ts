@@ -6,6 +6,7 @@ import { Allow, bodyOf, CallerOf, conflict, GoesOn, notFound, principalOf, Probl
 import { isOpen } from './advance.js';
 import { forecast } from './forecast.store.js';
 import { Orders } from './orders.store.js';
+import { isUrgent } from './plan-rotation.js';
 import { answerOf, openRotation, rotationById, rotationByRequest, type RotationRow } from './rotation.store.js';
 import { TokenLife } from './token-life.js';
 import { lockToken, tokenById, type TokenRow } from './token.store.js';
@@ -98,6 +99,9 @@ export class RotationsController {
       if (command === 'stop' && rotation.state === 'stopped') return answerOf(tx.db, rotation);
       if (!isOpen(rotation.state)) throw conflict('rotation-ended', `The rotation is ${rotation.state}.`);
       if (command === 'stop' && rotation.state === 'used') throw conflict('successor-in-use', 'The new secret is in use; stopping would break who uses it.', 'Let it complete, or force it.');
+      if (command === 'stop' && (isUrgent(rotation.cause) || rotation.retired_at !== null)) {
+        throw conflict('old-secret-ended', 'The old secret is dead; without the new one the token has none.', 'Claim the new secret, or revoke the token.');
+      }
       if (command === 'force' && rotation.delivered_at === null && rotation.used_at === null) {
         throw conflict('successor-not-delivered', 'Nobody has the new secret yet.', 'Claim it first, or rotate with cause emergency.');
       }

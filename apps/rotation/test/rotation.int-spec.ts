@@ -382,6 +382,8 @@ describe('a rotation that a person asks for', () => {
     expect(body.rotationId).not.toBe(rotationId);
     expect(body.deadlineAt).toBe(body.startedAt);
     expect(await stateOf(rotationId)).toBe('stopped');
+    // Its old secret is dead, and stopped it would leave none.
+    expect((await call('POST', `/v1/rotations/${body.rotationId}/stop`, 'owner', { reason: 'x' })).body.code).toBe('old-secret-ended');
     await bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation: 2, code: 'superseded', seq: 1 });
     await bench.bus.say('issuer', 'token.retired', { tokenId, generation: 1, code: 'emergency', seq: 2 });
     await rotated(tokenId, body.rotationId, 'claimable', 3, { deadlineAt: body.startedAt, alone: true });
@@ -473,5 +475,18 @@ describe('a mass rotation', () => {
     const { body: again } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
     await until(async () => (await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body.spreadAt !== undefined, 'the second');
     expect((await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body).toMatchObject({ seen: 44, skipped: 44, rotations: {} });
+  });
+
+  it('in an emergency waits for no other that is under way (G7)', async () => {
+    const [slow, leaky] = [`slow-${process.pid}`, `leaky-${process.pid}`];
+    await Promise.all(Array.from({ length: 35 }, () => issued({ resource: slow })));
+    const urgent = await issued({ resource: leaky });
+    const { body: { campaignId } } = await call('POST', '/v1/campaigns', 'admin', { cause: 'requested', reason: 'yearly', resource: slow });
+    await until(async () => (await call('GET', `/v1/campaigns/${campaignId}`, 'admin')).body.seen === 30, 'as much as the issuer is given at once');
+    await rows(`UPDATE rotation SET started_at = now() + interval '1 hour' WHERE campaign_id = $1`, [campaignId]); // However slow this machine is.
+    await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource: leaky });
+    const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === urgent);
+    expect(envelope.data).toMatchObject({ cause: 'emergency' });
+    expect((await call('GET', `/v1/campaigns/${campaignId}`, 'admin')).body).toMatchObject({ seen: 30 });
   });
 });
