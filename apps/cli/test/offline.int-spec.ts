@@ -196,13 +196,18 @@ describe('the command line without a platform', () => {
     const rotationId = 'rot_00000000000000000000000001';
     /** A platform whose new secret is in this state, and which loses the answers to claims. */
     const rotating = (state: string, mode: string, args: string[]) => {
-      const rotation = { rotationId, state, cause: 'requested', startedAt: new Date(), deadlineAt: new Date(), claimBefore: new Date(), blocked: false, stragglers: [{ gateway: 'orders-api', agent: 'curl', lastSeenAt: new Date(), count: 1 }] };
+      const rotation = { rotationId, state, cause: 'requested', by: { iss: 'x', sub: 'ada' }, reason: 'laptop lost', steered: { command: 'force', by: { iss: 'x', sub: 'bob' }, reason: 'enough' }, startedAt: new Date(), deadlineAt: new Date(), claimBefore: new Date(), blocked: false, stragglers: [{ gateway: 'orders-api', agent: 'curl', lastSeenAt: new Date(), count: 1 }] };
       return against((path) => (path.endsWith('/claim') ? undefined : path.endsWith('/rotations') ? { items: [rotation] } : { ...rotation, delivery: { mode } }), args);
     };
 
     it('is content with a new secret that is sealed, and not with one that somebody else claimed', async () => {
       expect(await rotating('delivered', 'sealed', ['rotate', 'tok_1', '--wait'])).toMatchObject({ code: 0, stdout: expect.stringContaining(rotationId) });
       expect(await rotating('delivered', 'claim', ['rotate', 'tok_1', '--wait'])).toMatchObject({ code: 6, stderr: expect.stringContaining('writ rotations tok_1') });
+      expect(await rotating('stopped', 'sealed', ['rotate', 'tok_1', '--wait'])).toMatchObject({ code: 6, stdout: '' });
+    });
+
+    it('ends with 7 where there is no new secret in time', async () => {
+      expect(await rotating('due', 'claim', ['rotate', 'tok_1', '--wait', '--timeout', '0'])).toMatchObject({ code: 7, stdout: '', stderr: expect.stringContaining('is due') });
     });
 
     it('says how to ask again for a secret whose answer was lost, with the same key', async () => {
@@ -211,8 +216,9 @@ describe('the command line without a platform', () => {
       expect(stderr).toMatch(new RegExp(`writ claim tok_1 --rotation ${rotationId} --key [0-9a-f-]{36}`));
     });
 
-    it('shows afterwards who still shows the old secret', async () => {
+    it('shows afterwards who still shows the old secret, and who wanted what and why', async () => {
       const { stdout } = await rotating('delivered', 'claim', ['rotations', 'tok_1']);
+      expect(stdout).toMatch(/cause +requested, by ada: laptop lost\ntold +to force, by bob: enough\n/);
       expect(stdout).toMatch(/still shown +curl from an unknown network at orders-api/);
     });
   });

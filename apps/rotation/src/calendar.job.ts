@@ -96,8 +96,9 @@ export class CalendarJob {
   }
 }
 
-function dueAgain({ token_id, rotation_id, cause, deadline_at, claim_before, requested_by }: RotationRow) {
+function dueAgain({ token_id, rotation_id, cause, deadline_at, claim_before, requested_by, reason }: RotationRow) {
   return {
-    tokenId: token_id, rotationId: rotation_id, cause, deadlineAt: deadline_at.toISOString(), claimBefore: claim_before.toISOString(), by: requested_by ?? undefined,
+    tokenId: token_id, rotationId: rotation_id, cause, deadlineAt: deadline_at.toISOString(), claimBefore: claim_before.toISOString(),
+    by: requested_by ?? undefined, reason: reason ?? undefined,
   };
 }

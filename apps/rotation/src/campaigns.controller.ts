@@ -17,10 +17,12 @@ export class CampaignsController {
     const named = Object.values(filter).some((value) => value !== undefined);
     if (named === (everything === true)) throw invalid([{ pointer: '', message: 'Name owner, team, resource or environment, or say everything: one of the two.' }]);
     const campaignId = this.clock.newId('cmp');
+    const by = principalOf(caller);
     return this.transactions.run(async (tx) => {
+      tx.emit('act.recorded', { service: 'rotation', act: 'POST /v1/campaigns', path: '/v1/campaigns', by, reason }, { subject: 'rotation' });
       await tx.db.query(
         'INSERT INTO campaign (campaign_id, cause, reason, requested_by, filter, started_at) VALUES ($1, $2, $3, $4, $5, now())',
-        [campaignId, cause, reason, JSON.stringify(principalOf(caller)), JSON.stringify(filter)],
+        [campaignId, cause, reason, JSON.stringify(by), JSON.stringify(filter)],
       );
       return (await campaignById(tx.db, campaignId)) as CampaignAnswer;
     });

@@ -7,6 +7,7 @@ export interface RotationRow {
   token_id: TokenId;
   cause: RotationCause;
   requested_by: Principal | null;
+  reason: string | null;
   started_at: Date;
   deadline_at: Date;
   claim_before: Date;
@@ -114,12 +115,13 @@ export function keyOf({ rotationId, gateway, network, agent }: Pick<Sighting, 'r
 }
 
 export async function answerOf(db: Db, row: RotationRow): Promise<RotationAnswer> {
-  const { rotation_id, token_id, state, cause, generation, started_at, deadline_at, claim_before, named } = row;
+  const { rotation_id, token_id, state, cause, generation, started_at, deadline_at, claim_before, named, requested_by, reason, steered } = row;
   const endedAt = row.retired_at ?? row.token_ended_at ?? row.stopped_at ?? row.lapsed_at ?? undefined;
   const stragglers = endedAt ? [] : await stragglersOf(db, row);
   return {
     rotationId: rotation_id, tokenId: token_id, state, cause, generation: generation ?? undefined, startedAt: started_at.toISOString(),
     deadlineAt: deadline_at.toISOString(), claimBefore: claim_before.toISOString(), endedAt: endedAt?.toISOString(),
+    by: requested_by ?? undefined, reason: reason ?? undefined, steered: steered ?? undefined,
     blocked: named !== null && stragglers.length > 0, stragglers,
   };
 }

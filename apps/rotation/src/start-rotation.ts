@@ -29,7 +29,7 @@ export function startRotation(tx: Tx<'rotation'>, orders: Orders, token: DueToke
     watch_at: firstLookAt(startedAt), nudges: 0,
   });
   orders.due(tx, {
-    tokenId: token.token_id, rotationId, cause, deadlineAt: deadlineAt.toISOString(), claimBefore: claimBefore.toISOString(), by: asked?.by,
+    tokenId: token.token_id, rotationId, cause, deadlineAt: deadlineAt.toISOString(), claimBefore: claimBefore.toISOString(), by: asked?.by, reason: asked?.reason,
   });
   return rotationId;
 }

@@ -356,7 +356,8 @@ describe('a rotation that a person asks for', () => {
     const [first, same, other] = [await call('POST', `/v1/tokens/${tokenId}/rotate`, 'claimant', { reason: 'laptop lost' }, key), await call('POST', `/v1/tokens/${tokenId}/rotate`, 'claimant', { reason: 'laptop lost' }, key), await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', {})];
     expect(first).toMatchObject({ status: 202, body: { state: 'due', cause: 'requested', stragglers: [] } });
     expect([same.body.rotationId, other.body.rotationId]).toEqual([first.body.rotationId, first.body.rotationId]);
-    expect((await tap.next('rotation.due', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ cause: 'requested', by: { sub: 'alice' } });
+    expect((await tap.next('rotation.due', (data) => data.tokenId === tokenId)).envelope.data).toMatchObject({ cause: 'requested', by: { sub: 'alice' }, reason: 'laptop lost' });
+    expect(first.body).toMatchObject({ by: { sub: 'alice' }, reason: 'laptop lost' });
     expect((await call('GET', `/v1/rotations/${first.body.rotationId}`, 'stranger')).status).toBe(404);
     expect((await call('GET', `/v1/tokens/${tokenId}/rotations`, 'owner')).body.items).toHaveLength(1);
     await rotated(tokenId, first.body.rotationId as RotationId, 'claimable');
@@ -421,6 +422,7 @@ describe('a rotation that a person asks for', () => {
     expect((await call('POST', `/v1/rotations/${again}/stop`, 'owner', { reason: 'x' })).body.code).toBe('successor-in-use');
     expect((await call('POST', `/v1/rotations/${again}/force`, 'admin', { reason: 'enough' })).status).toBe(200);
     await tap.next('rotation.steered', (data) => data.rotationId === again && data.command === 'force');
+    expect((await call('GET', `/v1/rotations/${again}`, 'owner')).body).toMatchObject({ by: { sub: 'svc:a' }, steered: { command: 'force', by: { sub: 'ada' }, reason: 'enough' } });
   });
 
   it('is refused for a token without a secret, suspended or ended, with a reason', async () => {
@@ -472,6 +474,7 @@ describe('a mass rotation', () => {
     expect(await stateOf(before)).toBe('stopped');
     expect(await rows('SELECT 1 FROM rotation WHERE token_id = ANY($1)', [[other, ended]])).toEqual([]);
     await until(() => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.cause === 'emergency' && ids.includes(data.tokenId as TokenId)).length === 44, 'all events');
+    expect(tap.ofType('act.recorded').map(({ envelope: { data } }) => data)).toContainEqual(expect.objectContaining({ act: 'POST /v1/campaigns', by: expect.objectContaining({ sub: 'ada' }), reason: 'leak' }));
     const { body: again } = await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource });
     await until(async () => (await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body.spreadAt !== undefined, 'the second');
     expect((await call('GET', `/v1/campaigns/${again.campaignId}`, 'admin')).body).toMatchObject({ seen: 44, skipped: 44, rotations: {} });
@@ -486,7 +489,7 @@ describe('a mass rotation', () => {
     await rows(`UPDATE rotation SET started_at = now() + interval '1 hour' WHERE campaign_id = $1`, [campaignId]); // However slow this machine is.
     await call('POST', '/v1/campaigns', 'admin', { cause: 'emergency', reason: 'leak', resource: leaky });
     const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === urgent);
-    expect(envelope.data).toMatchObject({ cause: 'emergency' });
+    expect(envelope.data).toMatchObject({ cause: 'emergency', reason: 'leak' });
     expect((await call('GET', `/v1/campaigns/${campaignId}`, 'admin')).body).toMatchObject({ seen: 30 });
   });
 });

@@ -318,6 +318,8 @@ export class RotationDue {
   /** A successor that nobody claimed until then lapses, and the rotation is tried again. */
   @IsTime() claimBefore!: string;
   @IsOptional() @IsPart(() => Principal) by?: Principal;
+  /** Why it was asked for. */
+  @IsOptional() @IsText(1000) reason?: string;
   /** Purpose `rotation`; without it the issuer does nothing. */
   @IsOptional() @IsStatement() statement?: string;
 }

@@ -23,7 +23,7 @@ export const openFields: Record<EventType, readonly string[]> = {
   ],
   'issue.refused': ['code'],
   'token.delivered': ['generation', 'claims'],
-  'token.rotated': ['rotationId', 'stage', 'generation', 'deadlineAt'],
+  'token.rotated': ['rotationId', 'stage', 'generation', 'deadlineAt', 'alone'],
   'token.retired': ['rotationId', 'generation', 'code', 'seq'],
   'token.suspended': ['seq', 'by.kind', 'code'],
   'token.resumed': ['seq', 'by.kind', 'code'],

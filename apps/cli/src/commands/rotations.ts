@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { RotationAnswer, TokenView } from '@writ/contracts';
+import type { Principal, RotationAnswer, TokenView } from '@writ/contracts';
 import type { Context } from '../context.js';
 import { Ended, exitCodes } from '../exit.js';
 import { painted, relative } from '../output.js';
@@ -39,8 +39,13 @@ async function rotate(tokenId: string, { emergency, reason, wait, timeout }: Rot
   const ready = await waitFor(output, ask, ({ state }) => state !== 'due', { timeoutSeconds: seconds(timeout), words: ({ state }) => `${started.rotationId} is ${state}` });
   if (ready.state === 'claimable') return claim(tokenId, { rotation: started.rotationId }, context);
   const { delivery } = await issuer.get<TokenView>(`/v1/tokens/${tokenId}`);
-  if (delivery.mode !== 'sealed') throw new Ended(exitCodes.conflict, `The rotation is ${ready.state}: somebody else claimed it, or it ended.`, `See writ rotations ${tokenId}; does an agent keep this token fresh?`);
+  if (delivery.mode !== 'sealed' || isInVain(ready)) throw new Ended(exitCodes.conflict, `The rotation is ${ready.state}: somebody else claimed it, or it ended.`, `See writ rotations ${tokenId}; does an agent keep this token fresh?`);
   output.answer(ready, () => `${ready.rotationId}  ${ready.state}, sealed to the registered key`);
+}
+
+/** It ended, and there is no new secret. */
+function isInVain({ state }: RotationAnswer): boolean {
+  return state === 'lapsed' || state === 'stopped' || state === 'ended';
 }
 
 async function rotations(tokenId: string, { session, output }: Context): Promise<void> {
@@ -49,11 +54,16 @@ async function rotations(tokenId: string, { session, output }: Context): Promise
   output.print(items.map((each) => output.facts({
     rotation: each.rotationId,
     state: painted(each.blocked ? 'mild' : 'good', each.state),
-    cause: each.cause,
+    cause: `${each.cause}${words(each)}`,
+    told: each.steered && `to ${each.steered.command}${words(each.steered)}`,
     started: relative(each.startedAt),
     ...(each.endedAt ? { ended: relative(each.endedAt) } : { 'old secret ends': relative(each.deadlineAt), 'claim by': each.state === 'claimable' ? relative(each.claimBefore) : undefined }),
     'still shown': each.stragglers.map(({ agent, network, gateway, lastSeenAt }) => `${agent ?? 'somebody'} from ${network ?? 'an unknown network'} at ${gateway}, ${relative(lastSeenAt)}`).join('; ') || undefined,
   })).join('\n\n'));
+}
+
+function words({ by, reason }: { by?: Principal; reason?: string }): string {
+  return `${by ? `, by ${by.sub}` : ''}${reason ? `: ${reason}` : ''}`;
 }
 
 async function steer(act: 'stop' | 'force', rotationId: string, reason: string, { session, output }: Context): Promise<void> {

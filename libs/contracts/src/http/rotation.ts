@@ -61,6 +61,11 @@ export interface RotationAnswer {
   deadlineAt: string;
   claimBefore: string;
   endedAt?: string;
+  /** Who asked for it, and why; absent where the calendar did. */
+  by?: Principal;
+  reason?: string;
+  /** What somebody told it to do since. */
+  steered?: { command: 'stop' | 'force'; by: Principal; reason: string };
   /** Whether the old secret is still in use while its end comes near. */
   blocked: boolean;
   /** Who still shows the old secret. */
