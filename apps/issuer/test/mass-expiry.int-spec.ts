@@ -18,7 +18,7 @@ afterAll(async () => {
 const rows = (sql: string, values: unknown[] = []) => issuing.bench.database('issuer').query<Record<string, unknown>>(sql, values);
 const metric = async () => Number(/writ_expiries_due\{[^}]*\} (\d+)/.exec(await (await fetch(`${issuer.url}/metrics`)).text())?.[1]);
 
-it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refused on the second, told when there is room for it, and how much waits is shown (G6, G11)', async () => {
+it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refused at every door on the second, told when there is room for it, and how much waits is shown (G6, G11)', async () => {
   const gateway = await issuing.registerGateway(issuer, 'orders-api', ['orders']);
   const codeOf = async (token: string) => (await issuing.post(issuer, '/v1/tokens/verify', { token }, gateway)).body.code;
   const { tokenId, secret } = await issuing.claimed(issuer, { ttl: 'PT3S' });
@@ -26,6 +26,13 @@ it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refus
   await rows(`WITH kept AS (INSERT INTO outbox (event_id, exchange, routing_key, subject, body) SELECT 'waiting-' || n, 'writ.events', 'x', 'x', '{}' FROM generate_series(1, 15) n RETURNING id)
               INSERT INTO outbox_unsent (id, next_at) SELECT id, 'infinity' FROM kept`);
   await until(async () => (await codeOf(secret)) === 'EXPIRED', 'the refusal');
+  expect((await issuing.post(issuer, '/v1/tokens/verify-batch', { tokens: [{ token: secret }] }, gateway)).body.results[0]?.code).toBe('EXPIRED');
+  expect((await issuing.post(issuer, '/oauth2/introspect', `token=${secret}`, gateway)).body).toEqual({ active: false });
+  expect((await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${secret}` })).status).toBe(401);
+  const root = await issuing.bearer('root', ['admins']);
+  for (const [act, body, who] of [['claim', {}, await issuing.bearer('alice')], ['transfer', { to: 'carol', reason: 'x' }, root]] as const) {
+    expect([act, (await issuing.post(issuer, `/v1/tokens/${tokenId}/${act}`, body, who)).body.code]).toEqual([act, 'token-ended']);
+  }
   await until(async () => (await metric()) === 1, 'the metric to show it');
   const { tokenId: another } = await issuing.issued(); // Writers go on.
   expect(await rows('SELECT state FROM token WHERE token_id = $1', [tokenId])).toEqual([{ state: 'active' }]);

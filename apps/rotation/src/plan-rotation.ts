@@ -30,8 +30,8 @@ export interface Span {
 }
 
 /** Rotations begin up to a tenth of the period early, so that tokens issued together do not rotate together. */
-const spread = 0.1;
-const shortestWindowSeconds = 60;
+export const earlyShare = 0.1;
+export const shortestWindowSeconds = 60;
 const longestBackOffSeconds = 86_400;
 
 /** A number in 0..1 that is always the same for a token: replicas and restarts plan alike. */
@@ -46,7 +46,7 @@ export function phaseOf(tokenId: string): number {
  */
 export function rotateAt(life: Life, since: Date, terms: Terms): Date | undefined {
   if (life.rotateSeconds === undefined) return undefined;
-  const due = plus(since, life.rotateSeconds * (1 - spread * phaseOf(life.tokenId)));
+  const due = plus(since, life.rotateSeconds * (1 - earlyShare * phaseOf(life.tokenId)));
   return plus(due, windowSeconds(life, terms)) < life.expiresAt ? due : undefined;
 }
 

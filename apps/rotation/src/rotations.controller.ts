@@ -87,7 +87,7 @@ export class RotationsController {
     const { seconds, most } = buckets[bucket];
     const number = Number(count);
     if (!Number.isInteger(number) || number < 1 || number > most) throw badQuery(`count is not a number from 1 to ${most}.`);
-    return this.transactions.read((db) => forecast(db, bucket, seconds, number));
+    return this.transactions.read((db) => forecast(db, { bucket, seconds, count: number, claimWindowSeconds: this.life.terms.claimWindowSeconds }));
   }
 
   private steer(id: string, caller: Caller, command: 'stop' | 'force', reason: string): Promise<RotationAnswer> {

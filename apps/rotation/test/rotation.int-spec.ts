@@ -133,10 +133,17 @@ describe('the calendar', () => {
     const { body } = await call('GET', '/v1/forecast?bucket=PT1H&count=6', 'stranger');
     expect(body.buckets).toHaveLength(6);
     expect(body).not.toHaveProperty('truncated');
-    expect(await forecast({ query: rows as never }, 'PT1H', 3_600, 6, 1)).toMatchObject({ truncated: true });
+    expect(await forecast({ query: rows as never }, { bucket: 'PT1H', seconds: 3_600, count: 6, claimWindowSeconds: day }, 1)).toMatchObject({ truncated: true });
     expect(body.buckets[2]).toMatchObject({ rotations: 1, claims: 1 });
     expect(body.buckets[3]).toMatchObject({ rotations: 1, claims: 0 }); // Nobody fetches what is sealed.
     expect(body.buckets[5]).toMatchObject({ expiries: 1, reviews: 1 });
+    const restless = await issued({ rotateSeconds: 7_560, expiresAt: inSeconds(12 * 3_600) });
+    await rows(`UPDATE token SET rotate_at = now() + interval '30 minutes' WHERE token_id = $1`, [restless]);
+    const buckets = (await call('GET', '/v1/forecast?bucket=PT1H&count=12', 'stranger')).body.buckets as { rotations: number; claims: number }[];
+    expect(buckets.map(({ rotations, claims }) => [rotations, claims])).toEqual(
+      [[1, 1], [0, 0], [2, 2], [1, 0], [1, 1], [0, 0], [1, 1], [0, 0], [1, 1], [0, 0], [1, 1], [0, 0]]); // Each two hours, until nobody could change over any more.
+    await rows('UPDATE token SET suspended = true WHERE token_id = $1', [restless]);
+    expect((await call('GET', '/v1/forecast?bucket=PT1H&count=1', 'stranger')).body.buckets).toMatchObject([{ rotations: 0 }]);
     expect((await call('GET', '/v1/forecast?bucket=P1Y', 'stranger')).body.code).toBe('invalid-query');
   });
 });
@@ -414,6 +421,7 @@ describe('a rotation that a person asks for', () => {
     expect((await call('POST', `/v1/rotations/${rotationId}/force`, 'owner', { reason: 'now' })).body.code).toBe('successor-not-delivered');
     expect((await call('POST', `/v1/rotations/${rotationId}/stop`, 'stranger', { reason: 'x' })).status).toBe(404);
     expect((await call('POST', `/v1/rotations/${rotationId}/stop`, 'owner', { reason: 'freeze' })).body.state).toBe('stopped');
+    expect(await rows(`SELECT 1 FROM token WHERE token_id = $1 AND rotate_at BETWEEN now() + interval '23 hours' AND now() + interval '1 day'`, [tokenId])).toHaveLength(1); // Then policy has its way.
     expect((await tap.next('rotation.steered', (data) => data.rotationId === rotationId)).envelope.data).toMatchObject({ command: 'stop', reason: 'freeze', by: { sub: 'svc:a' } });
     const again = (await call('POST', `/v1/tokens/${tokenId}/rotate`, 'owner', {})).body.rotationId as RotationId;
     expect(again).not.toBe(rotationId);
@@ -425,14 +433,17 @@ describe('a rotation that a person asks for', () => {
     expect((await call('GET', `/v1/rotations/${again}`, 'owner')).body).toMatchObject({ by: { sub: 'svc:a' }, steered: { command: 'force', by: { sub: 'ada' }, reason: 'enough' } });
   });
 
-  it('is refused for a token without a secret, suspended or ended, with a reason', async () => {
-    const [unclaimed, stopped, ended] = [await issue(), await issued(), await issued()];
+  it('is refused for a token without a secret, suspended, ended or just expired, with a reason', async () => {
+    const [unclaimed, stopped, ended, expired] = [await issue(), await issued(), await issued(), await issued()];
+    await rows('UPDATE token SET expires_at = now(), rotate_at = now() WHERE token_id = $1', [expired]); // Before the issuer says so.
     await change('token.suspended', stopped, 1);
     await change('token.revoked', ended, 1);
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = ANY($1) AND (suspended OR ended_at IS NOT NULL)', [[stopped, ended]])).length === 2, 'both');
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1', [unclaimed])).length === 1, 'the unclaimed one');
     const codeOf = async (id: string, body: object = {}) => (await call('POST', `/v1/tokens/${id}/rotate`, 'owner', body)).body.code as string;
     expect([await codeOf(unclaimed), await codeOf(stopped), await codeOf(ended)]).toEqual(['token-not-delivered', 'token-suspended', 'token-ended']);
+    expect(await codeOf(expired)).toBe('token-ended');
+    expect(await rows('SELECT 1 FROM rotation WHERE token_id = $1', [expired])).toEqual([]);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'emergency' })).status).toBe(202);
     expect((await call('POST', `/v1/tokens/${stopped}/rotate`, 'owner', { cause: 'scheduled' })).status).toBe(400);
   });

@@ -74,6 +74,7 @@ export interface RotationAnswer {
 
 export interface ForecastBucket {
   from: string;
+  /** As planned, and as often as they come again until the token's end, should each new secret be fetched at once. */
   rotations: number;
   expiries: number;
   /** Secrets to be fetched: successors of the rotations due then, and issued tokens whose claim deadline lies there. None of these is sealed. */
