@@ -12,6 +12,7 @@ export interface CampaignRow {
   filter: CampaignFilter;
   started_at: Date;
   reached: string;
+  total: number;
   seen: number;
   skipped: number;
   spread_at: Date | null;
@@ -22,15 +23,28 @@ export async function lockUnspread(db: Db): Promise<CampaignRow | undefined> {
   return (await db.query<CampaignRow>(`SELECT * FROM campaign WHERE spread_at IS NULL ORDER BY cause = 'emergency' DESC, started_at LIMIT 1 FOR UPDATE SKIP LOCKED`))[0];
 }
 
+/** Tokens that a campaign is for; see {@link wanted}. */
+const fits = `ended_at IS NULL AND expires_at > now() AND secret_since IS NOT NULL AND (NOT suspended OR $1)
+  AND ($2::text IS NULL OR owner->>'id' = $2) AND ($3::text IS NULL OR owner->>'team' = $3)
+  AND ($4::text IS NULL OR resource = $4) AND ($5::text IS NULL OR environment = $5)`;
+
+function wanted({ cause, filter: { owner, team, resource, environment } }: Pick<CampaignRow, 'cause' | 'filter'>): unknown[] {
+  return [cause === 'emergency', owner ?? null, team ?? null, resource ?? null, environment ?? null];
+}
+
+export async function insertCampaign(db: Db, campaign: Pick<CampaignRow, 'campaign_id' | 'cause' | 'reason' | 'requested_by' | 'filter'>): Promise<void> {
+  const { campaign_id, cause, reason, requested_by, filter } = campaign;
+  await db.query(
+    `INSERT INTO campaign (campaign_id, cause, reason, requested_by, filter, started_at, total)
+     VALUES ($6, $7, $8, $9, $10, now(), (SELECT count(*) FROM token WHERE ${fits}))`,
+    [...wanted(campaign), campaign_id, cause, reason, JSON.stringify(requested_by), JSON.stringify(filter)],
+  );
+}
+
 /** Locks the next tokens that fit, in order of their ids: each is looked at once, however often the work is interrupted. */
-export function lockNextTokens(db: Db, { cause, reached, filter: { owner, team, resource, environment } }: CampaignRow, limit: number): Promise<TokenRow[]> {
+export function lockNextTokens(db: Db, campaign: CampaignRow, limit: number): Promise<TokenRow[]> {
   return db.query<TokenRow>(
-    `SELECT *, now() AS now FROM token
-     WHERE token_id > $1 AND ended_at IS NULL AND expires_at > now() AND secret_since IS NOT NULL AND (NOT suspended OR $2)
-       AND ($3::text IS NULL OR owner->>'id' = $3) AND ($4::text IS NULL OR owner->>'team' = $4)
-       AND ($5::text IS NULL OR resource = $5) AND ($6::text IS NULL OR environment = $6)
-     ORDER BY token_id LIMIT $7 FOR UPDATE`,
-    [reached, cause === 'emergency', owner ?? null, team ?? null, resource ?? null, environment ?? null, limit],
+    `SELECT *, now() AS now FROM token WHERE token_id > $6 AND ${fits} ORDER BY token_id LIMIT $7 FOR UPDATE`, [...wanted(campaign), campaign.reached, limit],
   );
 }
 
@@ -46,9 +60,9 @@ export async function campaignById(db: Db, id: string): Promise<CampaignAnswer |
   const [row] = await db.query<CampaignRow>('SELECT * FROM campaign WHERE campaign_id = $1', [id]);
   if (!row) return undefined;
   const states = await db.query<{ state: RotationState; n: string }>('SELECT state, count(*) AS n FROM rotation WHERE campaign_id = $1 GROUP BY state', [id]);
-  const { campaign_id, cause, reason, requested_by, started_at, spread_at, seen, skipped } = row;
+  const { campaign_id, cause, reason, requested_by, started_at, spread_at, total, seen, skipped } = row;
   return {
-    campaignId: campaign_id, cause, reason, by: requested_by, startedAt: started_at.toISOString(), spreadAt: spread_at?.toISOString(), seen, skipped,
+    campaignId: campaign_id, cause, reason, by: requested_by, startedAt: started_at.toISOString(), spreadAt: spread_at?.toISOString(), total, seen, skipped,
     rotations: Object.fromEntries(states.map(({ state, n }) => [state, Number(n)])),
   };
 }

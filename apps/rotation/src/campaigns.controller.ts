@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { RotateMany, type CampaignAnswer } from '@writ/contracts';
 import { Transactions } from '@writ/messaging';
 import { Allow, AllowAfterStepUp, bodyOf, CallerOf, Clock, GoesOn, invalid, notFound, principalOf, type Caller } from '@writ/service';
-import { campaignById } from './campaign.store.js';
+import { campaignById, insertCampaign } from './campaign.store.js';
 
 /** Rotations of many tokens at once, and how far they are. */
 @Controller('v1/campaigns')
@@ -20,10 +20,7 @@ export class CampaignsController {
     const by = principalOf(caller);
     return this.transactions.run(async (tx) => {
       tx.emit('act.recorded', { service: 'rotation', act: 'POST /v1/campaigns', path: '/v1/campaigns', by, reason }, { subject: 'rotation' });
-      await tx.db.query(
-        'INSERT INTO campaign (campaign_id, cause, reason, requested_by, filter, started_at) VALUES ($1, $2, $3, $4, $5, now())',
-        [campaignId, cause, reason, JSON.stringify(by), JSON.stringify(filter)],
-      );
+      await insertCampaign(tx.db, { campaign_id: campaignId, cause, reason, requested_by: by, filter });
       return (await campaignById(tx.db, campaignId)) as CampaignAnswer;
     });
   }

@@ -474,7 +474,7 @@ describe('a mass rotation', () => {
     const campaign = async () => (await call('GET', `/v1/campaigns/${campaignId}`, 'admin')).body;
     await until(async () => (await campaign()).seen === 30, 'three slices');
     await sleep(300);
-    expect(await campaign()).toMatchObject({ seen: 30, rotations: { due: 30 } }); // The issuer is given no more before it has answered.
+    expect(await campaign()).toMatchObject({ total: 44, seen: 30, rotations: { due: 30 } }); // The issuer is given no more before it has answered.
     const begun = await rows('SELECT token_id, rotation_id FROM rotation WHERE campaign_id = $1', [campaignId]);
     await Promise.all(begun.map(({ token_id, rotation_id }) => rotated(token_id as TokenId, rotation_id as RotationId, 'claimable')));
     const done = await until(async () => {

@@ -14,7 +14,7 @@ interface RotateAllOptions {
   timeout: string;
 }
 
-/** `writ rotate-all`: a mass rotation, watched until every token has been looked at and every old secret that must die is dead. */
+/** `writ rotate-all`, `writ campaign watch|stop`: a mass rotation, watched until every token has been looked at and every old secret that must die is dead. */
 export function addRotateAllCommand(program: Command, context: () => Context): void {
   program.command('rotate-all')
     .description('Replace the secrets of many tokens, and watch how far it is; for administrators')
@@ -27,14 +27,32 @@ export function addRotateAllCommand(program: Command, context: () => Context): v
     .option('--everything', 'all tokens there are')
     .option('--timeout <seconds>', 'how long to watch', '3600')
     .action((options: RotateAllOptions) => rotateAll(options, context()));
+  const campaign = program.command('campaign').description('Watch a mass rotation that goes on, or stop it');
+  campaign.command('watch <campaignId>')
+    .description('Show how far it is, until every token has been looked at')
+    .option('--timeout <seconds>', 'how long to watch', '3600')
+    .action((campaignId: string, { timeout }: { timeout: string }) => watch(campaignId, timeout, context()));
+  campaign.command('stop <campaignId>')
+    .description('Begin no further rotations; those that began go on')
+    .action((campaignId: string) => stop(campaignId, context()));
 }
 
-async function rotateAll({ emergency, timeout, ...wanted }: RotateAllOptions, { session, output }: Context): Promise<void> {
-  const { rotation } = session.writ('admin');
-  const begun = await rotation.post<CampaignAnswer>('/v1/campaigns', { body: { cause: emergency ? 'emergency' : 'requested', ...wanted } });
-  const ask = () => rotation.get<CampaignAnswer>(`/v1/campaigns/${begun.campaignId}`);
+async function rotateAll({ emergency, timeout, ...wanted }: RotateAllOptions, context: Context): Promise<void> {
+  const body = { cause: emergency ? 'emergency' : 'requested', ...wanted };
+  const { campaignId } = await context.session.writ('admin').rotation.post<CampaignAnswer>('/v1/campaigns', { body });
+  context.output.say(`${campaignId} has begun; whoever stops watching goes on with writ campaign watch ${campaignId}`);
+  await watch(campaignId, timeout, context);
+}
+
+async function watch(campaignId: string, timeout: string, { session, output }: Context): Promise<void> {
+  const ask = () => session.writ('admin').rotation.get<CampaignAnswer>(`/v1/campaigns/${campaignId}`);
   const done = await waitFor(output, ask, isSpread, { timeoutSeconds: seconds(timeout), words: wordsOf });
-  output.answer(done, () => `${begun.campaignId}: ${wordsOf(done)}`);
+  output.answer(done, () => `${campaignId}: ${wordsOf(done)}`);
+}
+
+async function stop(campaignId: string, { session, output }: Context): Promise<void> {
+  const stopped = await session.writ('admin').rotation.post<CampaignAnswer>(`/v1/campaigns/${campaignId}/stop`);
+  output.answer(stopped, () => `${campaignId}: ${wordsOf(stopped)}`);
 }
 
 /** Claiming the successors is their owners' affair, and may take days. */
@@ -42,7 +60,7 @@ function isSpread({ spreadAt, rotations }: CampaignAnswer): boolean {
   return spreadAt !== undefined && (rotations.due ?? 0) === 0;
 }
 
-function wordsOf({ seen, skipped, rotations }: CampaignAnswer): string {
+function wordsOf({ seen, total, skipped, rotations }: CampaignAnswer): string {
   const states = Object.entries(rotations).map(([state, count]) => `${count} ${state}`).join(', ');
-  return `${seen} tokens seen, ${skipped} of them were rotating already${states === '' ? '' : `; ${states}`}`;
+  return `${seen} of ${total} tokens seen, ${skipped} of them were rotating already${states === '' ? '' : `; ${states}`}`;
 }

@@ -35,7 +35,9 @@ export interface CampaignAnswer {
   startedAt: string;
   /** When every token had been looked at, or somebody stopped it. */
   spreadAt?: string;
-  /** Tokens that fit and were looked at so far. */
+  /** Tokens that fitted when it began. */
+  total: number;
+  /** Of these, and of those that came since, the ones that were looked at so far. */
   seen: number;
   /** Of these, tokens that were rotating already. */
   skipped: number;
