@@ -4,7 +4,7 @@ import { Transactions } from '@writ/messaging';
 import { Health, Jobs } from '@writ/service';
 import { RotationConfig } from './config.js';
 import { Notices } from './notice.store.js';
-import { isPlannedFor, lockPlan, savePlan } from './notice-plan.store.js';
+import { lockPlan, plannedLeads, savePlan } from './notice-plan.store.js';
 import { leadDue, noticeAt } from './plan-rotation.js';
 import { TokenLife } from './token-life.js';
 import { endingOf, lockDueNotices, lockLivingAfter } from './token.store.js';
@@ -12,8 +12,9 @@ import { endingOf, lockDueNotices, lockLivingAfter } from './token.store.js';
 const planEveryMs = 1_000;
 
 /**
- * Tells owners before their tokens expire, once per token and lead time, by the database's time. Where the operator
- * changed the lead times, tokens are planned anew, slice by slice; what was told is not told again.
+ * Tells owners before their tokens expire, once per token and lead time, by the database's time. A replica that
+ * starts with other lead times has them hold for all: tokens are planned anew, slice by slice, and what was told is not
+ * told again.
  */
 @Injectable()
 export class ExpiriesJob {
@@ -29,11 +30,11 @@ export class ExpiriesJob {
 
   /** @returns whether there may be more */
   private async tell(): Promise<boolean> {
-    const { leads } = this.life;
     const { dueBatch, outboxLimit } = this.config;
     if (!this.health.hasRoom(outboxLimit)) return false;
     return this.transactions.run(async (tx) => {
-      if (!(await isPlannedFor(tx.db, leads))) return false; // Whoever started last knows the lead times of now.
+      const leads = await plannedLeads(tx.db);
+      if (leads.length === 0) return false;
       const tokens = await lockDueNotices(tx.db, dueBatch);
       for (const token of tokens) {
         const { token_id: tokenId, owner, expires_at, ended_at, now } = token;
