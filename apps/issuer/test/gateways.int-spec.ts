@@ -1,3 +1,5 @@
+import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Client } from 'pg';
 import type { Service } from '@writ/service';
 import { until } from '@writ/testing';
@@ -65,6 +67,23 @@ describe('a gateway’s secret', () => {
     await lock.end();
     expect(new Set(await Promise.all(guesses))).toEqual(new Set([401]));
     expect(await statusOf(right)).toBe(200);
+  });
+
+  it('counts for its own request alone, though others came over the same connection just before (G10)', async () => {
+    const { secret } = await issuing.claimed(issuer);
+    const [mine, foreign] = [await issuing.registerGateway(issuer, 'mine', ['orders']), await issuing.registerGateway(issuer, 'foreign', ['billing'])];
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (headers: Record<string, string>) => new Promise<string>((resolve, reject) => {
+      const call = request(`${issuer.url}/v1/tokens/verify`, { method: 'POST', agent, headers: { ...headers, 'content-type': 'application/json' } }, (answer) => {
+        void text(answer).then((body) => resolve((JSON.parse(body) as { code: string }).code), reject);
+      });
+      call.once('error', reject).end(JSON.stringify({ token: secret }));
+    });
+    const almost = { authorization: (mine.authorization as string).replace(/.(=*)$/, (_, end: string) => `A${end}`) };
+    const codes = [];
+    for (const headers of [mine, mine, foreign, foreign, mine, {}, almost, mine]) codes.push(await ask(headers));
+    agent.destroy();
+    expect(codes).toEqual(['VALID', 'VALID', 'NOT_FOUND', 'NOT_FOUND', 'VALID', 'not-authenticated', 'not-authenticated', 'VALID']);
   });
 
   it('is renewed by administrators alone, for gateways that exist, for a week at most', async () => {

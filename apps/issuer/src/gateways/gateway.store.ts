@@ -38,6 +38,8 @@ const maxRemembered = 10_000;
 export class Gateways extends GatewayRegister {
   // By digest of the credentials, never by the credentials: a memory dump holds none, and looking up leaks no timing.
   private readonly byHeader: Remembered = new Map();
+  // What each open connection proved last, as it is: the connection itself repeats it with every request, and that costs no digest then.
+  private readonly byConnection = new WeakMap<object, Proof & { header: string }>();
   private readonly byUser: Remembered = new Map();
   private reading: Promise<unknown> = Promise.resolve();
   /** One read after the other, for all who came meanwhile: whoever floods with wrong credentials holds one connection of the pool. */
@@ -56,19 +58,24 @@ export class Gateways extends GatewayRegister {
     return gateway && { kind: 'gateway', iss: 'urn:writ:gateway', sub: gateway.clientId, roles: new Set(), groups: [], clientId: gateway.clientId, audiences: gateway.audiences };
   }
 
-  /** Who sent this `Authorization` value, or nobody. */
-  ofHeader(header: string | undefined): KnownGateway | undefined | Promise<KnownGateway | undefined> {
+  /** Who sent this `Authorization` value, or nobody. Over the same connection the same value is known sooner. */
+  ofHeader(header: string | undefined, connection?: object): KnownGateway | undefined | Promise<KnownGateway | undefined> {
     if (header === undefined || header.length > 1_024) return undefined;
+    const last = connection && this.byConnection.get(connection);
+    if (last && last.until > performance.now() && isSame(last.header, header)) return last.gateway;
     const key = hash('sha256', header, 'binary');
     const known = recall(this.byHeader, key);
-    if (known) return known;
+    if (known) {
+      if (connection) this.byConnection.set(connection, { header, ...known });
+      return known.gateway;
+    }
     const pair = basicOf(header);
     return pair && this.prove(pair.clientId, pair.secret).then((gateway) => remember(this.byHeader, key, gateway));
   }
 
   /** Whom the broker's user speaks for; the broker has checked the user. */
   ofBrokerUser(user: string): KnownGateway | Promise<KnownGateway | undefined> {
-    return recall(this.byUser, user) ?? this.believed(user).then((gateway) => remember(this.byUser, user, gateway));
+    return recall(this.byUser, user)?.gateway ?? this.believed(user).then((gateway) => remember(this.byUser, user, gateway));
   }
 
   async register(db: Db, { name, audiences, brokerUser }: RegisterGatewayBody, by: { iss: string; sub: string }): Promise<GatewayCredentials> {
@@ -142,11 +149,22 @@ export class Gateways extends GatewayRegister {
   }
 }
 
-type Remembered = Map<string, { gateway: KnownGateway; until: number }>;
+/** In the same time wherever they differ: a proxy may send several gateways' requests over one connection. */
+function isSame(known: string, given: string): boolean {
+  let difference = known.length ^ given.length;
+  for (let i = 0; i < given.length; i++) difference |= known.charCodeAt(i) ^ given.charCodeAt(i);
+  return difference === 0;
+}
 
-function recall(remembered: Remembered, key: string): KnownGateway | undefined {
+interface Proof {
+  gateway: KnownGateway;
+  until: number;
+}
+type Remembered = Map<string, Proof>;
+
+function recall(remembered: Remembered, key: string): Proof | undefined {
   const known = remembered.get(key);
-  return known && known.until > performance.now() ? known.gateway : undefined;
+  return known && known.until > performance.now() ? known : undefined;
 }
 
 function remember(remembered: Remembered, key: string, gateway: KnownGateway | undefined): KnownGateway | undefined {

@@ -89,7 +89,7 @@ export class HotDoor implements OnModuleInit {
     request.on('end', () => {
       if (length > maxBodyBytes) return send(response, problem(413, 'too-large', 'The body is too large.'));
       const text = more ? Buffer.concat([first as Buffer, ...more]).toString() : (first?.toString() ?? '');
-      const gateway = this.gateways.ofHeader(request.headers.authorization);
+      const gateway = this.gateways.ofHeader(request.headers.authorization, request.socket);
       try {
         const answer = gateway instanceof Promise ? gateway.then((known) => this.answerTo(known, text, request, ask)) : this.answerTo(gateway, text, request, ask);
         if (answer instanceof Promise) answer.then((later) => send(response, later), (error: unknown) => this.fail(response, error));
