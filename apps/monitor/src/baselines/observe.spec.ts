@@ -32,6 +32,11 @@ describe('a usage batch', () => {
     expect(slicesOf(observe(...hours)).map((slice) => Math.round(at / 1000 - slice.at) / 3_600)).toEqual([5, 4, 3]);
   });
 
+  it('is no repetition of itself: no two slices of a year look alike', () => {
+    const slices = Array.from({ length: 50_000 }, (_, i) => new Date(at - i * 600_000).toISOString()).map((time) => record({ firstAt: time, lastAt: time }));
+    expect(new Set(slicesOf(observe(...slices)).flatMap(({ observations }) => observations).map(({ tag }) => tag)).size).toBe(slices.length);
+  });
+
   it('passes over unknown secrets, and only counts what is refused because the token is suspended', () => {
     const batch = observe(record({ tokenId: undefined, code: 'NOT_FOUND' }), record({ code: 'SUSPENDED' }));
     expect([batch.slices.size, batch.minutes.size]).toEqual([0, 1]);

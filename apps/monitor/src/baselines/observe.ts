@@ -99,8 +99,9 @@ function addObservation({ slices }: UsageBatch, eventId: string, tokenId: string
   let observed = slices.get(key);
   if (!observed) slices.set(key, (observed = { tokenId, at: 0, observations: [] }));
   observed.at = Math.max(observed.at, end);
-  // Slices are taken one by one, so each has a tag of its own: else the first would make repetitions of the others.
-  observed.observations.push({ tag: shortHash(`${eventId} ${slice}`), ...facts });
+  // Slices are taken one by one, so each has a tag of its own: else the first would make repetitions of the others. Added,
+  // not hashed along: of one event's slices no two may look alike.
+  observed.observations.push({ tag: spelt(hashOf(eventId) + slice, 4), ...facts });
 }
 
 /** The slices in the order of time. */
@@ -138,11 +139,18 @@ const alphabet = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 
 /** FNV-1a folded into `length` characters of six bits: a name for a baseline's field, where bytes are dear. */
 export function shortHash(text: string, length = 4): string {
+  return spelt(hashOf(text), length);
+}
+
+function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash ^= hash >>> 15;
+  return hash ^ (hash >>> 15);
+}
+
+function spelt(number: number, length: number): string {
   let short = '';
-  for (let i = 0; i < length; i++) short += alphabet[(hash >>> (i * 6)) & 63];
+  for (let i = 0; i < length; i++) short += alphabet[(number >>> (i * 6)) & 63];
   return short;
 }
 
