@@ -64,7 +64,7 @@ export const changes: [keyof ServiceUrls, string, () => Promise<Change> | Change
   ['rotation', 'POST /v1/rotations/{id}/force', async () => ({ who: 'owner', path: `/v1/rotations/${await deliveredRotation()}/force`, body: reason })],
   ['audit', 'POST /v1/subjects/{id}/erase', async () => {
     const { requestId } = await freshToken();
-    await until('the log to hold the request', async () => (await as('auditor').audit.get<{ items: object[] }>('/v1/entries', { query: { request: requestId } })).items.length > 0);
+    await until('the log to hold the request', async () => (await as('auditor').audit.get<{ items: object[] }>('/v1/entries', { query: { request: requestId, type: 'request.submitted' } })).items.length > 0);
     return { path: `/v1/subjects/${requestId}/erase`, body: { basis: 'gdpr-art-17' } };
   }],
   ['monitor', 'POST /v1/detectors/{detector}', () => ({ path: '/v1/detectors/rate', body: { most: 'suspend', ...reason } })],
