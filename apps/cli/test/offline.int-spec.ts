@@ -194,7 +194,7 @@ describe('the command line without a platform', () => {
 
   it('watches a mass rotation again, and stops it', async () => {
     const campaign = { campaignId: 'cmp_1', spreadAt: '2026-06-01T00:00:00Z', total: 5, seen: 3, skipped: 1, rotations: { claimable: 2 } };
-    const words = 'cmp_1: 3 of 5 tokens seen, 1 of them were rotating already; 2 claimable\n';
+    const words = 'cmp_1: 3 of 5 tokens seen, 1 rotating already; 2 claimable\n';
     expect(await against(() => campaign, ['campaign', 'watch', 'cmp_1'])).toMatchObject({ code: 0, stdout: words });
     const stopped = await against(() => campaign, ['campaign', 'stop', 'cmp_1']);
     expect([stopped.stdout, stopped.asked]).toEqual([words, [['POST', '/v1/campaigns/cmp_1/stop', {}]]]);

@@ -1,6 +1,6 @@
 import type { Principal, RotationAnswer, RotationCause, RotationId, RotationState, RotationSteered, Straggler, TokenId } from '@writ/contracts';
 import { lookup, type Db } from '@writ/messaging';
-import { stillThere, type Progress } from './advance.js';
+import { isOpen, stillThere, type Progress } from './advance.js';
 
 export interface RotationRow {
   rotation_id: RotationId;
@@ -116,7 +116,8 @@ export function keyOf({ rotationId, gateway, network, agent }: Pick<Sighting, 'r
 
 export async function answerOf(db: Db, row: RotationRow): Promise<RotationAnswer> {
   const { rotation_id, token_id, state, cause, generation, started_at, deadline_at, claim_before, named, requested_by, reason, steered } = row;
-  const endedAt = row.retired_at ?? row.token_ended_at ?? row.stopped_at ?? row.lapsed_at ?? undefined;
+  // In an emergency the old secret is retired long before the rotation ends.
+  const endedAt = isOpen(state) ? undefined : row.retired_at ?? row.token_ended_at ?? row.stopped_at ?? row.lapsed_at ?? undefined;
   const stragglers = endedAt ? [] : await stragglersOf(db, row);
   return {
     rotationId: rotation_id, tokenId: token_id, state, cause, generation: generation ?? undefined, startedAt: started_at.toISOString(),

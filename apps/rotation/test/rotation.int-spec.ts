@@ -396,8 +396,11 @@ describe('a rotation that a person asks for', () => {
     await bench.bus.say('issuer', 'token.retired', { tokenId, generation: 1, code: 'emergency', seq: 2 });
     await rotated(tokenId, body.rotationId, 'claimable', 3, { deadlineAt: body.startedAt, alone: true });
     await inState(body.rotationId, 'claimable');
+    const endOf = async () => (await call('GET', `/v1/rotations/${body.rotationId}`, 'owner')).body.endedAt;
+    expect(await endOf()).toBeUndefined();
     await deliver(tokenId, 3);
     await inState(body.rotationId, 'completed');
+    expect(await endOf()).toEqual(expect.any(String));
     expect(await stateOf(rotationId)).toBe('stopped');
   });
 

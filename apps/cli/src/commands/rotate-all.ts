@@ -62,5 +62,5 @@ function isSpread({ spreadAt, rotations }: CampaignAnswer): boolean {
 
 function wordsOf({ seen, total, skipped, rotations }: CampaignAnswer): string {
   const states = Object.entries(rotations).map(([state, count]) => `${count} ${state}`).join(', ');
-  return `${seen} of ${total} tokens seen, ${skipped} of them were rotating already${states === '' ? '' : `; ${states}`}`;
+  return `${seen} of ${total} tokens seen, ${skipped} rotating already${states === '' ? '' : `; ${states}`}`;
 }

@@ -57,7 +57,7 @@ async function rotations(tokenId: string, { session, output }: Context): Promise
     cause: `${each.cause}${words(each)}`,
     told: each.steered && `to ${each.steered.command}${words(each.steered)}`,
     started: relative(each.startedAt),
-    ...(each.endedAt ? { ended: relative(each.endedAt) } : { 'old secret ends': relative(each.deadlineAt), 'claim by': each.state === 'claimable' ? relative(each.claimBefore) : undefined }),
+    ...(each.endedAt ? { ended: relative(each.endedAt) } : { 'old secret ends': each.cause === 'emergency' ? 'at once' : relative(each.deadlineAt), 'claim by': each.state === 'claimable' ? relative(each.claimBefore) : undefined }),
     'still shown': each.stragglers.map(({ agent, network, gateway, lastSeenAt }) => `${agent ?? 'somebody'} from ${network ?? 'an unknown network'} at ${gateway}, ${relative(lastSeenAt)}`).join('; ') || undefined,
   })).join('\n\n'));
 }
