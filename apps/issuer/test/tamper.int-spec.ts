@@ -159,6 +159,7 @@ describe('an insider with the database', () => {
     // Whoever stands behind a proxy is not told that the token is bad: nobody knows.
     const held = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${keep.secret}` });
     expect([held.status, held.headers.get('retry-after'), held.headers.get('www-authenticate')]).toEqual([503, '1', null]);
+    expect((await issuing.post(issuer, '/oauth2/introspect', `token=${keep.secret}`, gateway)).status).toBe(503);
     expect((await issuing.get(issuer, '/health/ready')).status).toBe(503);
     await afresh(async (late) => expect(await codeOf(keep.secret, {}, late)).toBe('STALE'));
     await expect(accepted()).rejects.toThrow('restore it first');

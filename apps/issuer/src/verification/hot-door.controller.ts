@@ -70,8 +70,10 @@ export class HotDoor implements OnModuleInit {
     if (typeof token !== 'string' || token === '') return { status: 400, body: { error: 'invalid_request', error_description: 'The parameter token is missing, or is there twice.' } };
     const answer = await this.verifier.answer({ digest: digestOf(token) }, gateway, 'look');
     const headers = { 'x-writ-as-of': answer.asOf, 'x-writ-seq': String(answer.seq), 'x-writ-max-staleness-ms': String(answer.maxStalenessMs) };
-    if (answer.code === 'RATE_LIMITED') {
-      return { ...problem(429, 'rate-limited', 'This token is used too often.'), headers: { ...headers, 'retry-after': String(Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)) } };
+    if (answer.code === 'RATE_LIMITED' || answer.code === 'STALE') {
+      // Neither says that the token is not active: the one is for later, of the other nobody knows.
+      const later = answer.code === 'STALE' ? problem(503, 'later', 'The issuer cannot tell just now.') : problem(429, 'rate-limited', 'This token is used too often.');
+      return { ...later, headers: { ...headers, 'retry-after': String(Math.ceil((answer.retryAfterMs ?? 1_000) / 1_000)) } };
     }
     return { status: 200, body: introspectionOf(answer, this.config.publicUrl?.replace(/\/$/, '') ?? `${'encrypted' in request.socket ? 'https' : 'http'}://${request.headers.host ?? ''}`), headers };
   };
