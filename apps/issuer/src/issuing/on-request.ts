@@ -1,17 +1,20 @@
 import { Inject } from '@nestjs/common';
 import type { Message, RequestSubmitted, Trust } from '@writ/contracts';
 import { MessageHandler, On, Unacceptable, type Tx } from '@writ/messaging';
-import { Clock } from '@writ/service';
+import { Clock, inSlices } from '@writ/service';
 import { IssuerConfig } from '../config.js';
 import { ActivePolicy } from './active-policy.store.js';
 import { Issues, type RequestRow } from './issue.store.js';
-import { forgedRequest, forgery, mayIssue, type SignedRequest } from './may-issue.js';
+import { forgedRequest, forgery, mayIssue, type Approval, type SignedRequest } from './may-issue.js';
 import { TRUST } from './trust.store.js';
 import { Stops } from '../state/stop.store.js';
 
 /** Brings request and approval together, in whichever order they come, and issues at most one token for them. */
 @MessageHandler()
 export class OnRequest {
+  private readonly wrongInRequest = inSlices((facts: SignedRequest) => forgedRequest(facts, this.trust, this.clock.now()));
+  private readonly wrongInApproval = inSlices((approval: Approval) => forgery(approval, this.trust, this.clock.now()));
+
   constructor(
     private readonly issues: Issues, private readonly stops: Stops, private readonly config: IssuerConfig, private readonly clock: Clock,
     private readonly active: ActivePolicy, @Inject(TRUST) private readonly trust: Trust,
@@ -21,7 +24,7 @@ export class OnRequest {
   async submitted({ data }: Message<'request.submitted'>, tx: Tx<'issuer'>): Promise<void> {
     const facts = factsOf(data);
     // Nothing is kept of a forged one: the first facts that are kept are the only ones that a request ever gets.
-    const forged = forgedRequest(facts, this.trust, this.clock.now());
+    const forged = await this.wrongInRequest(facts);
     if (forged) throw new Unacceptable(forged.code, forged.detail);
     await this.decide(tx, await this.issues.meet(tx, { requestId: data.requestId, facts }));
   }
@@ -31,7 +34,7 @@ export class OnRequest {
     const { requestId, requestDigest, policyDigest, grant, require, statement, votes } = data;
     const approval = { requestId, requestDigest, policyDigest, grant, require, statement, votes };
     // Nothing is kept of a forged one: the first approval that is kept is the only one that a request ever gets.
-    const forged = forgery(approval, this.trust, this.clock.now());
+    const forged = await this.wrongInApproval(approval);
     if (forged) throw new Unacceptable(forged.code, forged.detail);
     await this.decide(tx, await this.issues.meet(tx, { requestId, approval }));
   }
