@@ -22,17 +22,20 @@ export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
     await sleep(calmMs);
     probe.take();
     await sleep(calmMs);
-    const calm: Row = { bench: 'rotation', name: 'verify, nothing else going on', kind: 'limit', ...probe.take() };
+    const calm = verified('nothing else going on', 'limit', probe);
     const rotated = await rotateAll(fleet, say);
-    const beside = { bench: 'rotation', kind: 'ours' as const };
-    const verifiedBesideRotation: Row = { ...beside, name: 'verify beside a fleet-wide rotation', ...probe.take() };
+    const besideRotation = verified('beside a fleet-wide rotation', 'ours', probe);
     const expired = await expireAll(fleet, Number(process.env.WRIT_BENCH_EXPIRIES ?? (quick ? 10_000 : 100_000)), say, () => probe.take());
-    const verifiedBesideExpiry: Row = { ...beside, name: 'verify beside mass expiry', ...probe.take() };
-    return [rotated, expired, calm, verifiedBesideRotation, verifiedBesideExpiry];
+    return [rotated, expired, ...calm, ...besideRotation, ...verified('beside mass expiry', 'ours', probe)];
   } finally {
     await probe.stop();
     await fleet.stop();
   }
+}
+
+function verified(when: string, kind: Row['kind'], probe: Probe): Row[] {
+  const { overHttp, inProcess } = probe.take();
+  return [{ bench: 'rotation', name: `verify, ${when}`, kind, ...overHttp }, { bench: 'rotation', name: `verify in process, ${when}`, kind, ...inProcess }];
 }
 
 /** Due, new secret minted and sealed, old one dead, everybody told, all of it in the log. */
