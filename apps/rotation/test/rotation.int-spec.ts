@@ -7,7 +7,7 @@ import { forecast } from '../src/forecast.store.js';
 import * as migrations from '../src/migrations/index.js';
 import { RotationModule } from '../src/rotation.module.js';
 
-interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; items: object[]; buckets: object[]; campaignId: string; seen: number; spreadAt?: string }
+interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; endedAt?: string; items: object[]; buckets: object[]; campaignId: string; seen: number; spreadAt?: string }
 
 let bench: TestBench;
 let services: Service[];
