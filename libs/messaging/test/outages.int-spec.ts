@@ -13,6 +13,7 @@ const trust = { ownerId: 'svc:a', team: 'orders', openIncidents: 1, version: 1, 
 
 let bench: TestBench;
 const brokers: Broker[] = [];
+const proxies: FaultProxy[] = [];
 
 function broker(url = bench.bus.serviceUrl('policy')): Broker {
   const made = new Broker({ url, name: 'test', log });
@@ -42,11 +43,13 @@ beforeAll(async () => {
 afterAll(() => bench.drop());
 afterEach(async () => {
   for (const each of brokers.splice(0)) await each.close();
+  for (const each of proxies.splice(0)) await each.close();
 });
 
 describe('a connection', () => {
   it('that is lost while it is set up ends nothing, and is made again', async () => {
     const proxy = await FaultProxy.before(bench.bus.serviceUrl('policy'));
+    proxies.push(proxy);
     const connection = broker(proxy.url(bench.bus.serviceUrl('policy')));
     let tries = 0;
     connection.onConnect(async (model) => {
@@ -59,8 +62,6 @@ describe('a connection', () => {
     });
     await connection.open();
     expect([tries, connection.trouble]).toEqual([2, undefined]);
-    await connection.close();
-    await proxy.close();
   });
 });
 
@@ -73,6 +74,7 @@ function connectionMethod(method: number, ...shortTexts: string[]): Buffer {
 describe('a connection that the broker blocks', () => {
   it('publishes nothing, says why, and goes on when it is let go (G11)', async () => {
     const proxy = await FaultProxy.before(bench.bus.serviceUrl('policy'));
+    proxies.push(proxy);
     const connection = broker(proxy.url(bench.bus.serviceUrl('policy')));
     const publisher = new Publisher(connection, 'writ-policy', log);
     await connection.open();
@@ -83,8 +85,6 @@ describe('a connection that the broker blocks', () => {
     proxy.say(connectionMethod(61));
     await until(() => publisher.trouble === undefined, 'the end of it');
     expect(await publish()).toEqual(['stored']);
-    await connection.close();
-    await proxy.close();
   });
 });
 
