@@ -14,7 +14,7 @@ const phases = {
   types: () => check([compiler, '-p', 'tsconfig.test.json']),
   unit: (tools) => suite('unit', tools, ['--maxWorkers=2']),
   lint: ({ lint: begun }) => begun,
-  integration: (tools) => suite('integration', tools, ['--maxWorkers=3']),
+  integration: (tools) => suite('integration', tools, ['--maxWorkers=5']),
   'end to end': async (tools) => sumOf(await Promise.all(['e2e', 'apart'].map((project) => suite(project, tools, ['--runInBand'])))),
 };
 const checks = ['lint', 'types'];
