@@ -7,20 +7,23 @@ import type { VerifierState } from './verifier-state.js';
 import { readGrant, readRegistration } from './wire.js';
 
 const holdShare = 0.25;
-const patienceShare = 0.2;
-const leastPatienceMs = 100;
+const lateShare = 0.1;
+const leastLateMs = 50;
+/** Late asks that are still waited for: enough for an answer that takes half a lease, few enough for an issuer in trouble. */
+const mostLate = 3;
 const registerTimeoutMs = 2000;
 export const firstPauseMs = 50;
 const lastPauseMs = 500;
 
 /**
- * How long an ask may be held, and how long its answer is waited for beyond that. A lease runs from when its ask was
- * sent. So one ask may be lost: the next held one, its patience, a pause and the patience of a third are over before the
- * first one's lease is. With leases below half a second answers need the time more than a second try does.
+ * How long an ask may be held, and how much later its answer is late. A lease runs from when its ask was sent: held, late,
+ * and then asked once more, an answer may take half a lease without an end to answering from memory.
  */
-export function timesOf(leaseMs: number): { holdMs: number; patienceMs: number } {
-  return { holdMs: Math.floor(leaseMs * holdShare), patienceMs: Math.max(leastPatienceMs, Math.ceil(leaseMs * patienceShare)) };
+export function timesOf(leaseMs: number): { holdMs: number; lateMs: number } {
+  return { holdMs: Math.floor(leaseMs * holdShare), lateMs: Math.max(leastLateMs, Math.ceil(leaseMs * lateShare)) };
 }
+
+type Outcome = ReturnType<VerifierState['granted']>;
 
 export interface FleetEvents {
   /** A lease has begun or gone on. */
@@ -29,11 +32,17 @@ export interface FleetEvents {
   failed(error: IssuerError): void;
 }
 
-/** Keeps a verifier registered and under lease: one ask is always under way, held by the issuer until there is news. */
+/**
+ * Keeps a verifier registered and under lease: one ask is always under way, held by the issuer until there is news. An ask
+ * whose answer is late goes on beside the next one: an issuer with much to do answers late, and a late lease is a lease.
+ */
 export class FleetConnection {
   readonly #stop = new AbortController();
+  readonly #late = new Set<Promise<IssuerError | undefined>>();
   #running: Promise<void> | undefined;
   #joining: Promise<void> | undefined;
+  #isJoined = false;
+  #holdMs = 0;
   #pauseMs = firstPauseMs;
 
   constructor(
@@ -49,44 +58,60 @@ export class FleetConnection {
   }
 
   async #run(): Promise<void> {
-    let joined = false;
     while (!this.#stop.signal.aborted) {
-      try {
-        if (!joined) await (this.#joining = this.#join());
-        if (this.#stop.signal.aborted) return;
-        joined = await this.#ask();
-        this.#pauseMs = firstPauseMs;
-      } catch (error) {
-        if (!(error instanceof IssuerError)) throw error;
-        if (error.problem === 'rejoin') joined = false;
-        // The log is behind us: it lost entries, or this is a stale copy. No yes until the issuer has settled it.
-        if (error.problem === 'ahead') this.state.voidLease();
-        if (this.#stop.signal.aborted) return;
-        this.events.failed(error);
-        await this.#pause(error.retryAfterMs);
-      }
+      const failure = await (this.#isJoined ? this.#ask() : this.#join());
+      if (failure && !this.#stop.signal.aborted) await this.#pause(failure.retryAfterMs);
     }
   }
 
-  async #join(): Promise<void> {
+  async #join(): Promise<IssuerError | undefined> {
     const ask: RegisterAsk = { name: this.name, leaseMs: this.leaseMs };
-    this.state.joined(readRegistration(await this.client.send('POST', '/v1/fleet/verifiers', ask, registerTimeoutMs)));
-    this.#holdMs = 0;
+    const answer = this.client.send('POST', '/v1/fleet/verifiers', ask, registerTimeoutMs).then((registration) => {
+      this.state.joined(readRegistration(registration));
+      this.#isJoined = true;
+      this.#holdMs = 0;
+    });
+    this.#joining = answer;
+    return answer.then(() => undefined, (error: unknown) => this.#failed(error));
   }
 
-  #holdMs = 0;
+  /** Returns when the answer has come or is late, with what failed. */
+  async #ask(): Promise<IssuerError | undefined> {
+    const { holdMs, lateMs } = timesOf(this.state.leaseMs);
+    const answer = this.#send(this.state.ask(randomBytes(9).toString('base64url'), now(), this.#holdMs));
+    const word = await within(answer, this.#holdMs + lateMs);
+    // Nothing is held back while behind or late; under a fresh lease the issuer may wait for news.
+    this.#holdMs = word === 'leased' ? holdMs : 0;
+    if (word !== 'late') return word instanceof IssuerError ? word : undefined;
+    const late = answer.then((outcome) => {
+      this.#late.delete(late);
+      return outcome instanceof IssuerError ? outcome : undefined;
+    });
+    this.#late.add(late);
+    return this.#late.size < mostLate ? undefined : Promise.race(this.#late);
+  }
 
-  /** @returns whether the registration still stands. */
-  async #ask(): Promise<boolean> {
-    const { holdMs, patienceMs } = timesOf(this.state.leaseMs);
-    const ask: LeaseAsk = this.state.ask(randomBytes(9).toString('base64url'), now(), this.#holdMs);
-    const answer = await this.client.send('POST', '/v1/fleet/lease', ask, this.#holdMs + patienceMs);
-    const outcome = this.state.granted(readGrant(answer));
-    if (outcome === 'rejoin') return false;
-    // Nothing is held back while behind; under a fresh lease the issuer may wait for news.
-    this.#holdMs = outcome === 'leased' ? holdMs : 0;
-    if (outcome === 'leased') this.events.leased();
-    return true;
+  /** An answer is of use for as long as its lease would be. */
+  #send(ask: LeaseAsk): Promise<Outcome | IssuerError> {
+    return this.client.send('POST', '/v1/fleet/lease', ask, this.state.leaseMs).then((answer) => {
+      const outcome = this.state.granted(readGrant(answer));
+      if (outcome === 'rejoin') this.#isJoined = false;
+      if (outcome === 'leased') this.events.leased();
+      this.#pauseMs = firstPauseMs;
+      return outcome;
+    }).catch((error: unknown) => this.#failed(error, ask.verifierId));
+  }
+
+  /** What an ask hears that was sent before the verifier registered anew is about another verifier. */
+  #failed(error: unknown, verifierId = this.state.verifierId): IssuerError {
+    if (!(error instanceof IssuerError)) throw error;
+    if (verifierId === this.state.verifierId) {
+      if (error.problem === 'rejoin') this.#isJoined = false;
+      // The log is behind us: it lost entries, or this is a stale copy. No yes until the issuer has settled it.
+      if (error.problem === 'ahead') this.state.voidLease();
+    }
+    if (!this.#stop.signal.aborted) this.events.failed(error);
+    return error;
   }
 
   async #pause(retryAfterMs: number | undefined): Promise<void> {
@@ -110,4 +135,13 @@ export class FleetConnection {
       this.events.failed(error);
     });
   }
+}
+
+/** What is promised, or `late` where it takes longer. */
+async function within<Answer>(answer: Promise<Answer>, ms: number): Promise<Answer | 'late'> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<'late'>((resolve) => {
+    timer = setTimeout(resolve, ms, 'late');
+  });
+  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

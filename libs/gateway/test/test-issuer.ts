@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { innerDigest, mint, type StateEntry } from '@writ/token';
 import {
   fenceOf, grantedLeaseMs, grantLease, type Acknowledgement, type BatchItem, type FenceMember, type LeaseAsk, type Receipt, type RegisterAsk, type UsageBatch, type VerifyAnswer,
@@ -31,6 +32,8 @@ export class TestIssuer {
   readonly batchSizes: number[] = [];
   misbehaviour: Misbehaviour | undefined;
   incarnation = 'inc-1';
+  /** How late an issuer with much to do answers asks. */
+  leaseAnswersAfterMs = 0;
   readonly #tokens = new Map<string, TestToken>();
   #log: StateEntry[] = [];
   #members: FenceMember[] = [];
@@ -177,10 +180,12 @@ export class TestIssuer {
     this.#acknowledgements.set(ask.verifierId, { verifierId: ask.verifierId, incarnation: ask.incarnation, appliedSeq: ask.appliedSeq, at: performance.now() });
     for (const wake of this.#waiting) wake();
     if (ask.appliedSeq === this.headSeq && ask.holdMs > 0) await this.#newsAfter(ask);
-    return grantLease(ask, {
+    const grant = grantLease(ask, {
       registered: this.#members.some(({ verifierId }) => verifierId === ask.verifierId), incarnation: this.incarnation, headSeq: this.headSeq,
       databaseTime: new Date().toISOString(), entries: this.#log.filter(({ seq }) => seq > ask.appliedSeq),
     });
+    await sleep(this.leaseAnswersAfterMs);
+    return grant;
   }
 
   async #newsAfter({ appliedSeq, holdMs }: LeaseAsk): Promise<void> {
