@@ -9,6 +9,8 @@ export interface Platform {
   env: Record<string, string>;
   /** Process ids by name, the backing services among them. */
   pids: Map<string, number>;
+  /** Where each process answers, by name. */
+  urls: Map<string, string>;
   facts: { databaseUrl(service: string): string; migrationUrl(service: string): string };
   /** The broker's administrator, for whoever wants to listen. */
   amqpUrl: string;
@@ -23,9 +25,10 @@ interface Started {
   facts: Platform['facts'];
   stop(): Promise<void>;
 }
-interface Recorded { name: string; pid: number }
+interface Recorded { name: string; pid: number; url: string }
 
-export async function startPlatform(say: (line: string) => void): Promise<Platform> {
+/** @param answering services of which one more replica runs that only answers */
+export async function startPlatform(say: (line: string) => void, answering: string[] = []): Promise<Platform> {
   const scripts = new URL('../../scripts/platform/', import.meta.url);
   const { startPlatform: start } = (await import(new URL('platform.mjs', scripts).href)) as { startPlatform(options: object): Promise<Started> };
   const { createReporter } = (await import(new URL('terminal.mjs', scripts).href)) as { createReporter(show: (event: { kind: string; label?: string; summary?: string; text?: string }) => void): object };
@@ -33,15 +36,16 @@ export async function startPlatform(say: (line: string) => void): Promise<Platfo
     if (event.kind === 'done') say(`${event.label ?? ''}: ${event.summary ?? ''}`);
   });
   const dir = mkdtempSync(join(tmpdir(), 'writ-bench-'));
-  const platform = await start({ dir, name: 'bench', reporter, fresh: true });
-  const read = (file: string, field: string) => {
-    const content = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Recorded[]>;
-    return (content[field] ?? []).map(({ name, pid }): [string, number] => [name, pid]);
+  const platform = await start({ dir, name: 'bench', reporter, fresh: true, answering });
+  const read = <Field extends 'pid' | 'url'>(file: string, field: Field) => {
+    const { processes } = JSON.parse(readFileSync(file, 'utf8')) as { processes: Recorded[] };
+    return processes.map((each): [string, Recorded[Field]] => [each.name, each[field]]);
   };
+  const { stateFile, backing } = platform.layout;
   return {
     env: platform.env,
     facts: platform.facts,
-    amqpUrl: (JSON.parse(readFileSync(join(platform.layout.backing, 'backing.json'), 'utf8')) as { amqpUrl: string }).amqpUrl,
+    amqpUrl: (JSON.parse(readFileSync(join(backing, 'backing.json'), 'utf8')) as { amqpUrl: string }).amqpUrl,
     analyze: async () => {
       for (const service of services) {
         const client = new pg.Client({ connectionString: platform.facts.migrationUrl(service) });
@@ -50,7 +54,8 @@ export async function startPlatform(say: (line: string) => void): Promise<Platfo
         await client.end();
       }
     },
-    pids: new Map([...read(platform.layout.stateFile, 'processes'), ...read(join(platform.layout.backing, 'backing.json'), 'processes')]),
+    pids: new Map([...read(stateFile, 'pid'), ...read(join(backing, 'backing.json'), 'pid')]),
+    urls: new Map(read(stateFile, 'url')),
     stop: async () => {
       await platform.stop();
       rmSync(dir, { recursive: true, force: true });

@@ -19,14 +19,14 @@ const migrateWithinMs = 180_000;
  * Brings up the whole platform in `dir` and answers when every process is ready and the development data is in place.
  * A failure ends what had been started.
  *
- * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>, longestPauseMs?: number, clockSkewMs?: Record<string, number>}} options
+ * @param {{dir: string, name: string, reporter: object, wellKnown?: boolean, fresh?: boolean, tls?: boolean, replicas?: Record<string, number>, answering?: string[], longestPauseMs?: number, clockSkewMs?: Record<string, number>}} options
  *   `wellKnown` takes the default ports where they are free; `fresh` begins with empty data and ends with none, on servers
  *   of its own;
  *   with `tls` every server and service answers over TLS alone, with certificates made for it;
- *   `replicas` says how many of a service run beside the first one; what ends by itself starts again after
+ *   `replicas` says how many of a service run, and `answering` of which one more runs that only answers; what ends by itself starts again after
  *   `longestPauseMs` at the latest, where that is given; `clockSkewMs` says by how much a service's clock is wrong.
  */
-export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, tls: encrypted = false, replicas = {}, longestPauseMs, clockSkewMs }) {
+export async function startPlatform({ dir, name, reporter, wellKnown = false, fresh = false, tls: encrypted = false, replicas = {}, answering = [], longestPauseMs, clockSkewMs }) {
   const layout = layoutOf(dir);
   refuseSecond(layout);
   if (fresh) for (const name of ['logs', 'keys', 'trust', 'people', 'state']) rmSync(join(layout.dir, name), { recursive: true, force: true });
@@ -49,7 +49,7 @@ export async function startPlatform({ dir, name, reporter, wellKnown = false, fr
     const facts = factsOf({ layout, ports, backing, passwords: passwordsOf(layout), logLevel: process.env.WRIT_LOG_LEVEL ?? 'info', tls });
     const logKey = await provision({ layout, facts, backing, reporter });
     supervisor = createSupervisor({ layout, facts, log: reporter.line, longestPauseMs, clockSkewMs });
-    await startProcesses(supervisor, { reporter, moved: wellKnown ? moved : [], ports, replicas });
+    await startProcesses(supervisor, { reporter, moved: wellKnown ? moved : [], ports, replicas, answering });
     const env = await reporter.step('development data', async () => {
       const seeded = await seed({ urls: urlsOf(facts), tokens: JSON.parse(readFileSync(layout.tokensFile, 'utf8')), gatewayFile: layout.gatewayFile });
       const variables = environmentFor(facts, { ...seeded, logKey });
@@ -120,16 +120,16 @@ function leftToOperator(commands, layout) {
   return new Problem('The given broker does not have the users and queues yet, and there are no management credentials to make them with.', `Set WRIT_BACKING_AMQP_MANAGEMENT_URL, or have the broker's operator run ${file}; then start again.`);
 }
 
-async function startProcesses(supervisor, { reporter, moved, ports, replicas }) {
+async function startProcesses(supervisor, { reporter, moved, ports, replicas, answering }) {
   await reporter.step('services', async ({ note }) => {
     // People must be able to prove who they are before anybody asks.
     for (const first of ['identity', 'signer']) { note(first); await supervisor.start(processOf(first)); }
     const rest = processes.filter(({ name }) => !['identity', 'signer'].includes(name));
     note(rest.map(({ name }) => name).join(', '));
     await all(rest.map((definition) => supervisor.start(definition)));
-    for (const [name, count] of Object.entries(replicas)) {
-      for (let n = 2; n <= count; n += 1) await supervisor.start(processOf(name), { name: `${name}-${n}`, port: (await choosePorts({ wellKnown: false })).ports[name] });
-    }
+    const another = async (name, suffix, more) => supervisor.start(processOf(name), { name: `${name}-${suffix}`, port: (await choosePorts({ wellKnown: false })).ports[name], more });
+    for (const [name, count] of Object.entries(replicas)) for (let n = 2; n <= count; n += 1) await another(name, n);
+    for (const name of answering) await another(name, 'answers', { WRIT_DUTIES: 'answers' });
     return `${supervisor.names().length} processes ready`;
   });
   if (moved.length > 0) reporter.line(`    the usual ports were taken, so these listen elsewhere: ${moved.map((name) => `${name} ${ports[name]}`).join(', ')}`);

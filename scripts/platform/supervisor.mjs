@@ -47,14 +47,14 @@ export function createSupervisor({ layout, facts, log, longestPauseMs = usualLon
   const record = () => writeState(layout, { owner: self(), ports: facts.ports, processes: [...running.values()].map(({ handle, url }) => ({ ...handle, url })) });
   record();
 
-  function begin(definition, { name = definition.name, port = facts.ports[definition.name] } = {}) {
+  function begin(definition, { name = definition.name, port = facts.ports[definition.name], more = {} } = {}) {
     const logFile = join(layout.logs, `${name}.log`);
-    const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }) };
+    const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }), ...more };
     const skewMs = clockSkewMs[definition.name];
     if (skewMs !== undefined) env.WRIT_TEST_CLOCK_SKEW_MS = String(skewMs);
     const flags = skewMs === undefined ? nodeFlags : [...nodeFlags, '--import', join(root, 'scripts/platform/skewed-clock.mjs')];
     const handle = launch({ name, command: process.execPath, args: [...flags, definition.entry], cwd: root, env, logFile });
-    const entry = { definition, name, port, handle, logFile, url: `${facts.scheme}://${facts.host}:${port}`, began: Date.now(), failures: 0 };
+    const entry = { definition, name, port, more, handle, logFile, url: `${facts.scheme}://${facts.host}:${port}`, began: Date.now(), failures: 0 };
     running.set(name, entry);
     record();
     return entry;
@@ -78,7 +78,7 @@ export function createSupervisor({ layout, facts, log, longestPauseMs = usualLon
   }
 
   return {
-    /** Starts a process and waits until it is ready; with another name and port, one more replica of it. */
+    /** Starts a process and waits until it is ready; with another name and port, one more replica of it, told `more` by its environment. */
     async start(definition, options) { await ready(begin(definition, options)); },
     /** Looks after everything started so far, until `stop`. */
     async watch() {

@@ -2,13 +2,14 @@ import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
 
+const env = { WRIT_OUTBOX_LIMIT: '20' };
 let issuing: Issuing;
 let issuer: Service;
 let tap: Tap;
 
 beforeAll(async () => {
   issuing = await Issuing.create();
-  issuer = await issuing.start({ WRIT_OUTBOX_LIMIT: '20' });
+  issuer = await issuing.start(env);
   tap = await issuing.bench.bus.tap();
 });
 afterAll(async () => {
@@ -40,6 +41,29 @@ it('"mass expiry takes the service down" (vault#2515, vault#7373): ours is refus
   await tap.next('token.expired', (data) => data.tokenId === tokenId);
   expect(await metric()).toBe(0);
   expect(another).not.toBe(tokenId);
+});
+
+it('a replica that only answers says at once what the others did, and leaves their work to them (G4, G6, G11)', async () => {
+  const gateway = await issuing.registerGateway(issuer, 'orders-answers', ['orders']);
+  const answers = await issuing.start({ WRIT_DUTIES: 'answers' });
+  const codeOf = async (token: string) => (await issuing.post(answers, '/v1/tokens/verify', { token }, gateway)).body.code;
+  const [stopped, ending] = [await issuing.claimed(issuer, { ttl: 'PT1H' }), await issuing.claimed(issuer, { ttl: 'PT3S' })];
+  expect([await codeOf(stopped.secret), await codeOf(ending.secret)]).toEqual(['VALID', 'VALID']);
+  await issuing.post(issuer, `/v1/tokens/${stopped.tokenId}/revoke`, { reason: 'over' }, await issuing.bearer('root', ['admins']));
+  expect(await codeOf(stopped.secret)).toBe('REVOKED');
+  await issuing.stop(issuer);
+  const request = issuing.submission();
+  await issuing.bench.bus.say('request', 'request.submitted', request);
+  await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+  const isOver = async () => (await rows(`SELECT ends_at < now() - interval '2 seconds' AS over FROM token WHERE token_id = $1`, [ending.tokenId]))[0]?.over === true;
+  await until(isOver, 'the end of the token');
+  expect(await codeOf(ending.secret)).toBe('EXPIRED');
+  expect(await rows('SELECT state FROM token WHERE token_id = $1', [ending.tokenId])).toEqual([{ state: 'active' }]);
+  expect(await rows('SELECT 1 FROM token WHERE request_id = $1', [request.requestId])).toEqual([]);
+  await issuing.stop(answers);
+  issuer = await issuing.start(env);
+  await tap.next('token.expired', ({ tokenId }) => tokenId === ending.tokenId);
+  await tap.next('token.issued', ({ requestId }) => requestId === request.requestId);
 });
 
 it('thousands that end at once are told while verification answers, and what is left is shown truly, also where it is too much to count (G6, G11)', async () => {

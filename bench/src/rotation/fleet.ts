@@ -17,7 +17,7 @@ export class Fleet {
   private constructor(readonly platform: Platform) {}
 
   static async start(count: number, say: (line: string) => void): Promise<Fleet> {
-    const fleet = new Fleet(await startPlatform(say));
+    const fleet = new Fleet(await startPlatform(say, ['issuer']));
     await fleet.registerKey();
     say(`issuing ${count} tokens`);
     await fleet.submit(count, { mode: 'sealed', keyId: 'bench' });

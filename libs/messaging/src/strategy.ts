@@ -20,6 +20,8 @@ export interface MessagingOptions<S extends ServiceName> {
   log: Log;
   /** Messages per transaction; 200 by default. */
   batch?: number;
+  /** Whether it takes messages; else other replicas have to. */
+  consumes?: boolean;
   /** Milliseconds since 1970 that events carry; the machine's where nothing is given. */
   nowMs?: () => number;
 }
@@ -91,16 +93,18 @@ export class Messaging<S extends ServiceName> extends Server implements CustomTr
 
   private async begin(): Promise<void> {
     this.checkHandlers();
-    const { service, log, batch = 200 } = this.options;
+    const { service, log, batch = 200, consumes = true } = this.options;
     const consume = (queue: string, size: number, handle: (deliveries: Delivery[]) => Promise<void>) =>
       this.consumers.push(new BatchConsumer(this.incoming, { queue, batch: size, log, handle }));
-    for (const door of this.doors) consume(door.queue, batch, (deliveries) => this.inbox.take(door, deliveries));
-    // What the broker dead-lettered joins the waiting messages in SQL, where operators see it.
-    consume(queues.parking(service), 1, (deliveries) => this.inbox.takeDead(deliveries));
+    if (consumes) {
+      for (const door of this.doors) consume(door.queue, batch, (deliveries) => this.inbox.take(door, deliveries));
+      // What the broker dead-lettered joins the waiting messages in SQL, where operators see it.
+      consume(queues.parking(service), 1, (deliveries) => this.inbox.takeDead(deliveries));
+    }
     await Promise.all([this.incoming.open(), this.outgoing.open()]);
     this.relay.start();
     this.reader.start();
-    this.retrying = this.retryLoop();
+    if (consumes) this.retrying = this.retryLoop();
   }
 
   private checkHandlers(): void {

@@ -1,5 +1,5 @@
 import { Transform, Type } from 'class-transformer';
-import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsArray, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
 import { FromJson, IsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
@@ -17,6 +17,11 @@ export class ServiceConfig extends ProcessConfig {
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;
   @IsAddress('amqp', 'amqps') brokerUrl!: string;
+  /**
+   * `answers`: this replica takes no messages and does nothing by the clock but what keeps its own answers right, so that it
+   * answers as quickly whatever the platform has to do. At least one replica has to do `all`.
+   */
+  @IsIn(['all', 'answers']) duties: 'all' | 'answers' = 'all';
   /** Messages in one transaction, at the most. */
   @IsInt() @Min(1) @Max(1_000) @Type(() => Number) batch: number = 200;
   /** The identity provider that people's and machines' bearer tokens come from. */

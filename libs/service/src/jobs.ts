@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import type { Logger } from 'pino';
+import type { ServiceConfig } from './config.js';
 
 interface Job {
   name: string;
   everyMs: number;
   work: (signal: AbortSignal) => Promise<boolean | void>;
+  isOwn: boolean;
 }
 
 /** Runs what a clock starts. Jobs begin when the service is up, and end with the round they are in. */
@@ -14,18 +16,24 @@ export class Jobs implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly stopping = new AbortController();
   private readonly running: Promise<void>[] = [];
 
-  constructor(private readonly log: Logger) {}
+  /** @param duties `answers` leaves to other replicas what is not this process's own */
+  constructor(private readonly log: Logger, private readonly duties: ServiceConfig['duties'] = 'all') {}
 
   /**
    * Repeats the work, with a pause of `everyMs` after each round, spread a little so that replicas do not march in step.
    * A round that returns true has more to do and is repeated at once. A failing round is logged and tried again.
    */
   every(everyMs: number, name: string, work: Job['work']): void {
-    this.jobs.push({ name, everyMs, work });
+    this.jobs.push({ name, everyMs, work, isOwn: false });
+  }
+
+  /** The same for what no other replica can do for this process: following the state that it answers from, telling what it saw. */
+  everyOwn(everyMs: number, name: string, work: Job['work']): void {
+    this.jobs.push({ name, everyMs, work, isOwn: true });
   }
 
   onApplicationBootstrap(): void {
-    for (const job of this.jobs) this.running.push(this.repeat(job));
+    for (const job of this.jobs) if (job.isOwn || this.duties === 'all') this.running.push(this.repeat(job));
   }
 
   async beforeApplicationShutdown(): Promise<void> {

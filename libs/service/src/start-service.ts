@@ -64,7 +64,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
   try {
     const clock = new Clock();
     await clock.follow(source, Infinity);
-    const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch, nowMs: () => clock.nowMs() });
+    const messaging = new Messaging({ service: options.name, brokerUrl: config.brokerUrl, source, log, batch: config.batch, consumes: config.duties === 'all', nowMs: () => clock.nowMs() });
     const health = new Health(options.name, messaging.transactions);
     health.add(() => messaging.trouble);
     const module = rootModule(options, { config, log, source, messaging, health, clock });
@@ -135,9 +135,9 @@ interface Parts<S extends ServiceName> {
 
 function rootModule<S extends ServiceName, C extends ServiceConfig>(options: ServiceOptions<S, C>, parts: Parts<S>): DynamicModule {
   const { config, log, source, messaging, health, clock } = parts;
-  const jobs = new Jobs(log);
-  jobs.every(measureEveryMs, 'measure-backlog', () => health.measure());
-  jobs.every(followEveryMs, 'follow-database-time', () => clock.follow(source));
+  const jobs = new Jobs(log, config.duties);
+  jobs.everyOwn(measureEveryMs, 'measure-backlog', () => health.measure());
+  jobs.everyOwn(followEveryMs, 'follow-database-time', () => clock.follow(source));
   jobs.every(forgetEveryMs, 'forget-answers', () => forgetAnswers(messaging.transactions));
   jobs.every(aliveEveryMs, 'say-alive', async () => {
     await messaging.transactions.run(async (tx) => {

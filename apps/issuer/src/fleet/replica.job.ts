@@ -63,7 +63,7 @@ export class Replica implements OnModuleInit, OnApplicationShutdown {
     await this.start();
     this.begun();
     this.transactions.onSaid(() => this.pollSoon());
-    this.jobs.every(pollMs, 'follow-state-log', () => this.poll());
+    this.jobs.everyOwn(pollMs, 'follow-state-log', () => this.poll());
     this.health.add(() => this.doubt);
   }
 

@@ -19,7 +19,7 @@ export class SilentVerifiersJob implements OnModuleInit {
   constructor(private readonly jobs: Jobs, private readonly transactions: Transactions<'issuer'>, private readonly fleet: Fleet) {}
 
   onModuleInit(): void {
-    this.jobs.every(everyMs, 'retire-silent-verifiers', () => this.round());
+    this.jobs.everyOwn(everyMs, 'retire-silent-verifiers', () => this.round());
   }
 
   /** @param mono monotonic time in milliseconds */

@@ -31,7 +31,7 @@ export class Recheck implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.jobs.every(everyMs, 'recheck-state-log', () => this.round());
+    this.jobs.everyOwn(everyMs, 'recheck-state-log', () => this.round());
   }
 
   private async round(): Promise<void> {

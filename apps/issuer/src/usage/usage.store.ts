@@ -33,7 +33,7 @@ export class Usage implements OnModuleInit, BeforeApplicationShutdown {
   ) {}
 
   onModuleInit(): void {
-    this.jobs.every(flushMs, 'say-usage', () => this.flush());
+    this.jobs.everyOwn(flushMs, 'say-usage', () => this.flush());
   }
 
   beforeApplicationShutdown(): Promise<void> {

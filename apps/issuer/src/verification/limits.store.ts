@@ -21,7 +21,7 @@ export class Limits implements OnModuleInit {
   constructor(private readonly jobs: Jobs, private readonly hints: Hints, private readonly replica: Replica) {}
 
   onModuleInit(): void {
-    this.jobs.every(tellEveryMs, 'tell-limits', async () => this.tell());
+    this.jobs.everyOwn(tellEveryMs, 'tell-limits', async () => this.tell());
     this.hints.onHint((hint) => {
       if (!('spent' in hint) || hint.by === this.replica.id) return;
       for (const spent of hint.spent) this.budgets.spend(spent, performance.now());
