@@ -10,8 +10,10 @@ export {
   type Acknowledgement, type FenceBounds, type FenceFacts, type FenceMember, type FenceState, type GrantFacts,
 } from './fence.js';
 export { answerFromMemory, codeOf, type Wanted } from './answer.js';
+export { FailingSources } from './failing-sources.js';
 export { inNetworks } from './networks.js';
 export { ReadQueue } from './read-queue.js';
+export { sourceOf } from './source.js';
 export { TokenCache, type CachedState, type CachedToken, type Grant } from './token-cache.js';
 export { networkOf, UsageBook } from './usage-book.js';
 export { clockDrift, clockToleranceMs, VerifierState, type Clocks, type ReadResult } from './verifier-state.js';

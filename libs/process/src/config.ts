@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { plainToInstance, Transform, Type, type ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
+import { getMetadataStorage, IsArray, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
 
 /** Reads a JSON variable; what is no JSON stays text, and fails the field's own rule. */
 export function FromJson(): PropertyDecorator {
@@ -27,6 +27,14 @@ export class ProcessConfig {
   /** Certificate chain and key in PEM; with both the process answers over TLS alone. Best in files: `WRIT_TLS_CERT_FILE`, `WRIT_TLS_KEY_FILE`. */
   @IsOptional() @Matches(/^-----BEGIN CERTIFICATE-----/) tlsCert?: string;
   @IsOptional() @Matches(/^-----BEGIN [A-Z ]*PRIVATE KEY-----/) tlsKey?: string;
+  /**
+   * Proxies in front, by address or network, separated by commas: from them the caller's address is what `X-Forwarded-For`
+   * says. Without any it is the one that connects.
+   */
+  @IsArray() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value))
+  trustedProxies: string[] = [];
+  /** So many calls a second from one address may fail to prove who sent them, and twenty seconds' worth of them at once. */
+  @IsInt() @Min(1) @Type(() => Number) failuresPerSecond: number = 50;
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) logLevel: string = 'info';
 }
 

@@ -3,12 +3,11 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { jwtVerify, type JWTVerifyGetKey } from 'jose';
 import { JOSEError, JWTExpired } from 'jose/errors';
-import { Budgets } from '@writ/gateway';
+import { Budgets, type FailingSources } from '@writ/gateway';
 import type { Clock } from './clock.js';
 import { accessKey, type AccessRule, type Caller, type WithCaller } from './caller.js';
 import { callerFrom, clockToleranceSeconds, isSteppedUp, type StepUpRule } from './claims.js';
 import type { Role, ServiceConfig } from './config.js';
-import type { FailingSources } from './failing-sources.js';
 import { later, Problem, rateLimited } from './problems.js';
 import { keysAddress, providerKeys } from './provider-keys.js';
 

@@ -1,5 +1,5 @@
-import { Transform, Type } from 'class-transformer';
-import { IsArray, IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
 import { FromJson, IsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
@@ -7,12 +7,6 @@ export type Role = (typeof roles)[number];
 
 /** What every service is told by its environment, beside what every process is. */
 export class ServiceConfig extends ProcessConfig {
-  /**
-   * Proxies in front, by address or network, separated by commas: from them the caller's address is what `X-Forwarded-For`
-   * says. Without any it is the one that connects.
-   */
-  @IsArray() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value))
-  trustedProxies: string[] = [];
   @IsAddress('postgres', 'postgresql') databaseUrl!: string;
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;
@@ -37,8 +31,6 @@ export class ServiceConfig extends ProcessConfig {
   @IsObject() @FromJson() roleGroups!: Partial<Record<Role, string[]>>;
   /** So many calls a second one person or machine may make of a replica, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) callsPerSecond: number = 200;
-  /** So many calls a second from one address may fail to prove who sent them, and twenty seconds' worth of them at once. */
-  @IsInt() @Min(1) @Type(() => Number) failuresPerSecond: number = 50;
   /** What grants or ends much, such as votes, needs a sign-in not older than this. */
   @IsInt() @Min(1) @Type(() => Number) stepUpSeconds: number = 300;
   /** The authentication context that counts as a step-up, where the provider states one. */

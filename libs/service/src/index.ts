@@ -1,6 +1,6 @@
 export { ConfigurationError, createLog, FromJson, IsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
 export { AccessGuard, Bearers, failureFrom, GatewayRegister, mustBeSteppedUp } from './access.js';
-export { FailingSources } from './failing-sources.js';
+export { FailingSources, sourceOf } from '@writ/gateway';
 export {
   Allow, AllowAfterStepUp, AllowGateway, CallerOf, ChangesNothing, principalOf, Public, type AccessRule, type Caller, type WithCaller,
 } from './caller.js';
@@ -14,7 +14,6 @@ export { loadSecretKeys, loadSigningKey, loadTrust } from './keys.js';
 export { migrate } from './migrate.js';
 export { GoesOn } from './pressure.js';
 export { bodyOf, conflict, forbidden, invalid, later, notFound, Problem, problemDocument, rateLimited, type ProblemFacts } from './problems.js';
-export { sourceOf } from './source.js';
 export { LOG, runService, startService, type Service, type ServiceOptions } from './start-service.js';
 export { inSlices, unhurried } from './unhurried.js';
 export { noticeBody, wants, writeNotices, type EventNotice, type EventTarget } from './webhooks/event-notice.js';

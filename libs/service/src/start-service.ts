@@ -6,10 +6,10 @@ import type { ClassConstructor } from 'class-transformer';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { aliveEveryMs, type ServiceName } from '@writ/contracts';
+import { FailingSources } from '@writ/gateway';
 import { counted, Messaging, Transactions } from '@writ/messaging';
-import { ConfigurationError, crashWithoutSecrets, createLog, readConfig, tlsOf, withoutSecrets } from '@writ/process';
+import { ConfigurationError, crashWithoutSecrets, createLog, readConfig, serverLimits, withoutSecrets } from '@writ/process';
 import { AccessGuard, Bearers, GatewayRegister } from './access.js';
-import { FailingSources } from './failing-sources.js';
 import { accessKey } from './caller.js';
 import { Clock } from './clock.js';
 import { ServiceConfig } from './config.js';
@@ -42,10 +42,6 @@ export interface Service {
   close(): Promise<void>;
 }
 
-const bodyLimit = 65_536;
-const requestTimeoutMs = 15_000;
-/** Node looks for those that take too long every half minute, so that a slow client would hold its place for three times as long. */
-const connections = { connectionsCheckingInterval: 2_500 };
 const statementTimeoutMs = 30_000;
 const measureEveryMs = 1_000;
 const followEveryMs = 5_000;
@@ -68,7 +64,7 @@ export async function startService<S extends ServiceName, C extends ServiceConfi
     const health = new Health(options.name, messaging.transactions);
     health.add(() => messaging.trouble);
     const module = rootModule(options, { config, log, source, messaging, health, clock });
-    app = await NestFactory.create<NestFastifyApplication>(module, httpAdapter(config), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
+    app = await NestFactory.create<NestFastifyApplication>(module, new FastifyAdapter({ ...serverLimits(config), routerOptions: { maxParamLength: 256 } }), { logger: nestLogger(log), abortOnError: false, bodyParser: true });
     const fastify = app.getHttpAdapter().getInstance();
     refuseShapeless(fastify);
     addReceipts(fastify, options.name);
@@ -175,16 +171,6 @@ function rootModule<S extends ServiceName, C extends ServiceConfig>(options: Ser
     ],
     exports: shared.map(({ provide }) => provide),
   };
-}
-
-function httpAdapter(config: ServiceConfig): FastifyAdapter {
-  const https = tlsOf(config);
-  return new FastifyAdapter({
-    ...(https === undefined ? { http: connections } : { https: { ...https, ...connections } }),
-    ...(config.trustedProxies.length > 0 ? { trustProxy: config.trustedProxies } : {}),
-    bodyLimit, requestTimeout: requestTimeoutMs, connectionTimeout: requestTimeoutMs, keepAliveTimeout: 60_000, forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: 256 },
-  });
 }
 
 /** A route that nobody thought about must not exist. */

@@ -1,11 +1,11 @@
-import { Budgets } from '@writ/gateway';
+import { Budgets } from './budget.js';
 import { sourceOf } from './source.js';
 
 const secondsAtOnce = 20;
 
 /**
- * Addresses from which too many come who cannot prove who they are. Asked only once a proof has failed, so that nobody who
- * has one waits for what a neighbour does.
+ * Addresses from which too many come who cannot prove who they are. Asked only once a proof has failed, or where there is
+ * none yet to ask for, so that nobody who has one waits for what a neighbour does.
  */
 export class FailingSources {
   private readonly budgets = new Budgets();
