@@ -5,6 +5,7 @@ import { cookieOf, sessionCookie } from './cookies.js';
 import { operations, pathTo, routeOf } from './operations.js';
 import { notSignedIn, problem, refuse } from './problem.js';
 import { needsSession } from './session.controller.js';
+import { countStranger } from './strangers.js';
 
 const answerWithinMs = 20_000;
 const mostBytes = 16 * 1024 * 1024;
@@ -17,12 +18,16 @@ const passedOn = ['content-type', 'retry-after', 'x-audit-receipt', 'www-authent
  * either way by name alone, so neither cookies nor a caller's own Authorization get through. Nothing is tried twice:
  * whoever asked knows whether that is harmless.
  */
-export function addApi(server: FastifyInstance, { key, sessions, provider, log }: Console, urls: ServiceUrls): void {
+export function addApi(server: FastifyInstance, parts: Console, urls: ServiceUrls): void {
+  const { sessions, provider, strangers, log } = parts;
   async function forward(service: keyof ServiceUrls, template: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const path = pathTo(template, request.params as Record<string, string>);
     if (path === undefined) return refuse(reply, problem(404, 'not-found', 'There is no such route.'));
     const session = await sessions.findFresh(cookieOf(request.headers.cookie, sessionCookie) ?? '', (refreshToken) => provider.renew(refreshToken));
-    if (session === undefined) return refuse(reply, notSignedIn);
+    if (session === undefined) {
+      countStranger(strangers, request.ip);
+      return refuse(reply, notSignedIn);
+    }
     const { 'idempotency-key': idempotencyKey } = request.headers;
     const body = request.body instanceof Buffer ? request.body : undefined;
     const headers = {
@@ -46,7 +51,7 @@ export function addApi(server: FastifyInstance, { key, sessions, provider, log }
     for (const operation of operations[service]) {
       const [method = '', template = ''] = operation.split(' ');
       const bodyLimit = service === 'policy' && template.startsWith('/v1/policy-sets') ? setBytes : undefined;
-      server.route({ method, url: `/api/${service}${routeOf(template)}`, bodyLimit, onRequest: needsSession(key), handler: (request, reply) => forward(service, template, request, reply) });
+      server.route({ method, url: `/api/${service}${routeOf(template)}`, bodyLimit, onRequest: needsSession(parts), handler: (request, reply) => forward(service, template, request, reply) });
     }
   }
 }

@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { tlsOf } from '@writ/process';
+import { FailingSources } from '@writ/gateway';
+import { serverLimits } from '@writ/process';
 import { addApi } from './api.controller.js';
 import { serviceUrls, type ConsoleConfig } from './config.js';
 import { refusalOf } from './may-change.js';
 import { addPage } from './page.controller.js';
-import { problem, redisAway, refuse, type Problem } from './problem.js';
+import { problem, providerAway, redisAway, refuse, tooManyStrangers, type Problem } from './problem.js';
 import { Provider, ProviderAway } from './provider.client.js';
 import { addSession } from './session.controller.js';
 import { Sessions, SessionsAway } from './sessions.store.js';
 import { addSignIn } from './sign-in.controller.js';
+import { TooManyStrangers } from './strangers.js';
 
 /** What the console's doors stand on. */
 export interface Console {
@@ -20,10 +22,11 @@ export interface Console {
   key: Buffer;
   provider: Provider;
   sessions: Sessions;
+  /** Those without a living session, by address. */
+  strangers: FailingSources;
   log: Logger;
 }
 
-const requestTimeoutMs = 15_000;
 /** Longer than the longest wait for a service, or for another replica that renews a token. */
 const connectionTimeoutMs = 60_000;
 
@@ -42,12 +45,8 @@ export function createConsole(config: ConsoleConfig, log: Logger): FastifyInstan
   const key = Buffer.from(config.consoleKey, 'base64');
   const { origin, protocol } = new URL(config.consoleUrl);
   const sessions = new Sessions(config.redisUrl, key, { idleSeconds: config.sessionIdleSeconds, seconds: config.sessionSeconds }, (error) => log.warn({ err: error }, 'Redis does not answer'));
-  const parts: Console = { config, origin, key, provider: new Provider(config), sessions, log };
-  const https = tlsOf(config);
-  const server = fastify({
-    ...(https === undefined ? {} : { https }), exposeHeadRoutes: false, bodyLimit: 65_536, requestTimeout: requestTimeoutMs, connectionTimeout: connectionTimeoutMs, keepAliveTimeout: 60_000,
-    forceCloseConnections: 'idle', routerOptions: { maxParamLength: 512 },
-  }) as unknown as FastifyInstance;
+  const parts: Console = { config, origin, key, provider: new Provider(config), sessions, strangers: new FailingSources(config.failuresPerSecond), log };
+  const server = fastify({ ...serverLimits(config), connectionTimeout: connectionTimeoutMs, exposeHeadRoutes: false, routerOptions: { maxParamLength: 512 } }) as unknown as FastifyInstance;
   const transport = protocol === 'https:' ? { 'strict-transport-security': 'max-age=31536000' } : {};
   server.addHook('onRequest', async (request, reply) => {
     void reply.headers({ ...headers, ...transport });
@@ -80,7 +79,8 @@ function addHealth(server: FastifyInstance, sessions: Sessions): void {
 
 function problemOf(error: unknown, log: Logger): Problem {
   if (error instanceof SessionsAway) return redisAway;
-  if (error instanceof ProviderAway) return problem(503, 'later', 'The identity provider does not answer.', 'Try again in 1 s.');
+  if (error instanceof ProviderAway) return providerAway;
+  if (error instanceof TooManyStrangers) return tooManyStrangers(error.waitMs);
   const status = (error as { statusCode?: number }).statusCode ?? 500;
   if (status === 413) return problem(413, 'too-large', 'The body is too large.');
   if (status === 415) return problem(415, 'unsupported-media-type', 'The body’s media type is not accepted here.', 'Send JSON.');

@@ -6,6 +6,7 @@ import { problem, refuse } from './problem.js';
 import { ProviderAway, type Begun, type Strength } from './provider.client.js';
 import { returnPath } from './return-path.js';
 import { keyFor, seal, unseal } from './sealing.js';
+import { countStranger, TooManyStrangers } from './strangers.js';
 
 /** A sign-in under way, sealed in the browser's own cookie: nothing is kept here for strangers. */
 interface UnderWay {
@@ -21,7 +22,7 @@ type Asked = { return?: string; max_age?: string; acr_values?: string };
 
 /** `/auth/login`, `/auth/step-up`, `/auth/callback`: where the browser itself goes. What goes wrong ends on the page, which says it in words. */
 export function addSignIn(server: FastifyInstance, parts: Console): void {
-  const { config, origin, provider, sessions, log } = parts;
+  const { config, origin, provider, sessions, strangers, log } = parts;
   const key = keyFor('sign-in', parts.key);
   const toPage = (reply: FastifyReply, trouble: string) => reply.header('set-cookie', clear(signInCookie)).redirect(`/?problem=${trouble}`, 303);
 
@@ -30,6 +31,7 @@ export function addSignIn(server: FastifyInstance, parts: Console): void {
     if (returnTo === undefined) return refuse(reply, problem(400, 'foreign-return', 'A sign-in leads back to a path of the console and nowhere else.', 'Leave "return" out.'));
     const replaces = cookieOf(request.headers.cookie, sessionCookie);
     const found = replaces === undefined ? undefined : await sessions.find(replaces);
+    if (found === undefined) countStranger(strangers, request.ip);
     if (strength && found === undefined) return reply.redirect(`/auth/login?return=${encodeURIComponent(returnTo)}`, 303);
     const { address, begun } = await provider.begin(strength);
     const underWay: UnderWay = { begun, returnTo, ...(found && { replaces }), ...(strength && { stepUpOf: found?.session.person.sub }) };
@@ -41,6 +43,8 @@ export function addSignIn(server: FastifyInstance, parts: Console): void {
     const underWay = sealed === undefined ? undefined : unseal<UnderWay>(key, sealed);
     if (underWay === undefined || Date.now() - underWay.begun.beganAt > signInSeconds * 1_000) return toPage(reply, 'sign-in-stale');
     const { begun, returnTo, replaces, stepUpOf } = underWay;
+    // Whoever comes back is a stranger until the provider has spoken, and a made-up code costs it a question.
+    countStranger(strangers, request.ip);
     const { seconds, ...session } = await provider.finish(new URL(request.url, origin).search, begun, stepUpOf !== undefined);
     if (stepUpOf !== undefined && session.person.sub !== stepUpOf) return toPage(reply, 'other-person');
     // A new id for each sign-in: one that somebody planted or saw before is worth nothing after it. The old refresh token
@@ -56,6 +60,8 @@ export function addSignIn(server: FastifyInstance, parts: Console): void {
     try {
       return await work(request, reply);
     } catch (error) {
+      // The sign-in under way stays in its cookie: whoever waits may come back with it.
+      if (error instanceof TooManyStrangers) return reply.redirect('/?problem=too-many', 303);
       const refusal = providerRefusal(error);
       log.warn({ err: error, refusal }, 'a sign-in failed');
       return toPage(reply, error instanceof ProviderAway ? 'provider-away' : refusal === 'access_denied' ? 'sign-in-refused' : 'sign-in-failed');

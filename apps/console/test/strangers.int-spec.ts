@@ -1,0 +1,102 @@
+import type { FastifyInstance, InjectOptions } from 'fastify';
+import { randomBytes } from 'node:crypto';
+import { createLog } from '@writ/process';
+import { backingUrls, TestIdentity } from '@writ/testing';
+import { readConsoleConfig } from '../src/config.js';
+import { createConsole } from '../src/console.module.js';
+import { newSecret } from '../src/sealing.js';
+import { Sessions } from '../src/sessions.store.js';
+
+const key = randomBytes(32);
+const [crowd, home] = ['192.0.2.7', '192.0.2.8'];
+const open: { close(): Promise<unknown> }[] = [];
+let identity: TestIdentity;
+/** The codes that the provider was asked about. */
+let codes = 0;
+let person: string;
+
+beforeAll(async () => {
+  identity = await TestIdentity.start();
+  const { issuer } = identity;
+  identity.answer = (path) => {
+    if (path !== '/token') return { status: 200, body: { issuer, jwks_uri: `${issuer}/jwks`, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` } };
+    codes += 1;
+    return { status: 400, body: { error: 'invalid_grant' } };
+  };
+  const sessions = new Sessions(backingUrls().redis, key, { idleSeconds: 600, seconds: 600 }, () => undefined);
+  open.push(sessions);
+  person = await sessions.open({ person: { sub: 'alice', iss: issuer }, accessToken: 'at', idToken: 'it' }, 600);
+});
+afterAll(async () => {
+  for (const each of open) await each.close();
+  await identity.stop();
+});
+
+/** A console that lets one address fail once a second, and twenty times at once. Nothing answers behind it. */
+function consoleOf(more: Record<string, string> = {}): FastifyInstance {
+  const services = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, 'http://127.0.0.1:9']));
+  const server = createConsole(readConsoleConfig({
+    WRIT_HTTP_PORT: '0', WRIT_CONSOLE_URL: 'http://127.0.0.1:4000', WRIT_CONSOLE_KEY: key.toString('base64'), WRIT_REDIS_URL: backingUrls().redis, WRIT_OIDC_ISSUER: identity.issuer,
+    WRIT_OIDC_CLIENT_SECRET: 'shared', WRIT_FAILURES_PER_SECOND: '1', ...services, ...more,
+  }), createLog('console', 'silent'));
+  open.push(server);
+  return server;
+}
+
+const asSession = (id: string) => ({ cookie: `__Host-writ-session=${id}` });
+const knock = (server: FastifyInstance, url: string, remoteAddress: string, headers: InjectOptions['headers'] = {}) => server.inject({ url, remoteAddress, headers });
+const often = <Answer>(ask: () => Promise<Answer>) => Promise.all(Array.from({ length: 60 }, ask));
+
+describe('a stranger before the console', () => {
+  it.each([
+    ['made-up cookies', '/api/issuer/v1/tokens', () => asSession(newSecret()), 401],
+    ['made-up cookies of the page', '/auth/me', () => asSession(newSecret()), 200],
+    ['no cookie', '/api/issuer/v1/tokens', () => ({}), 401],
+  ])('is told to wait after too many calls with %s, and whoever is signed in is answered, there and elsewhere (G11)', async (_, url, headers, status) => {
+    const server = consoleOf();
+    const answers = await often(() => knock(server, url, crowd, headers()));
+    const late = answers.filter(({ statusCode }) => statusCode === 429);
+    expect(answers.filter(({ statusCode }) => statusCode === status).length).toBeGreaterThanOrEqual(20);
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([status, 429]));
+    expect(late[0]?.headers).toMatchObject({ 'retry-after': expect.stringMatching(/^[1-9]\d*$/), 'content-type': expect.stringContaining('application/problem+json') });
+    expect(late[0]?.json()).toMatchObject({ status: 429, code: 'rate-limited', remedy: expect.stringMatching(/^Try again in \d+ s\.$/) });
+    for (const address of [crowd, home]) expect((await knock(server, '/auth/me', address, asSession(person))).json()).toMatchObject({ signedIn: true, sub: 'alice' });
+    expect((await knock(server, url, home, headers())).statusCode).toBe(status);
+  });
+
+  it('who begins too many sign-ins is shown the page that says so, and no provider; others go there, and who is signed in may step up from the same address (G11)', async () => {
+    const server = consoleOf();
+    const places = (await often(() => knock(server, '/auth/login', crowd))).map(({ headers }) => headers.location as string);
+    expect(places.filter((place) => place.startsWith(`${identity.issuer}/authorize?`)).length).toBeGreaterThanOrEqual(20);
+    expect(places.at(-1)).toBe('/?problem=too-many');
+    expect((await knock(server, '/auth/login', home)).headers.location).toContain('/authorize?');
+    expect((await knock(server, '/auth/step-up', crowd, asSession(person))).headers.location).toContain('/authorize?');
+  });
+
+  it('who comes back with made-up codes costs the provider no more questions than their budget, and may come back with their sign-in later (G11)', async () => {
+    const server = consoleOf();
+    const begun = await knock(server, '/auth/login', home);
+    const headers = { cookie: String(begun.headers['set-cookie']).split(';')[0] };
+    const { state } = Object.fromEntries(new URL(begun.headers.location as string).searchParams) as { state: string };
+    codes = 0;
+    const answers = await often(() => knock(server, `/auth/callback?code=made-up&state=${state}&iss=${encodeURIComponent(identity.issuer)}`, crowd, headers));
+    const refused = answers.filter(({ headers: { location } }) => location === '/?problem=too-many');
+    expect([answers.length - refused.length, refused[0]?.headers['set-cookie']]).toEqual([codes, undefined]);
+    expect(codes).toBeGreaterThanOrEqual(20);
+    expect(codes).toBeLessThan(60);
+  });
+
+  it('is told by what a trusted proxy says of them, and by nothing that others say (G11)', async () => {
+    const server = consoleOf({ WRIT_TRUSTED_PROXIES: '10.0.0.0/8' });
+    const from = (proxy: string, address: string) => knock(server, '/api/issuer/v1/tokens', proxy, { 'x-forwarded-for': address });
+    expect(new Set((await often(() => from('10.1.2.3', crowd))).map(({ statusCode }) => statusCode))).toEqual(new Set([401, 429]));
+    expect((await from('10.1.2.3', home)).statusCode).toBe(401);
+    let last = 0;
+    expect(new Set((await often(() => from('203.0.113.9', `198.51.100.${last++}`))).map(({ statusCode }) => statusCode))).toEqual(new Set([401, 429]));
+  });
+
+  it('who is slow is looked for every few seconds, as at every other door', async () => {
+    const { server } = consoleOf();
+    expect(server).toMatchObject({ requestTimeout: 15_000, connectionsCheckingInterval: 2_500 });
+  });
+});
