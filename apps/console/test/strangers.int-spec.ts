@@ -97,6 +97,6 @@ describe('a stranger before the console', () => {
 
   it('who is slow is looked for every few seconds, as at every other door', async () => {
     const { server } = consoleOf();
-    expect(server).toMatchObject({ requestTimeout: 15_000, connectionsCheckingInterval: 2_500 });
+    expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_500 });
   });
 });
