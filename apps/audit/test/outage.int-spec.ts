@@ -1,4 +1,7 @@
 import { hash } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { Client } from 'pg';
 import { FaultProxy, SignedStore, until } from '@writ/testing';
 import type { LogState } from '@writ/contracts';
@@ -10,11 +13,13 @@ import { alive } from './samples.js';
 import { origin } from './signer-process.js';
 
 let audit: AuditBench;
+const wires: Server[] = [];
 beforeAll(async () => {
   audit = await AuditBench.create();
 });
 afterEach(async () => {
   await Promise.all(audit.services.splice(0).map((service) => service.close()));
+  for (const wire of wires.splice(0)) wire.close().closeAllConnections();
 });
 afterAll(() => audit.drop());
 
@@ -83,6 +88,35 @@ describe('a log that is out of order', () => {
       return found.checked > 50 && found;
     }, 'the checkpoint');
     expect(report.findings).toEqual([]);
+  });
+
+  it('shows whoever listens on the way to its signer no secret, and believes nothing of theirs (G8)', async () => {
+    const { WRIT_SIGNER_URL: signerUrl = '', WRIT_SIGNER_SECRET: secret = '' } = audit.signer.serviceEnv;
+    const stranger = SignerKey.generate(origin, keyTypes.ed25519).verifier.toString();
+    const passed: string[] = [];
+    let forges = true;
+    const wire = createServer(async (request, response) => {
+      const body = await textOf(request);
+      const answer = await fetch(signerUrl + request.url, { method: request.method, headers: request.headers as Record<string, string>, ...(body && { body }) });
+      const text = await answer.text();
+      passed.push(JSON.stringify([request.headers, body, [...answer.headers], text]));
+      response.writeHead(answer.status, { 'writ-proof': answer.headers.get('writ-proof') ?? '' }).end(forges ? text.replace(audit.signer.vkey.toString(), stranger).replace(/"size":\d+/, '"size":0') : text);
+    });
+    wires.push(wire);
+    await new Promise<void>((resolve) => { wire.listen(0, '127.0.0.1', resolve); });
+    const service = await audit.start({ WRIT_SIGNER_URL: `http://127.0.0.1:${(wire.address() as AddressInfo).port}` });
+    const [before] = await audit.query('SELECT max(size) AS size FROM checkpoint');
+    await audit.recorded([await say()]);
+    await until(() => passed.length >= 2, 'the signer to be asked again');
+    expect(await audit.query('SELECT max(size) AS size FROM checkpoint')).toEqual([before]);
+    forges = false;
+    await audit.recorded([await say()]);
+    const size = await audit.signed();
+    const report = await until(async () => {
+      const found = await verifyLog(urlSource(service.url), { policy: policy() });
+      return found.checked >= size && found;
+    }, 'the checkpoint');
+    expect([report.findings, passed.some((all) => all.includes('Writ-MAC')), passed.some((all) => all.includes(secret))]).toEqual([[], true, false]);
   });
 });
 

@@ -1,9 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { VerifierKey } from '@writ/tlog';
+import { encodeBase64, VerifierKey } from '@writ/tlog';
+import { callProof } from '@writ/token';
 
 const root = resolve(import.meta.dirname, '../../..');
 const program = join(root, 'apps/signer/dist/main.js');
@@ -45,6 +47,12 @@ export class SignerProcess {
   /** What the audit service must be told. */
   get serviceEnv(): Record<string, string> {
     return { WRIT_SIGNER_URL: this.url, WRIT_SIGNER_SECRET: secret, WRIT_LOG_ORIGIN: origin };
+  }
+
+  /** Asks as the publisher does, or somebody who has its secret. */
+  ask(size: number, root: Uint8Array): Promise<Response> {
+    const call = { nonce: randomBytes(16).toString('base64url'), method: 'POST', path: '/sign', body: JSON.stringify({ size, root: encodeBase64(root), proof: [] }) };
+    return fetch(this.url + call.path, { method: call.method, body: call.body, headers: { authorization: `Writ-MAC ${call.nonce}.${callProof(secret, call)}` } });
   }
 
   async kill(): Promise<void> {

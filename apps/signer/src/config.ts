@@ -8,7 +8,7 @@ export interface SignerConfig {
   origin: string;
   key: SignerKey;
   stateDir: string;
-  /** What the publisher sends as its bearer token. */
+  /** What the publisher and this process prove themselves to each other by. */
   secret: string;
   logLevel: string;
   /** Certificate chain and key in PEM; with them everything is answered over TLS. */

@@ -1,7 +1,7 @@
-import { hash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { encodeBase64, signCheckpoint, type SignerKey } from '@writ/tlog';
+import { answerProof, callProof, macEquals } from '@writ/token';
 import { decide, type Head, type RefusalCode } from './decide.js';
 import type { HeadStore } from './head.store.js';
 import { parseSignRequest } from './sign-request.js';
@@ -20,6 +20,8 @@ interface Answer {
   status: number;
   contentType: string;
   body: string;
+  /** Shows the publisher that the answer is the signer's own. */
+  proof?: string;
 }
 
 /** 63 hashes in JSON are about 3 kB. */
@@ -31,7 +33,7 @@ const refusals: Record<RefusalCode, string> = {
   'head-unproven': 'The proof does not show that this tree extends the recorded one.',
 };
 
-/** Answers the publisher's requests. Everything but the health probes needs the bearer secret. */
+/** Answers the publisher's requests. Everything but the health probes needs a proof that the caller knows the secret. */
 export function signController(signer: Signer): RequestListener {
   return (request, response) => {
     respond(signer, request).then(
@@ -46,12 +48,20 @@ async function respond(signer: Signer, request: IncomingMessage): Promise<Answer
   const route = `${request.method} ${request.url}`;
   if (route === 'GET /health/live') return json(200, { status: 'ok' });
   if (route === 'GET /health/ready') return signer.isStopping() ? json(503, { status: 'stopping' }) : json(200, { status: 'ok' });
-  if (!isAuthorised(request, signer.secret)) return problem(401, 'not-authenticated', 'The bearer secret is missing or wrong.');
-  if (route === 'GET /head') return json(200, { origin: signer.key.verifier.name, ...shown(signer.store.head), vkey: signer.key.toString() });
-  if (route !== 'POST /sign') return problem(404, 'not-found', 'There is no such route.');
+  const [, nonce, given] = /^Writ-MAC ([\w-]{22})\.([\w-]{43})$/.exec(request.headers.authorization ?? '') ?? [];
+  if (nonce === undefined || given === undefined) return notAuthenticated;
   const body = await readBody(request);
   if (body === undefined) return problem(413, 'too-large', `A body has at most ${maxBodyBytes} bytes.`);
-  return sign(signer, body);
+  const expected = callProof(signer.secret, { nonce, method: request.method ?? '', path: request.url ?? '', body });
+  if (!macEquals(Buffer.from(given), Buffer.from(expected))) return notAuthenticated;
+  const answer = answerTo(signer, route, body);
+  return { ...answer, proof: answerProof(signer.secret, nonce, answer.status, answer.body) };
+}
+
+/** Nonces are not remembered: a call that somebody repeats gives the note that it gave, or a refusal. */
+function answerTo(signer: Signer, route: string, body: string): Answer {
+  if (route === 'GET /head') return json(200, { origin: signer.key.verifier.name, ...shown(signer.store.head), vkey: signer.key.toString() });
+  return route === 'POST /sign' ? sign(signer, body) : problem(404, 'not-found', 'There is no such route.');
 }
 
 /** Runs without a pause from decision to signature, so that no two requests can decide by the same head. */
@@ -88,12 +98,6 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Compares digests, so that neither the content nor the length of the secret shows in the time it takes. */
-function isAuthorised(request: IncomingMessage, secret: string): boolean {
-  const given = request.headers.authorization ?? '';
-  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', `Bearer ${secret}`, 'buffer'));
-}
-
 function shown({ size, root }: Head): { size: number; root: string } {
   return { size, root: encodeBase64(root) };
 }
@@ -109,11 +113,14 @@ function problem(status: number, code: string, detail: string, facts: object = {
   return { status, contentType: 'application/problem+json', body };
 }
 
-function send(response: ServerResponse, { status, contentType, body }: Answer): void {
+const notAuthenticated = problem(401, 'not-authenticated', 'The proof of knowing the secret is missing or wrong.');
+
+function send(response: ServerResponse, { status, contentType, body, proof }: Answer): void {
   response.writeHead(status, {
     'content-type': contentType,
     'cache-control': 'no-store',
-    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(proof !== undefined && { 'writ-proof': proof }),
+    ...(status === 401 && { 'www-authenticate': 'Writ-MAC' }),
     // What is left of an oversized body is not read.
     ...(status === 413 && { connection: 'close' }),
   }).end(body);

@@ -1,10 +1,12 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { encodeBase64, VerifierKey } from '@writ/tlog';
+import { callProof } from '@writ/token';
 
 const root = resolve(import.meta.dirname, '../../..');
 const program = join(root, 'apps/signer/dist/main.js');
@@ -48,6 +50,11 @@ export function run(env: NodeJS.ProcessEnv, ...args: string[]): { status: number
   }
 }
 
+/** What the publisher proves itself by, for one call. */
+export function authorization(method: string, path: string, body = '', nonce = randomBytes(16).toString('base64url')): string {
+  return `Writ-MAC ${nonce}.${callProof(secret, { nonce, method, path, body })}`;
+}
+
 export class SignerProcess {
   readonly ended: Promise<unknown[]>;
   readonly lines: string[] = [];
@@ -79,8 +86,8 @@ export class SignerProcess {
     return status as number | null;
   }
 
-  fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { authorization: `Bearer ${secret}`, ...(init.headers as Record<string, string>) };
+  fetch(path: string, init: { method?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Response> {
+    const headers = { authorization: authorization(init.method ?? 'GET', path, init.body), ...init.headers };
     return fetch(this.url + path, { signal: AbortSignal.timeout(10_000), ...init, headers });
   }
 

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { emptyRoot, openCheckpoint, SignerKey } from '@writ/tlog';
 import { Branch } from './branch.js';
-import { build, origin, run, secret, SignerProcess, workplace, type Workplace } from './signer-process.js';
+import { authorization, build, origin, run, secret, SignerProcess, workplace, type Workplace } from './signer-process.js';
 
 let place: Workplace;
 let signer: SignerProcess | undefined;
@@ -67,10 +67,12 @@ it('tells strangers nothing but that it lives', async () => {
   await start();
   const branch = new Branch().grow(5, 'honest');
   const body = JSON.stringify({ size: 5, root: branch.rootAt(5).toString('base64'), proof: [] });
-  for (const authorization of ['', 'Bearer', `Bearer ${secret}x`, `bearer ${secret}`, `Basic ${secret}`]) {
+  const right = authorization('POST', '/sign', body);
+  const foreign = `Writ-MAC ${'A'.repeat(22)}.${right.split('.')[1]}`;
+  for (const wrong of ['', 'Writ-MAC', `Bearer ${secret}`, `Basic ${secret}`, `Writ-MAC ${secret}`, right.slice(0, -1), foreign, authorization('GET', '/sign'), authorization('POST', '/sign', ' '), authorization('POST', '/head')]) {
     for (const [path, init] of [['/sign', { method: 'POST', body }], ['/head', {}], ['/nothing', {}]] as const) {
-      const answer = await signer!.fetch(path, { ...init, headers: { authorization } });
-      expect(answer.status).toBe(401);
+      const answer = await signer!.fetch(path, { ...init, headers: { authorization: wrong } });
+      expect([wrong, answer.status, answer.headers.get('writ-proof')]).toEqual([wrong, 401, null]);
     }
   }
   for (const path of ['/health/live', '/health/ready']) expect((await fetch(signer!.url + path)).status).toBe(200);
@@ -102,7 +104,7 @@ it('survives a client that leaves in the middle of a request', async () => {
   await start();
   const { hostname, port } = new URL(signer!.url);
   const socket = connect(Number(port), hostname);
-  socket.write(`POST /sign HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${secret}\r\ncontent-length: 500\r\n\r\n{"size":`);
+  socket.write(`POST /sign HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization('POST', '/sign')}\r\ncontent-length: 500\r\n\r\n{"size":`);
   await sleep(50);
   socket.destroy();
   expect((await ask(new Branch().grow(5, 'honest'), 0)).status).toBe(200);

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { decodeHash, encodeBase64, VerifierKey } from '@writ/tlog';
+import { answerProof, callProof, macEquals } from '@writ/token';
 import { Unavailable } from '@writ/messaging';
 import { AuditConfig } from '../config.js';
 import type { TreeHead } from './log.store.js';
@@ -35,13 +37,18 @@ export class Signer {
     return this.send('POST', '/sign', JSON.stringify({ size, root: encodeBase64(root), proof: proof.map(encodeBase64) }));
   }
 
+  /** Either side proves to know the secret; it does not travel, and what does is public or soon will be. */
   private async send(method: string, path: string, body?: string): Promise<string> {
     const { signerUrl, signerSecret } = this.config;
+    const nonce = randomBytes(16).toString('base64url');
+    const proof = callProof(signerSecret, { nonce, method, path, body: body ?? '' });
     const answer = await fetch(`${signerUrl.replace(/\/$/, '')}${path}`, {
-      method, body, headers: { authorization: `Bearer ${signerSecret}`, 'content-type': 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(timeoutMs),
+      method, body, headers: { authorization: `Writ-MAC ${nonce}.${proof}`, 'content-type': 'application/json' }, redirect: 'error', signal: AbortSignal.timeout(timeoutMs),
     });
     const text = await answer.text();
     if (!answer.ok) throw new Unavailable(`The signer refused ${method} ${path}: ${answer.status} ${codeOf(text)}`);
+    const [shown, expected] = [answer.headers.get('writ-proof') ?? '', answerProof(signerSecret, nonce, answer.status, text)];
+    if (!macEquals(Buffer.from(shown), Buffer.from(expected))) throw new Unavailable('Whoever answers at the signer’s address does not know the secret.');
     return text;
   }
 }
