@@ -25,6 +25,8 @@ export function factsOf({ layout, ports, backing, passwords, logLevel, tls }) {
     consoleSecret: passwords(`client-${consoleClient}`),
     logOrigin: originOf(layout),
     redisUrl: backing.redisUrl,
+    // A local start is for trying things: whatever servers it was given, it speaks to them as their addresses say.
+    plainHosts: [...new Set([backing.postgresUrl, backing.amqpUrl, backing.redisUrl].map((url) => new URL(url).hostname))].join(','),
     databaseUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), databaseName(name), passwords(databaseName(name))),
     migrationUrl: (name) => inDatabase(backing.postgresUrl, databaseName(name), ownerName(name), passwords(ownerName(name))),
     brokerUrl: (name) => amqp(brokerUser(name), vhosts.main),

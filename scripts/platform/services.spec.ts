@@ -2,7 +2,7 @@ import { purposes } from '@writ/contracts';
 import { environmentOf, processes, processOf, variableNames } from './services.mjs';
 
 const facts = {
-  host: '127.0.0.1', logLevel: 'info', ports: Object.fromEntries(processes.map(({ name, port }) => [name, port])), oidcIssuer: 'http://127.0.0.1:4010', redisUrl: 'redis://', signerUrl: 'http://',
+  host: '127.0.0.1', logLevel: 'info', ports: Object.fromEntries(processes.map(({ name, port }) => [name, port])), oidcIssuer: 'http://127.0.0.1:4010', redisUrl: 'redis://', plainHosts: '127.0.0.1', signerUrl: 'http://',
   logOrigin: 'log', signerSecretFile: 'secret', signerKeyFile: 'key', trustFile: 'trust', tokensFile: 'tokens', clientsFile: 'clients',
   consoleUrl: 'http://127.0.0.1:4000', consoleKeyFile: 'session.key', consoleSecret: 'shared', serviceUrl: (name: string) => `http://${name}`,
   databaseUrl: (name: string) => `postgres://writ_${name}`, brokerUrl: (name: string) => `amqp://writ-${name}/writ`, rpcBrokerUrl: (name: string) => `amqp://writ-${name}/writ-rpc`,

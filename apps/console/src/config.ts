@@ -1,7 +1,7 @@
 import { IsInt, IsObject, IsOptional, IsString, Matches, Max, Min, ValidateBy } from 'class-validator';
 import { Type } from 'class-transformer';
 import { isLocalHttp, type ClientProof, type ServiceUrls } from '@writ/client';
-import { ConfigurationError, FromJson, IsAddress, ProcessConfig, readConfig } from '@writ/process';
+import { ConfigurationError, FromJson, IsSecretsAddress, ProcessConfig, readConfig } from '@writ/process';
 
 /** The address that browsers know the console by: https, or plain http to this machine, where browsers keep Secure cookies too. */
 function IsOwnAddress(): PropertyDecorator {
@@ -17,8 +17,8 @@ export class ConsoleConfig extends ProcessConfig {
   @IsOwnAddress() consoleUrl!: string;
   /** 32 random bytes in base64, the same for every replica. With another one everybody signs in again. */
   @Matches(/^[\w+/-]{43}=?$/, { message: '$property must be 32 bytes in base64' }) consoleKey!: string;
-  @IsAddress('redis', 'rediss') redisUrl!: string;
-  @IsAddress('http', 'https') oidcIssuer!: string;
+  @IsSecretsAddress('redis', 'rediss') redisUrl!: string;
+  @IsSecretsAddress('http', 'https') oidcIssuer!: string;
   @IsString() oidcClientId: string = 'writ-console';
   @IsOptional() @IsString() oidcClientSecret?: string;
   /** Instead of a secret: a private key of P-256 or Ed25519 in PEM (private_key_jwt, RFC 7523), best in `WRIT_OIDC_CLIENT_KEY_FILE`. */
@@ -30,12 +30,12 @@ export class ConsoleConfig extends ProcessConfig {
   @IsInt() @Min(60) @Max(86_400) @Type(() => Number) sessionIdleSeconds: number = 1_800;
   /** Every session ends after this. */
   @IsInt() @Min(60) @Max(86_400) @Type(() => Number) sessionSeconds: number = 28_800;
-  @IsAddress('http', 'https') requestUrl!: string;
-  @IsAddress('http', 'https') policyUrl!: string;
-  @IsAddress('http', 'https') issuerUrl!: string;
-  @IsAddress('http', 'https') rotationUrl!: string;
-  @IsAddress('http', 'https') auditUrl!: string;
-  @IsAddress('http', 'https') monitorUrl!: string;
+  @IsSecretsAddress('http', 'https') requestUrl!: string;
+  @IsSecretsAddress('http', 'https') policyUrl!: string;
+  @IsSecretsAddress('http', 'https') issuerUrl!: string;
+  @IsSecretsAddress('http', 'https') rotationUrl!: string;
+  @IsSecretsAddress('http', 'https') auditUrl!: string;
+  @IsSecretsAddress('http', 'https') monitorUrl!: string;
 }
 
 /** Reads what the console is told by its environment. @throws ConfigurationError that lists everything wrong */

@@ -36,7 +36,7 @@ afterAll(async () => {
 function consoleOf(more: Record<string, string> = {}): FastifyInstance {
   const services = Object.fromEntries(['REQUEST', 'POLICY', 'ISSUER', 'ROTATION', 'AUDIT', 'MONITOR'].map((name) => [`WRIT_${name}_URL`, 'http://127.0.0.1:9']));
   const server = createConsole(readConsoleConfig({
-    WRIT_HTTP_PORT: '0', WRIT_CONSOLE_URL: 'http://127.0.0.1:4000', WRIT_CONSOLE_KEY: key.toString('base64'), WRIT_REDIS_URL: backingUrls().redis, WRIT_OIDC_ISSUER: identity.issuer,
+    WRIT_HTTP_PORT: '0', WRIT_CONSOLE_URL: 'http://127.0.0.1:4000', WRIT_CONSOLE_KEY: key.toString('base64'), WRIT_REDIS_URL: backingUrls().redis, WRIT_PLAIN_HOSTS: new URL(backingUrls().redis).hostname, WRIT_OIDC_ISSUER: identity.issuer,
     WRIT_OIDC_CLIENT_SECRET: 'shared', WRIT_FAILURES_PER_SECOND: '1', ...services, ...more,
   }), createLog('console', 'silent'));
   open.push(server);

@@ -1,6 +1,6 @@
 import { Transform, Type } from 'class-transformer';
 import { IsArray, IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { IsAddress, ServiceConfig } from '@writ/service';
+import { IsAddress, IsSecretsAddress, ServiceConfig } from '@writ/service';
 import { unclaimedChoices, type UnclaimedChoice } from './rotation/settle.js';
 
 /** What the issuer is told besides what every service is. */
@@ -12,9 +12,9 @@ export class IssuerConfig extends ServiceConfig {
   /** Where the head of the state log is kept outside the database. */
   @IsString() stateDir!: string;
   /** Hints between replicas; without it they poll. */
-  @IsOptional() @IsAddress('redis', 'rediss') redisUrl?: string;
+  @IsOptional() @IsSecretsAddress('redis', 'rediss') redisUrl?: string;
   /** The broker's virtual host for verification over AMQP; without it there is none. */
-  @IsOptional() @IsAddress('amqp', 'amqps') rpcBrokerUrl?: string;
+  @IsOptional() @IsSecretsAddress('amqp', 'amqps') rpcBrokerUrl?: string;
   /** So many KiB of questions a second one gateway may ask of a replica over AMQP, each rounded up, and four seconds' worth at once. */
   @IsInt() @Min(1) @Max(1_000_000) @Type(() => Number) rpcPerSecond: number = 10_000;
   /** Where the world reaches this issuer (RFC 8414 `issuer`); by default as each request names it. */

@@ -1,6 +1,6 @@
 import { Transform, Type } from 'class-transformer';
 import { IsArray, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
-import { AreTargets, FromJson, IsAddress, ServiceConfig } from '@writ/service';
+import { AreTargets, FromJson, IsSecretsAddress, ServiceConfig } from '@writ/service';
 import { NoticeTarget } from './alerts/notice.js';
 
 /** What the monitor is told besides what every service is. */
@@ -8,7 +8,7 @@ export class MonitorConfig extends ServiceConfig {
   /** Smaller than elsewhere: one message may hold thousands of records. */
   @IsInt() @Min(1) @Max(1_000) @Type(() => Number) override batch: number = 10;
   /** Baselines live here; what is lost is rebuilt from the roll-ups. */
-  @IsAddress('redis', 'rediss') redisUrl!: string;
+  @IsSecretsAddress('redis', 'rediss') redisUrl!: string;
   /** Holds `signing.<kid>.pem`, which proposals and leak reports are signed with, and `honeytoken.<kid>.key`. */
   @IsString() keysDir!: string;
   /** Public keys that the operator trusts: what the active policy set lets the monitor do is signed. */

@@ -1,5 +1,6 @@
 import { createPrivateKey, type webcrypto } from 'node:crypto';
 import type { ClientAuth, Configuration } from 'openid-client';
+import { isThisMachine } from '@writ/contracts';
 
 /** How a client proves itself at the identity provider: by a shared secret, or by a private key that never leaves it (RFC 7523). */
 export type ClientProof = { secret: string } | { privateKeyPem: string };
@@ -25,9 +26,9 @@ export async function discoverProvider(issuer: string, clientId: string, proof?:
   return discovery(url, clientId, undefined, await authenticationBy(proof), { timeout: timeoutSeconds, ...(isLocalHttp(url) ? { execute: [allowInsecureRequests] } : {}) });
 }
 
-/** Whether an address is plain http to this machine, where nobody listens in between (names below .localhost: RFC 6761). */
+/** Whether an address is plain http to this machine, where nobody listens in between. */
 export function isLocalHttp({ protocol, hostname }: URL): boolean {
-  return protocol === 'http:' && (['127.0.0.1', '[::1]', 'localhost'].includes(hostname) || hostname.endsWith('.localhost'));
+  return protocol === 'http:' && isThisMachine(hostname);
 }
 
 /** What the provider said no with (RFC 6749, section 5.2), `no-answer` where it said nothing; nothing where the error is of another kind. */

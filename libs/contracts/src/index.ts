@@ -1,5 +1,6 @@
 export * from './ids.js';
 export { canonicalJson, digestOf, digestOfText } from './canonical.js';
+export { isThisMachine } from './this-machine.js';
 export { durationSeconds, durationText } from './durations.js';
 export * from './fields.js';
 export * from './parts.js';

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { readFileSync } from 'node:fs';
 import { plainToInstance, Transform, Type, type ClassConstructor } from 'class-transformer';
-import { getMetadataStorage, IsArray, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, validateSync } from 'class-validator';
+import { getMetadataStorage, IsArray, IsIn, IsInt, IsOptional, IsString, IsUrl, Matches, Max, Min, ValidateBy, validateSync, type ValidationArguments } from 'class-validator';
+import { isThisMachine } from '@writ/contracts';
 
 /** Reads a JSON variable; what is no JSON stays text, and fails the field's own rule. */
 export function FromJson(): PropertyDecorator {
@@ -20,6 +21,28 @@ export function IsAddress(...protocols: string[]): PropertyDecorator {
   return IsUrl({ protocols, require_protocol: true, require_tld: false, require_valid_protocol: true });
 }
 
+/** An address as {@link IsAddress} takes it, where secrets go: encrypted, on this machine, or at a host in `WRIT_PLAIN_HOSTS`. */
+export function IsSecretsAddress(...protocols: string[]): PropertyDecorator {
+  const isSheltered = (value: unknown, args?: ValidationArguments) => {
+    if (typeof value !== 'string' || !URL.canParse(value)) return true; // Said by the other rule.
+    const hosts = (args?.object as Partial<ProcessConfig> | undefined)?.plainHosts;
+    return isEncrypted(new URL(value)) || isThisMachine(new URL(value).hostname) || (Array.isArray(hosts) && hosts.includes(new URL(value).hostname));
+  };
+  const defaultMessage = () => '$property would send secrets in plain text to another machine: encrypt it (https, amqps, rediss, sslmode=verify-full), or name its host in WRIT_PLAIN_HOSTS where you trust the network in between';
+  const rules = [IsAddress(...protocols), ValidateBy({ name: 'isSheltered', validator: { validate: isSheltered, defaultMessage } })];
+  return (target, property) => { for (const rule of rules) rule(target, property); };
+}
+
+function isEncrypted({ protocol, searchParams }: URL): boolean {
+  if (protocol.startsWith('postgres')) return ['require', 'verify-ca', 'verify-full'].includes(searchParams.get('sslmode') ?? '');
+  return ['https:', 'amqps:', 'rediss:'].includes(protocol);
+}
+
+/** Reads a list with commas. */
+function FromList(): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value));
+}
+
 /** What every process is told by its environment. The variable of `httpPort` is `WRIT_HTTP_PORT`, and so on. */
 export class ProcessConfig {
   @IsString() httpHost: string = '127.0.0.1';
@@ -31,8 +54,9 @@ export class ProcessConfig {
    * Proxies in front, by address or network, separated by commas: from them the caller's address is what `X-Forwarded-For`
    * says. Without any it is the one that connects.
    */
-  @IsArray() @Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value))
-  trustedProxies: string[] = [];
+  @IsArray() @FromList() trustedProxies: string[] = [];
+  /** Hosts, separated by commas, that secrets may be sent to in plain text: their network is trusted, or encrypts by itself. */
+  @IsArray() @FromList() plainHosts: string[] = [];
   /** So many calls a second from one address may fail to prove who sent them, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) failuresPerSecond: number = 50;
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) logLevel: string = 'info';

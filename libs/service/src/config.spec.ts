@@ -10,7 +10,7 @@ function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   return [];
 }
 
-const usable = { WRIT_HTTP_PORT: '0', WRIT_DATABASE_URL: 'postgres://writ:secret@db/writ', WRIT_BROKER_URL: 'amqp://writ:secret@broker/writ', WRIT_OIDC_ISSUER: 'https://id.example', WRIT_ROLE_GROUPS: '{"admin":["admins"]}' };
+const usable = { WRIT_HTTP_PORT: '0', WRIT_DATABASE_URL: 'postgres://writ:secret@db/writ?sslmode=verify-full', WRIT_BROKER_URL: 'amqps://writ:secret@broker/writ', WRIT_OIDC_ISSUER: 'https://id.example', WRIT_ROLE_GROUPS: '{"admin":["admins"]}' };
 
 describe('a configuration', () => {
   it('that is usable has the numbers and lists it says', () => {
@@ -23,6 +23,20 @@ describe('a configuration', () => {
       'WRIT_BATCH', 'WRIT_BROKER_URL', 'WRIT_BROKER_URL_FILE', 'WRIT_DATABASE_URL', 'WRIT_LOG_LEVEL', 'WRIT_OIDC_ISSUER', 'WRIT_ROLE_GROUPS',
     ]);
     expect(problems.join()).not.toMatch(/hunter2|many|loud/);
+  });
+
+  it.each([
+    ['WRIT_DATABASE_URL', 'postgres://writ:hunter2@db/writ'], ['WRIT_DATABASE_URL', 'postgres://writ:hunter2@db/writ?sslmode=prefer'], ['WRIT_BROKER_URL', 'amqp://writ:hunter2@broker/writ'],
+    ['WRIT_OIDC_ISSUER', 'http://id.example'], ['WRIT_OIDC_ISSUER', 'http://localhost.example'], ['WRIT_OIDC_ISSUER', 'http://127.0.0.1.example'],
+  ])('sends no secret in plain text to another machine, unless its host is named: %s %s', (variable, address) => {
+    const refused = `${variable} would send secrets in plain text to another machine: encrypt it (https, amqps, rediss, sslmode=verify-full), or name its host in WRIT_PLAIN_HOSTS where you trust the network in between`;
+    expect(problemsOf({ ...usable, [variable]: address })).toEqual([refused]);
+    expect(problemsOf({ ...usable, [variable]: address, WRIT_PLAIN_HOSTS: 'example, other' })).toEqual([refused]);
+    expect(problemsOf({ ...usable, [variable]: address, WRIT_PLAIN_HOSTS: `other, ${new URL(address).hostname}` })).toEqual([]);
+  });
+
+  it.each(['127.0.0.1', 'localhost', '[::1]', 'identity.localhost'])('may speak plain text to %s, which is this machine', (host) => {
+    expect(problemsOf({ ...usable, WRIT_DATABASE_URL: `postgres://writ@${host}/writ`, WRIT_BROKER_URL: `amqp://writ@${host}/writ`, WRIT_OIDC_ISSUER: `http://${host}:4010` })).toEqual([]);
   });
 
   it.each(Object.keys(usable))('is not usable without %s', (variable) => {

@@ -1,16 +1,16 @@
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
-import { FromJson, IsAddress, ProcessConfig } from '@writ/process';
+import { FromJson, IsSecretsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
 export type Role = (typeof roles)[number];
 
 /** What every service is told by its environment, beside what every process is. */
 export class ServiceConfig extends ProcessConfig {
-  @IsAddress('postgres', 'postgresql') databaseUrl!: string;
+  @IsSecretsAddress('postgres', 'postgresql') databaseUrl!: string;
   /** Connections to PostgreSQL, at the most. */
   @IsInt() @Min(2) @Max(200) @Type(() => Number) databasePool: number = 10;
-  @IsAddress('amqp', 'amqps') brokerUrl!: string;
+  @IsSecretsAddress('amqp', 'amqps') brokerUrl!: string;
   /**
    * `answers`: this replica takes no messages and does nothing by the clock but what keeps its own answers right, so that it
    * answers as quickly whatever the platform has to do. At least one replica has to do `all`.
@@ -19,7 +19,7 @@ export class ServiceConfig extends ProcessConfig {
   /** Messages in one transaction, at the most. */
   @IsInt() @Min(1) @Max(1_000) @Type(() => Number) batch: number = 200;
   /** The identity provider that people's and machines' bearer tokens come from. */
-  @IsAddress('http', 'https') oidcIssuer!: string;
+  @IsSecretsAddress('http', 'https') oidcIssuer!: string;
   @IsString() oidcAudience: string = 'urn:writ:api';
   /** The claim that holds a person's groups, by name or as a path with dots: `realm_access.roles`. */
   @IsString() oidcGroupsClaim: string = 'groups';

@@ -1,4 +1,4 @@
-export { ConfigurationError, createLog, FromJson, IsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
+export { ConfigurationError, createLog, FromJson, IsAddress, IsSecretsAddress, readConfig, variableOf, withoutSecrets } from '@writ/process';
 export { AccessGuard, Bearers, failureFrom, GatewayRegister, mustBeSteppedUp } from './access.js';
 export { FailingSources, sourceOf } from '@writ/gateway';
 export {

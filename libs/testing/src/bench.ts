@@ -44,6 +44,7 @@ export class TestBench {
       WRIT_DATABASE_URL: database.url,
       WRIT_BROKER_URL: this.bus.serviceUrl(service),
       WRIT_REDIS_URL: backingUrls().redis,
+      WRIT_PLAIN_HOSTS: Object.values<string>({ ...backingUrls() }).map((url) => new URL(url).hostname).join(','),
       WRIT_OIDC_ISSUER: this.identity.issuer,
       WRIT_ROLE_GROUPS: JSON.stringify(roleGroups),
       WRIT_KEYS_DIR: join(this.dir, service),
