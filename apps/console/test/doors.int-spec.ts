@@ -1,9 +1,11 @@
-import type { FastifyInstance, InjectOptions } from 'fastify';
 import { randomBytes } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { FastifyInstance, InjectOptions, RouteOptions } from 'fastify';
 import { createLog } from '@writ/process';
 import { backingUrls, TestIdentity } from '@writ/testing';
 import { readConsoleConfig } from '../src/config.js';
 import { createConsole } from '../src/console.module.js';
+import { operations, routeOf } from '../src/operations.js';
 import { newSecret } from '../src/sealing.js';
 import { Sessions } from '../src/sessions.store.js';
 
@@ -98,5 +100,33 @@ describe('a stranger before the console', () => {
   it('who is slow is looked for every few seconds, as at every other door', async () => {
     const { server } = consoleOf();
     expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_500 });
+  });
+});
+
+describe('the doors of the console', () => {
+  const forStrangers = ['/', '/reviews/:requestId', '/console.css', '/console.js', '/icon.svg', '/auth/login', '/auth/step-up', '/auth/callback', '/auth/me', '/health/live', '/health/ready'].map((path) => `GET ${path}`);
+  const forSessions = ['POST /auth/logout', ...Object.entries(operations).flatMap(([service, all]) => all.map((operation) => routeOf(operation.replace(' ', ` /api/${service}`))))];
+
+  it('have a rule each: who has no living session gets into those for strangers alone, and who lacks the page’s header changes nothing (G10)', async () => {
+    const routes: string[] = [];
+    const listen = (message: unknown) => {
+      (message as { fastify: FastifyInstance }).fastify.addHook('onRoute', ({ method, url }: RouteOptions) => { routes.push(...[method].flat().map((each) => `${each} ${url}`)); });
+    };
+    subscribe('fastify.initialization', listen);
+    const server = consoleOf({ WRIT_FAILURES_PER_SECOND: '1000' });
+    unsubscribe('fastify.initialization', listen);
+    expect(routes.toSorted()).toEqual([...forStrangers, ...forSessions].toSorted());
+
+    const ask = async (route: string, headers: InjectOptions['headers']) => {
+      const [method, url] = route.split(' ') as ['GET', string];
+      const page = method === 'GET' ? {} : { origin: 'http://127.0.0.1:4000', 'content-type': 'application/json' };
+      return (await server.inject({ method, url, headers: { ...page, ...headers }, ...(method === 'GET' ? {} : { body: '{}' }) })).statusCode;
+    };
+    for (const route of forStrangers) expect([200, 303]).toContain(await ask(route, {}));
+    for (const route of forSessions) {
+      const isRead = route.startsWith('GET');
+      expect([route, await ask(route, {}), await ask(route, asSession(newSecret()))]).toEqual([route, 401, isRead ? 401 : 403]);
+      if (!isRead) expect([route, await ask(route, asSession(person)), await ask(route, { ...asSession(person), origin: 'https://evil.example' })]).toEqual([route, 403, 403]);
+    }
   });
 });
