@@ -12,3 +12,4 @@ export { SealedDepartures1764950000000 } from './1764950000000-sealed-departures
 export { HeardVerifiers1764960000000 } from './1764960000000-heard-verifiers.js';
 export { Stragglers1764970000000 } from './1764970000000-stragglers.js';
 export { WhoActed1764980000000 } from './1764980000000-who-acted.js';
+export { RoomToChange1764985000000 } from './1764985000000-room-to-change.js';
