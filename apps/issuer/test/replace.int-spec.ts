@@ -25,7 +25,7 @@ const wide: Asked = { scopes: ['orders:read', 'orders:write'] };
 async function refused(asked: Asked): Promise<string> {
   const request = issuing.submission(asked);
   await issuing.bench.bus.say('request', 'request.submitted', request);
-  await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request));
+  await issuing.bench.bus.say('policy', 'request.approved', issuing.approval(request, {}, [], [], 'approve', 600, asked.shrinks ?? null));
   const { envelope } = await tap.next('issue.refused', ({ requestId }) => requestId === request.requestId);
   return String(envelope.data.code);
 }
@@ -62,21 +62,42 @@ describe('a token that shrinks another one', () => {
   });
 });
 
-it('the end of a request reaches what replaced its token while the end waited for that token (G4)', async () => {
-  const { tokenId, request: { requestId } } = await issuing.issued(wide);
-  await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('alice'));
-  const root = await issuing.bearer('root', ['admins']);
-  const waiting = async (count: number) => until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length === count, `${count} to wait`);
-  const [shrunk, ended] = await issuer.app.get(Transactions).run(async ({ db }) => {
-    await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
-    const replacing = issuing.claimed(issuer, { shrinks: tokenId });
-    await waiting(1);
-    const ending = issuing.post(issuer, '/v1/revocations', { requestId, reason: 'x' }, root);
-    await waiting(2);
-    return [replacing, ending] as const;
-  }).then((both) => Promise.all(both));
-  expect(ended.status).toBe(200);
-  expect((await issuing.get(issuer, `/v1/tokens/${shrunk.tokenId}`, root)).body.state).toBe('revoked');
+describe('the end of a request', () => {
+  const waiting = (count: number) => until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR %'`)).length === count, `${count} to wait`);
+  const end = async (requestId: string) => issuing.post(issuer, '/v1/revocations', { requestId, reason: 'x' }, await issuing.bearer('root', ['admins']));
+  const stateOf = async (tokenId: string) => (await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('root', ['admins']))).body.state;
+
+  /** Both wait for the token that is to be replaced, and get it in the order given. */
+  async function race<First, Second>(tokenId: string, first: () => Promise<First>, second: () => Promise<Second>): Promise<[First, Second]> {
+    const both = await issuer.app.get(Transactions).run(async ({ db }) => {
+      await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [tokenId]);
+      const begun = first();
+      await waiting(1);
+      const next = second();
+      await waiting(2);
+      return [begun, next] as const;
+    });
+    return Promise.all(both);
+  }
+
+  it.each(['shrinks', 'replaces'] as const)('reaches what %s its token while the end waited for that token (G4)', async (how) => {
+    const { tokenId, request: { requestId } } = await issuing.issued(wide);
+    await issuing.post(issuer, `/v1/tokens/${tokenId}/claim`, {}, await issuing.bearer('alice'));
+    const [fresh, ended] = await race(tokenId, () => issuing.claimed(issuer, { [how]: tokenId }), () => end(requestId));
+    expect(ended.status).toBe(200);
+    expect(await stateOf(fresh.tokenId)).toBe('revoked');
+  });
+
+  it('leaves nothing to be issued in place of its token, nor of what replaced that, in whichever state they are (G4)', async () => {
+    const { tokenId, request: { requestId } } = await issuing.issued(wide);
+    const next = await issuing.issued({ replaces: tokenId });
+    await issuing.post(issuer, `/v1/tokens/${next.tokenId}/revoke`, { reason: 'ended by itself' }, await issuing.bearer('alice'));
+    // Ended by itself it is still replaced: that has a decision of its own.
+    await issuing.issued({ replaces: next.tokenId });
+    const [ended, code] = await race(tokenId, () => end(requestId), () => refused({ replaces: tokenId }));
+    expect([ended.status, code]).toEqual([200, 'replaced-request-revoked']);
+    expect(await refused({ replaces: next.tokenId })).toBe('replaced-request-revoked');
+  });
 });
 
 it('a token that extends another one lives past its end, and ends it only once it is in use itself (G6, G7)', async () => {

@@ -10,6 +10,7 @@ import { Sealing } from '../delivery/sealing.store.js';
 import { Secrets } from '../tokens/secret.store.js';
 import { shrunk, type Living } from './shrink.js';
 import { StateLog } from '../state/state-log.store.js';
+import { endedWithItsRequest } from '../state/stop.store.js';
 import { isAsWritten } from '../tokens/as-written.store.js';
 import { rowSealOf, type TokenRow } from '../tokens/token.row.js';
 
@@ -58,7 +59,7 @@ export class Issues {
 
   /** Issues a token: to be claimed, or with its secret sealed to the key that the request is bound to. */
   async issue(tx: Tx<'issuer'>, row: RequestRow, request: SignedRequest, approved: Right, claimSeconds: number): Promise<void> {
-    const right = approved.shrinks === undefined ? approved : shrunk(approved, request, await livingOf(tx.db, this.keys, approved.shrinks));
+    const right = await this.rightBeside(tx.db, request, approved);
     if ('code' in right) return this.refuse(tx, row, right);
     const { requestId, delivery } = request;
     const hasLeft = () => this.departures.hasLeft(tx.db, request.requester.id, new Date(right.requestedAtMs));
@@ -88,6 +89,13 @@ export class Issues {
       rotateSeconds: right.rotateSeconds, graceSeconds: right.graceSeconds, delivery, ...(key ? { sealed } : { claimBefore: claimBefore.toISOString() }),
       replaces: request.replaces, networks: right.networks, ratePerMinute: right.ratePerMinute, approvers: right.approvers,
     }, { version: 1 });
+  }
+
+  /** What may be issued beside the token that the request replaces, which stays locked: who ends all that came of it waits for us. */
+  private async rightBeside(db: Db, request: SignedRequest, approved: Right): Promise<Right | Refusal> {
+    if (approved.shrinks !== undefined) return shrunk(approved, request, await livingOf(db, this.keys, approved.shrinks));
+    if (request.replaces === undefined || !(await endedWithItsRequest(db, request.replaces))) return approved;
+    return { code: 'replaced-request-revoked', detail: 'All that came of the replaced token’s request was revoked, and what replaces it with it.' };
   }
 
   private async tokenOf(request: SignedRequest, right: Right, tokenId: TokenId, issueSeq: number, issuedAt: Date, endsAt: Date): Promise<NewToken> {

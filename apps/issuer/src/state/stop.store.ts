@@ -22,6 +22,7 @@ export interface Stopped {
 }
 
 const tokenLocked = lookup<TokenRow>('SELECT * FROM token WHERE token_id = ANY($1) ORDER BY token_id FOR UPDATE', (row) => row.token_id);
+const requestRevoked = 'request-revoked';
 const events = { suspend: 'token.suspended', resume: 'token.resumed', revoke: 'token.revoked', expire: 'token.expired' } as const;
 
 /** Stops tokens and lets them go on: row, state log and event in one transaction. */
@@ -97,15 +98,20 @@ export class Stops {
     return Number(row?.seq ?? 0);
   }
 
-  /** Ends the token of a request, and those that replaced it. @returns the place of their last change, this one or an earlier; undefined where there is none */
-  async endRequest(tx: Tx<'issuer'>, requestId: string, stop: Stop): Promise<number | undefined> {
+  /**
+   * Revokes the token of a request, and those that replaced it; nothing is issued in place of them any more.
+   * @returns the place of their last change, this one or an earlier; undefined where there is none
+   */
+  async endRequest(tx: Tx<'issuer'>, requestId: string, by: Actor, reason: string): Promise<number | undefined> {
+    // Noted with the request: a token that had ended before has no entry in the log that would tell. Before the tokens: who issues locks in this order too.
+    await tx.db.query(`UPDATE request SET code = $2 WHERE request_id = $1 AND state = 'issued'`, [requestId, requestRevoked]);
     let tokens = await lockChain(tx.db, requestId);
-    // What shrinks one of them is issued under its lock: what came of that while we waited for it is there by now.
+    // What replaces one of them is issued under its lock: what came of that while we waited for it is there by now.
     for (let seen = 0; seen < tokens.length;) {
       seen = tokens.length;
       tokens = await lockChain(tx.db, requestId);
     }
-    const stopped = await this.apply(tx, tokens, stop);
+    const stopped = await this.apply(tx, tokens, { kind: 'revoke', by, code: requestRevoked, reason });
     if (stopped.length > 0) return Math.max(...stopped.map(({ seq }) => seq));
     return tokens.length === 0 ? undefined : this.lastSeq(tx.db, tokens.map(({ token_id }) => token_id));
   }
@@ -118,4 +124,18 @@ function lockChain(db: Db, requestId: string): Promise<TokenRow[]> {
        SELECT token_id FROM token WHERE request_id = $1 UNION SELECT t.token_id FROM token t JOIN chain c ON t.replaces = c.token_id
      ) SELECT * FROM token WHERE token_id IN (SELECT token_id FROM chain) ORDER BY token_id FOR UPDATE`, [requestId],
   );
+}
+
+/**
+ * Whether the request was revoked that the token, or one that it replaced in its turn, was issued for. The token's lock is
+ * kept, for which revoking waits: what is issued under it is found there.
+ */
+export async function endedWithItsRequest(db: Db, tokenId: TokenId): Promise<boolean> {
+  await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR KEY SHARE', [tokenId]);
+  const ended = await db.query(
+    `WITH RECURSIVE chain AS (
+       SELECT request_id, replaces FROM token WHERE token_id = $1 UNION SELECT t.request_id, t.replaces FROM token t JOIN chain c ON t.token_id = c.replaces
+     ) SELECT 1 FROM request JOIN chain USING (request_id) WHERE code = $2 LIMIT 1`, [tokenId, requestRevoked],
+  );
+  return ended.length > 0;
 }

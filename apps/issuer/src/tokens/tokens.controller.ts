@@ -97,7 +97,7 @@ export class TokensController {
     if (everybody) mustBeSteppedUp(caller, this.config, this.clock.now());
     const principal = principalOf(caller);
     const seq = await this.transactions.run(async (tx) => {
-      if (requestId !== undefined) return this.stops.endRequest(tx, requestId, { kind: 'revoke', by: { kind: 'person', principal }, code: 'request-revoked', reason });
+      if (requestId !== undefined) return this.stops.endRequest(tx, requestId, { kind: 'person', principal }, reason);
       const place = await this.stops.endAll(tx, ownerId, ownerId === undefined ? 'mass-revoked' : 'owner-revoked', { kind: 'person', principal });
       // Said here, because its tokens end one by one later, with nobody's name: who, whom and why belong together.
       tx.emit('act.recorded', { service: 'issuer', act: 'POST /v1/revocations', path: '/v1/revocations', by: principal, ownerId, reason, seq: place }, { subject: 'issuer' });
