@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import { compactDecrypt, exportJWK, generateKeyPair, calculateJwkThumbprint, type CryptoKey } from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as client from 'openid-client';
@@ -8,6 +9,7 @@ import { makeId, type Grant } from '@writ/contracts';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { mint } from '@writ/token';
+import { Limits } from '../src/verification/limits.store.js';
 import { Issuing } from './issuing.js';
 
 let issuing: Issuing;
@@ -150,6 +152,24 @@ describe('a limit', () => {
     const introspected = await issuing.post(issuer, '/oauth2/introspect', `token=${guess()}`, guesser);
     expect([introspected.status, introspected.headers.get('retry-after')]).toEqual([429, expect.any(String)]);
     expect([await codeFor(guesser, secret), await codeFor(gateway, secret), await codeFor(gateway, guess())]).toEqual(['VALID', 'VALID', 'NOT_FOUND']);
+  });
+
+  it('of unknown tokens counts those that are to be revoked, and refuses no revocation of a known one (RFC 7009; G4, G10)', async () => {
+    const [known, foreign] = [await issuing.claimed(issuer), await issuing.claimed(issuer)];
+    const guesser = await issuing.registerGateway(issuer, 'revoker', ['orders']);
+    const billing = await issuing.registerGateway(issuer, 'billing-revoker', ['billing']);
+    const guess = () => mint('dev', randomBytes(32)).reveal();
+    const revoke = (token: string, as = guesser) => issuing.post(issuer, '/oauth2/revoke', `token=${token}`, as);
+    const limits = issuer.app.get(Limits);
+    const counted = jest.spyOn(limits, 'unknownToken');
+    for (const token of ['junk', guess(), foreign.secret]) expect((await revoke(token, billing)).status).toBe(200);
+    expect(counted).toHaveBeenCalledTimes(2);
+    counted.mockRestore();
+    for (const name of ['revoker', 'billing-revoker']) for (let i = 0; i < 10_000; i++) limits.unknownToken(name, performance.now());
+    for (const later of [await revoke(guess()), await revoke(foreign.secret, billing)]) expect([later.status, later.body.code, later.headers.get('retry-after')]).toEqual([429, 'rate-limited', expect.stringMatching(/^[1-9]\d*$/)]);
+    for (const round of ['first', 'repeated']) expect([round, (await revoke(known.secret)).status]).toEqual([round, 200]);
+    expect((await revoke(guess(), gateway)).status).toBe(200);
+    expect([(await verify(known.secret)).body.code, (await verify(foreign.secret)).body.code]).toEqual(['REVOKED', 'VALID']);
   });
 });
 

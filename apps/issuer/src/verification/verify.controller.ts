@@ -2,8 +2,9 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem } from '@writ/contracts';
-import { FailingSources, failureFrom, problemDocument, type ProblemFacts } from '@writ/service';
+import { FailingSources, failureFrom, problemDocument, rateLimited, type ProblemFacts } from '@writ/service';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
+import { Limits } from './limits.store.js';
 import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
 import { Reader } from './reader.store.js';
@@ -21,7 +22,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGate
 export class VerifyRoutes implements OnModuleInit {
   constructor(
     private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly reader: Reader,
-    private readonly possession: RevokeByPossession, private readonly config: IssuerConfig, private readonly failing: FailingSources,
+    private readonly possession: RevokeByPossession, private readonly config: IssuerConfig, private readonly failing: FailingSources, private readonly limits: Limits,
   ) {}
 
   onModuleInit(): void {
@@ -39,7 +40,7 @@ export class VerifyRoutes implements OnModuleInit {
       const gateway = found instanceof Promise ? await found : found;
       if (!gateway) {
         const tooMany = failureFrom(request.ip, this.failing)?.facts;
-        return tooMany ? problem(reply.headers(tooMany.headers ?? {}).status(429), tooMany) : notAuthenticated(request, reply);
+        return tooMany ? problem(reply, tooMany) : notAuthenticated(request, reply);
       }
       return handler(request, reply, gateway);
     };
@@ -51,7 +52,10 @@ export class VerifyRoutes implements OnModuleInit {
     return this.verifier.answerAll(questions, gateway);
   }
 
-  /** RFC 7009: revocation by possession within the caller's audiences; 200 also for tokens that are none of its business. */
+  /**
+   * RFC 7009: revocation by possession within the caller's audiences; 200 also for tokens that are none of its business,
+   * and "later" of these for who tried too many. A token that may be revoked is, however many came before.
+   */
   private async revoke(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
     const token = tokenField(request.body);
     if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
@@ -60,6 +64,10 @@ export class VerifyRoutes implements OnModuleInit {
     const known = read?.tokens.get(digest as string);
     if (read && known && gateway.audiences.includes(known.audience)) {
       await this.possession.revoke(known, read.seq, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
+    } else if (digest !== undefined) {
+      const waitMs = this.limits.waitForUnknown(gateway.clientId, performance.now());
+      if (waitMs > 0) return problem(reply, rateLimited('Too many tokens were to be revoked that are not known to be for you.', waitMs).facts);
+      this.limits.unknownToken(gateway.clientId, performance.now());
     }
     return reply.status(200).send();
   }
@@ -100,9 +108,9 @@ function oauthError(reply: FastifyReply, description: string): FastifyReply {
 }
 
 function invalid(reply: FastifyReply, fault: FieldProblem): FastifyReply {
-  return problem(reply.status(400), { status: 400, code: 'invalid-body', detail: fault.message, errors: [fault] });
+  return problem(reply, { status: 400, code: 'invalid-body', detail: fault.message, errors: [fault] });
 }
 
 function problem(reply: FastifyReply, facts: ProblemFacts): FastifyReply {
-  return reply.header('content-type', 'application/problem+json').send(JSON.stringify(problemDocument(facts)));
+  return reply.status(facts.status).headers({ ...facts.headers, 'content-type': 'application/problem+json' }).send(JSON.stringify(problemDocument(facts)));
 }
