@@ -17,7 +17,7 @@ export class IssuerConfig extends ServiceConfig {
   @IsOptional() @IsSecretsAddress('amqp', 'amqps') rpcBrokerUrl?: string;
   /** So many KiB of questions a second one gateway may ask of a replica over AMQP, each rounded up, and four seconds' worth at once. */
   @IsInt() @Min(1) @Max(1_000_000) @Type(() => Number) rpcPerSecond: number = 10_000;
-  /** Where the world reaches this issuer (RFC 8414 `issuer`); by default as each request names it. */
+  /** Where the world reaches this issuer (RFC 8414 `issuer`), with the path where a proxy puts it under one; by default as each request names it. */
   @IsOptional() @IsAddress('http', 'https') publicUrl?: string;
   /** No token lives longer, whatever was approved. */
   @IsInt() @Min(60) @Type(() => Number) maxLifetimeSeconds: number = 366 * 86_400;

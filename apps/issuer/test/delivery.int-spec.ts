@@ -191,6 +191,18 @@ describe('stock clients', () => {
     expect(after).toEqual({ active: false });
   });
 
+  it('find the issuer at a path of the world’s, whether the proxy in front of it strips that or not (RFC 8414, section 3.1)', async () => {
+    const away = new URL('https://example.com/writ');
+    const behind = await issuing.start({ WRIT_PUBLIC_URL: `${away.href}/` });
+    const proxy = (rewrite: (path: string) => string) => ({ [oauth.customFetch]: (url: string) => fetch(behind.url + rewrite(new URL(url).pathname)) });
+    for (const rewrite of [(path: string) => path, (path: string) => path.replace(/\/writ$/, '')]) {
+      const server = await oauth.processDiscoveryResponse(away, await oauth.discoveryRequest(away, { ...proxy(rewrite), algorithm: 'oauth2' }));
+      expect([server.issuer, server.revocation_endpoint]).toEqual(['https://example.com/writ', 'https://example.com/writ/oauth2/revoke']);
+    }
+    expect((await fetch(`${behind.url}/.well-known/oauth-authorization-server/other`)).status).toBe(404);
+    await issuing.stop(behind);
+  });
+
   it('introspect and revoke: openid-client', async () => {
     const { secret } = await issuing.claimed(issuer);
     const [clientId, clientSecret] = credentials();

@@ -12,6 +12,8 @@ import { RevokeByPossession } from '../incidents/possession.store.js';
 import { Verifier } from '../fleet/verifier.store.js';
 import { IssuerConfig } from '../config.js';
 
+const wellKnown = '/.well-known/oauth-authorization-server';
+
 type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway) => unknown;
 
 /**
@@ -30,7 +32,11 @@ export class VerifyRoutes implements OnModuleInit {
     const post = (url: keyof typeof operations, handler: Handler) => fastify.post(url, { config: { operation: operations[url] } }, this.guarded(handler));
     post('/v1/tokens/verify-batch', (request, reply, gateway) => this.verifyBatch(request, reply, gateway));
     post('/oauth2/revoke', (request, reply, gateway) => this.revoke(request, reply, gateway));
-    fastify.get('/.well-known/oauth-authorization-server', { config: { operation: operations['/.well-known/oauth-authorization-server'] } }, (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
+    // RFC 8414, section 3.1: a path of the issuer's own comes after the well-known one, where no proxy strips it.
+    for (const path of new Set(['', pathOf(this.config.publicUrl)])) {
+      const operation = { ...operations[wellKnown], operationId: `Verify.metadata${path}` };
+      fastify.get(wellKnown + path, { config: { operation } }, (request, reply) => reply.header('cache-control', 'max-age=300').send(this.metadata(request)));
+    }
   }
 
   private guarded(handler: Handler) {
@@ -89,6 +95,10 @@ export class VerifyRoutes implements OnModuleInit {
   private issuerOf(request: FastifyRequest): string {
     return this.config.publicUrl?.replace(/\/$/, '') ?? `${request.protocol}://${request.host}`;
   }
+}
+
+function pathOf(publicUrl: string | undefined): string {
+  return publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/$/, '');
 }
 
 /** Present once, as a text: a repeated parameter is an error (RFC 6749, section 3.1). */
