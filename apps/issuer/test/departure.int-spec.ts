@@ -69,6 +69,9 @@ describe('a token whose owner left', () => {
     expect(ended).toMatchObject({ by: { kind: 'owner-deactivated' }, code: 'owner-deactivated' });
     expect(await verify(secret)).toMatchObject({ code: 'REVOKED' });
     expect((await transfer(tokenId, await colleague())).body.code).toBe('token-ended');
+    const { items } = (await issuing.get(issuer, `/v1/tokens/${tokenId}/timeline`, await colleague())).body;
+    expect(items.map(({ what }) => what).filter((what) => what !== 'first-used')).toEqual(['issue', 'delivered', 'orphaned', 'epoch', 'revoke']);
+    expect(items.find(({ what }) => what === 'orphaned')).toMatchObject({ code: 'owner-deactivated', by: { kind: 'owner-deactivated' }, from: 'leaver-1', endsAt: offered.endsAt });
   });
 
   it('lives on with a colleague who takes it over; only who has it now claims its next secret (G6, G10)', async () => {
@@ -87,6 +90,8 @@ describe('a token whose owner left', () => {
     await until(async () => (await verify(secret)).owner === 'bob', 'verifiers to know the new owner');
     await over('leaver-2');
     expect(await verify(secret)).toMatchObject({ code: 'VALID' });
+    const { items } = (await issuing.get(issuer, `/v1/tokens/${tokenId}/timeline`, await colleague())).body;
+    expect(items.map(({ what }) => what).filter((what) => what !== 'first-used')).toEqual(['issue', 'delivered', 'orphaned', 'transfer']);
     const rotationId = makeId('rot', Date.now(), randomBytes(10));
     const at = new Date(Date.now() + 60_000).toISOString();
     await issuing.due({ tokenId, rotationId, cause: 'requested', deadlineAt: at, claimBefore: at });

@@ -120,8 +120,14 @@ async function timeline(tokenId: string, { session, output }: Context): Promise<
   const { items } = await session.writ('requester').issuer.get<{ items: TimelineEntry[] }>(`/v1/tokens/${tokenId}/timeline`);
   output.rows(items, {
     at: (row) => row.at, what: (row) => row.what, why: (row) => row.code ?? '', by: (row) => row.by?.principal?.sub ?? row.by?.kind ?? '',
-    about: (row) => (row.to === undefined ? (row.generation === undefined ? '' : `secret #${row.generation}`) : `${row.from ?? '?'} → ${row.to}`),
+    about: aboutStep,
   }, 'Nothing happened to this token.');
+}
+
+function aboutStep({ from, to, endsAt, generation }: TimelineEntry): string {
+  if (to !== undefined) return `${from ?? '?'} → ${to}`;
+  if (endsAt !== undefined) return `${from ?? '?'} left; offered until ${endsAt}`;
+  return generation === undefined ? '' : `secret #${generation}`;
 }
 
 async function stop(act: 'revoke' | 'suspend' | 'resume', tokenId: string, { reason, waitFleet }: { reason: string; waitFleet?: boolean }, { session, output }: Context): Promise<void> {

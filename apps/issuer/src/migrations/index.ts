@@ -13,3 +13,4 @@ export { HeardVerifiers1764960000000 } from './1764960000000-heard-verifiers.js'
 export { Stragglers1764970000000 } from './1764970000000-stragglers.js';
 export { WhoActed1764980000000 } from './1764980000000-who-acted.js';
 export { RoomToChange1764985000000 } from './1764985000000-room-to-change.js';
+export { Orphanings1764990000000 } from './1764990000000-orphanings.js';

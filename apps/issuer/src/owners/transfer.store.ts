@@ -67,6 +67,7 @@ export class Transfers {
     const macKid = this.keys.keys('row').current;
     const sealed = (await isAsWritten(tx.db, this.keys, token)) ? { mac: await rowSealOf(this.keys, { ...token, orphaned_until: endsAt }, macKid), mac_kid: macKid } : {};
     tx.db.update('token', { token_id: token.token_id, version: token.version }, { version: token.version + 1, orphaned_until: endsAt.toISOString(), ...sealed });
+    tx.db.insert('orphaning', { token_id: token.token_id, owner_id: token.owner_id, ends_at: endsAt.toISOString() });
     tx.emit('token.orphaned', {
       tokenId: token.token_id, requestId: token.request_id, owner: { id: token.owner_id, team: token.owner_team }, endsAt: endsAt.toISOString(),
     }, { version: token.version + 1 });

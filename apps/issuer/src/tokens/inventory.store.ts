@@ -5,7 +5,7 @@ import { invalid, type Caller } from '@writ/service';
 import type { LogRow } from '../state/state-log.store.js';
 import { timelineOf } from './timeline.js';
 import { viewOf } from './token-view.js';
-import type { GenerationRow, TokenRow } from './token.row.js';
+import type { GenerationRow, OrphaningRow, TokenRow } from './token.row.js';
 
 export interface Found {
   token: TokenRow;
@@ -62,7 +62,8 @@ export class Inventory {
          (SELECT min(seq) FROM state_log WHERE kind = 'epoch' AND owner_id IS NULL AND seq > $3)) ORDER BY seq`,
       [token.token_id, token.owner_id, token.issue_seq],
     );
-    return timelineOf(token, log, generations);
+    const orphanings = await db.query<OrphaningRow>('SELECT at, owner_id, ends_at FROM orphaning WHERE token_id = $1 ORDER BY at', [token.token_id]);
+    return timelineOf(token, log, generations, orphanings);
   }
 }
 

@@ -1,13 +1,15 @@
 import type { TimelineEntry } from '@writ/contracts';
 import type { LogRow } from '../state/state-log.store.js';
-import type { GenerationRow, TokenRow } from './token.row.js';
+import type { GenerationRow, OrphaningRow, TokenRow } from './token.row.js';
 
 /**
- * A token's whole life, oldest first, from its entries of the state log, with the epoch that may have ended it, and
- * from its secrets.
+ * A token's whole life, oldest first, from its entries of the state log, with the epoch that may have ended it, from its
+ * secrets, and from when it was offered because its owner left.
  */
-export function timelineOf({ delivery }: Pick<TokenRow, 'delivery'>, log: readonly LogRow[], generations: readonly GenerationRow[]): TimelineEntry[] {
-  return [...changesOf(log), ...generations.flatMap((row) => stepsOf(row, delivery.mode === 'sealed'))].sort(byTime);
+export function timelineOf(
+  { delivery }: Pick<TokenRow, 'delivery'>, log: readonly LogRow[], generations: readonly GenerationRow[], orphanings: readonly OrphaningRow[],
+): TimelineEntry[] {
+  return [...changesOf(log), ...generations.flatMap((row) => stepsOf(row, delivery.mode === 'sealed')), ...orphanings.map(offerOf)].sort(byTime);
 }
 
 function changesOf(log: readonly LogRow[]): TimelineEntry[] {
@@ -41,7 +43,11 @@ function stepsOf({ generation, rotation_id, cause, begun_at, begun_by, claimed_a
   ];
 }
 
-/** What is of the same time keeps its place: the log's in its own order, then a secret's steps. */
+function offerOf({ at, owner_id: from, ends_at }: OrphaningRow): TimelineEntry {
+  return { at: at.toISOString(), what: 'orphaned', code: 'owner-deactivated', by: { kind: 'owner-deactivated' }, from, endsAt: ends_at.toISOString() };
+}
+
+/** What is of the same time keeps its place: the log's in its own order, then a secret's steps, then offers. */
 function byTime(a: TimelineEntry, b: TimelineEntry): number {
   return a.at < b.at ? -1 : a.at > b.at ? 1 : 0;
 }

@@ -64,6 +64,13 @@ export interface GenerationRow {
   retires_at: Date | null;
 }
 
+/** Its owner left, and it was offered to their team until then. */
+export interface OrphaningRow {
+  at: Date;
+  owner_id: string;
+  ends_at: Date;
+}
+
 /** The columns of a token that decide what its secrets are worth. */
 export type SealedFacts = Pick<TokenRow, 'token_id' | 'request_id' | 'request_digest' | 'owner_id' | 'claimant_iss' | 'claimant_sub' | 'audience'
   | 'scopes' | 'environment' | 'expires_at' | 'issue_seq' | 'networks' | 'rate_per_minute'>;

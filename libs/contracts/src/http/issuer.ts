@@ -166,11 +166,15 @@ export interface StopAnswer {
   receipts?: FleetReceipt[];
 }
 
+/** `epoch` is a revocation of many that ended this one too; the others are what the token's events are named after. */
+export const timelineSteps = [
+  'issue', 'delivered', 'first-used', 'rotation', 'retire', 'suspend', 'resume', 'orphaned', 'transfer', 'epoch', 'revoke', 'expire',
+] as const;
+
 /** One step in a token's life. What people wrote about it is in the audit log, which can forget it. */
 export interface TimelineEntry {
   at: string;
-  /** `epoch` is a revocation of many that ended this one too; the others are what the token's events are named after. */
-  what: 'issue' | 'delivered' | 'first-used' | 'rotation' | 'retire' | 'suspend' | 'resume' | 'transfer' | 'epoch' | 'revoke' | 'expire';
+  what: (typeof timelineSteps)[number];
   /** Why. */
   code?: string;
   /** Place in the issuer's state log. */
@@ -180,9 +184,10 @@ export interface TimelineEntry {
   rotationId?: RotationId;
   /** Who acted; absent where nobody did but a date or a rule, or nobody kept it. */
   by?: Actor;
-  /** Of a transfer: the owners before and after it. */
+  /** Of a transfer: the owners before and after it; of an orphaned one: who left, and by when somebody has to take it over. */
   from?: string;
   to?: string;
+  endsAt?: string;
 }
 
 /** `POST /v1/fleet/verifiers`: one process that answers from a memory of its own. */
