@@ -435,6 +435,15 @@ describe('a stop', () => {
     for (const { tokenId } of [a, b]) expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('burned');
   });
 
+  it('by an administrator is lifted by an administrator alone, also where the owner had suspended before; one by the owner, by no colleague (G10)', async () => {
+    const { tokenId } = await issuing.claimed(issuer);
+    const [alice, bob, root] = [await issuing.bearer('alice', [], 'orders'), await issuing.bearer('bob', [], 'orders'), await issuing.bearer('root', ['admins'])];
+    const act = async (what: string, as: Record<string, string>) => (await issuing.post(issuer, `/v1/tokens/${tokenId}/${what}`, { reason: 'x' }, as)).status;
+    expect([await act('suspend', alice), await act('resume', bob), await act('resume', alice)]).toEqual([200, 403, 200]);
+    expect([await act('suspend', root), await act('resume', alice), await act('resume', bob), await act('resume', root)]).toEqual([200, 403, 403, 200]);
+    expect([await act('suspend', alice), await act('suspend', root), await act('resume', alice), await act('suspend', alice), await act('resume', alice), await act('resume', root)]).toEqual([200, 200, 403, 200, 403, 200]);
+  });
+
   it('by strangers is answered as if there were no such token (G10)', async () => {
     const { tokenId } = await issuing.claimed(issuer);
     for (const action of ['revoke', 'suspend', 'resume']) {

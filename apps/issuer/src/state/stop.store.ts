@@ -66,6 +66,11 @@ export class Stops {
     return changed;
   }
 
+  /** Of a locked token that is suspended already: from now on it is so by somebody else's word. */
+  async keepStopped(db: Db, tokenId: string, by: Actor): Promise<void> {
+    await db.query('UPDATE token SET stopped_by = $2 WHERE token_id = $1', [tokenId, JSON.stringify(by)]);
+  }
+
   private async notEnded(db: Db, tokens: readonly Stoppable[]): Promise<Stoppable[]> {
     const standings = await Promise.all(tokens.map(({ token_id }) => this.log.standing(db, token_id)));
     return tokens.filter((_, i) => standings[i]?.ended === false);

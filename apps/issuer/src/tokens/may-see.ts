@@ -1,6 +1,7 @@
 import type { Caller } from '@writ/service';
 import type { TokenRow } from './token.row.js';
 
+type Stopped = Pick<TokenRow, 'stopped_by'>;
 type Owned = Pick<TokenRow, 'claimant_iss' | 'claimant_sub' | 'owner_team'>;
 
 /** The claimant and the team that answers for the token. */
@@ -14,4 +15,9 @@ export function maySee(caller: Pick<Caller, 'iss' | 'sub' | 'team' | 'roles'>, t
 
 export function mayStop(caller: Pick<Caller, 'iss' | 'sub' | 'team' | 'roles'>, token: Owned): boolean {
   return caller.roles.has('admin') || owns(caller, token);
+}
+
+/** What a person suspended they resume themselves, or an administrator does; what no person suspended, whoever may stop it. */
+export function mayResume(caller: Pick<Caller, 'iss' | 'sub' | 'roles'>, { stopped_by: by }: Stopped): boolean {
+  return caller.roles.has('admin') || by?.kind !== 'person' || (by.principal?.iss === caller.iss && by.principal.sub === caller.sub);
 }

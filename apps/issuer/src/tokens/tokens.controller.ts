@@ -8,7 +8,7 @@ import { Fleet } from '../fleet/fleet.store.js';
 import { KEYS } from '../keys.store.js';
 import { isAsWritten } from './as-written.store.js';
 import { Inventory } from './inventory.store.js';
-import { maySee, mayStop, owns } from './may-see.js';
+import { mayResume, maySee, mayStop } from './may-see.js';
 import type { StopKind } from '../state/next-state.js';
 import { Stops } from '../state/stop.store.js';
 import { ForgedRow } from './token.row.js';
@@ -72,7 +72,7 @@ export class TokensController {
     return this.stop('suspend', tokenId, body, caller, wait);
   }
 
-  /** Lifts a suspension. What an administrator stopped, only an administrator lets go on. */
+  /** Lifts a suspension: a person's own, or as an administrator. What no person suspended, its owner and team let go on too. */
   @Post('tokens/:tokenId/resume')
   @HttpCode(200)
   @Allow()
@@ -113,11 +113,14 @@ export class TokensController {
     const stopped = await this.transactions.run(async (tx) => {
       const token = await this.stops.locked(tx.db, tokenId);
       if (!token || !mayStop(caller, token)) throw notFound('token');
-      if (kind === 'resume' && token.stopped_by?.kind === 'person' && !owns(caller, { ...token, claimant_iss: token.stopped_by.principal?.iss ?? '', claimant_sub: token.stopped_by.principal?.sub ?? '' }) && !caller.roles.has('admin')) {
+      if (kind === 'resume' && !mayResume(caller, token)) {
         throw forbidden('Somebody else stopped this token.', 'Ask an administrator, or whoever stopped it.');
       }
       if (kind === 'resume' && !(await isAsWritten(tx.db, this.keys, token))) throw new ForgedRow(token.token_id);
-      const [changed] = await this.stops.apply(tx, [token], { kind, by: { kind: 'person', principal: principalOf(caller) }, code: codes[kind], reason });
+      const by = { kind: 'person', principal: principalOf(caller) } as const;
+      const [changed] = await this.stops.apply(tx, [token], { kind, by, code: codes[kind], reason });
+      // An administrator's word counts also where somebody else's came before: else that one would lift both.
+      if (kind === 'suspend' && token.state === 'suspended' && caller.roles.has('admin')) await this.stops.keepStopped(tx.db, tokenId, by);
       if (changed) return { state: changed.state, seq: changed.seq };
       if (kind === 'revoke' ? token.state === 'expired' : token.state === 'revoked' || token.state === 'expired') throw conflict('token-ended', 'This token has ended.');
       // Repeated: the same answer, and with wait=fleet the same wait again.
