@@ -160,6 +160,8 @@ describe('an insider with the database', () => {
     const held = await issuing.get(issuer, '/v1/forward-auth', { 'x-writ-gateway-authorization': gateway.authorization as string, authorization: `Bearer ${keep.secret}` });
     expect([held.status, held.headers.get('retry-after'), held.headers.get('www-authenticate')]).toEqual([503, '1', null]);
     expect((await issuing.post(issuer, '/oauth2/introspect', `token=${keep.secret}`, gateway)).status).toBe(503);
+    // Nor that a token is as good as revoked (RFC 7009, section 2.2.1), which may live once the log is whole again.
+    expect((await issuing.post(issuer, '/oauth2/revoke', `token=${secret}`, gateway)).status).toBe(503);
     expect((await issuing.get(issuer, '/health/ready')).status).toBe(503);
     await afresh(async (late) => expect(await codeOf(keep.secret, {}, late)).toBe('STALE'));
     await expect(accepted()).rejects.toThrow('restore it first');

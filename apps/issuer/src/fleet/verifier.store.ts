@@ -13,8 +13,8 @@ import { Usage } from '../usage/usage.store.js';
 const nowhere = -1;
 const never = '1970-01-01T00:00:00.000Z';
 
-/** What was read, and whether in a log that is behind what this replica had seen of it before, or is another one. */
-type OurReading = Reading & { isSetBack: boolean };
+/** What was read, and whether the log is in doubt, is behind what this replica had seen of it before, or is another one. */
+type OurReading = Reading & { isDoubtful: boolean };
 
 /** A read that has not begun. */
 interface Waiting {
@@ -74,7 +74,7 @@ export class Verifier {
     const { digest, minSeq } = question;
     const { asOf, seq, tokens } = reading;
     const fresh: Freshness = { asOf: asOf.toISOString(), seq, maxStalenessMs: Math.ceil(performance.now() - reading.begun) };
-    if (this.replica.inDoubt || reading.isSetBack || (minSeq !== undefined && minSeq > seq)) return bare('STALE', fresh);
+    if (reading.isDoubtful || (minSeq !== undefined && minSeq > seq)) return bare('STALE', fresh);
     if (digest === undefined) return bare('MALFORMED', fresh);
     const token = tokens.get(digest);
     if (token) this.remember(digest, token, reading);
@@ -108,7 +108,7 @@ export class Verifier {
    * Reads of one turn of the event loop go to the database together. Nobody joins a read that has begun: it may have
    * seen an older state than the caller is entitled to.
    */
-  private read(questions: readonly Question[]): Promise<OurReading> {
+  read(questions: readonly Pick<Question, 'digest'>[]): Promise<OurReading> {
     this.next ??= this.begin();
     for (const { digest } of questions) if (digest !== undefined) this.next.digests.add(digest);
     return this.next.reading;
@@ -123,7 +123,7 @@ export class Verifier {
       this.next = undefined;
       const { headSeq, logIncarnation } = this.replica;
       const read = await this.reader.read([...digests]);
-      return { ...read, isSetBack: read.incarnation !== logIncarnation || read.seq < headSeq };
+      return { ...read, isDoubtful: this.replica.inDoubt !== undefined || read.incarnation !== logIncarnation || read.seq < headSeq };
     });
     return { digests, reading };
   }

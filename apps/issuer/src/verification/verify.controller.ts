@@ -2,12 +2,11 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FieldProblem } from '@writ/contracts';
-import { FailingSources, failureFrom, problemDocument, rateLimited, type ProblemFacts } from '@writ/service';
+import { FailingSources, failureFrom, later, problemDocument, rateLimited, type ProblemFacts } from '@writ/service';
 import { Gateways, type KnownGateway } from '../gateways/gateway.store.js';
 import { Limits } from './limits.store.js';
 import { digestOf, questionsOf } from './question.js';
 import { operations } from './verify.operations.js';
-import { Reader } from './reader.store.js';
 import { RevokeByPossession } from '../incidents/possession.store.js';
 import { Verifier } from '../fleet/verifier.store.js';
 import { IssuerConfig } from '../config.js';
@@ -23,7 +22,7 @@ type Handler = (request: FastifyRequest, reply: FastifyReply, gateway: KnownGate
 @Injectable()
 export class VerifyRoutes implements OnModuleInit {
   constructor(
-    private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier, private readonly reader: Reader,
+    private readonly host: HttpAdapterHost, private readonly gateways: Gateways, private readonly verifier: Verifier,
     private readonly possession: RevokeByPossession, private readonly config: IssuerConfig, private readonly failing: FailingSources, private readonly limits: Limits,
   ) {}
 
@@ -60,21 +59,23 @@ export class VerifyRoutes implements OnModuleInit {
 
   /**
    * RFC 7009: revocation by possession within the caller's audiences; 200 also for tokens that are none of its business,
-   * and "later" of these for who tried too many. A token that may be revoked is, however many came before.
+   * and "later" of these where nobody knows, or for who tried too many. A token that may be revoked is, however many came before.
    */
   private async revoke(request: FastifyRequest, reply: FastifyReply, gateway: KnownGateway): Promise<unknown> {
     const token = tokenField(request.body);
     if (token === undefined) return oauthError(reply, 'The parameter token is missing, or is there twice.');
     const digest = digestOf(token);
-    const read = digest === undefined ? undefined : await this.reader.read([digest]);
-    const known = read?.tokens.get(digest as string);
-    if (read && known && gateway.audiences.includes(known.audience)) {
-      await this.possession.revoke(known, read.seq, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
-    } else if (digest !== undefined) {
-      const waitMs = this.limits.waitForUnknown(gateway.clientId, performance.now());
-      if (waitMs > 0) return problem(reply, rateLimited('Too many tokens were to be revoked that are not known to be for you.', waitMs).facts);
-      this.limits.unknownToken(gateway.clientId, performance.now());
+    if (digest === undefined) return reply.status(200).send();
+    const { tokens, seq, isDoubtful } = await this.verifier.read([{ digest }]);
+    const known = tokens.get(digest);
+    if (known && gateway.audiences.includes(known.audience)) {
+      await this.possession.revoke(known, seq, { kind: 'gateway', principal: { iss: 'urn:writ:gateway', sub: gateway.clientId } }, 'revoked-by-gateway');
+      return reply.status(200).send();
     }
+    if (isDoubtful) return problem(reply, later('The issuer cannot tell just now whether there is such a token.').facts);
+    const waitMs = this.limits.waitForUnknown(gateway.clientId, performance.now());
+    if (waitMs > 0) return problem(reply, rateLimited('Too many tokens were to be revoked that are not known to be for you.', waitMs).facts);
+    this.limits.unknownToken(gateway.clientId, performance.now());
     return reply.status(200).send();
   }
 

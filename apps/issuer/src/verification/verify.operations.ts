@@ -30,7 +30,7 @@ export const operations = {
     ...gateway, requestBody: body('application/json', closed({ tokens: { type: 'array', minItems: 1, maxItems: maxVerifyBatch, items: closed(question) }, minSeq }, ['tokens'])),
   }, { 200: 'the verifications in the order asked', 400: 'the body is not usable', 401: 'no known gateway' }),
   '/oauth2/introspect': described('Verify.introspect', { ...gateway, requestBody: form }, { 200: 'RFC 7662', 400: 'the token is missing', 401: 'no known gateway', 429: tooOften, 503: refused[503] }),
-  '/oauth2/revoke': described('Verify.revoke', { ...gateway, requestBody: form }, { 200: 'RFC 7009', 400: 'the token is missing', 401: 'no known gateway', 429: `too many unknown tokens, or ${tooManyFailed}` }),
+  '/oauth2/revoke': described('Verify.revoke', { ...gateway, requestBody: form }, { 200: 'RFC 7009', 400: 'the token is missing', 401: 'no known gateway', 429: `too many unknown tokens, or ${tooManyFailed}`, 503: refused[503] }),
   '/v1/forward-auth': described('Verify.forwardAuth', {
     parameters: [query('scope'), query('audience'), { ...query('limited'), description: '`429`: in place of 403 where it is "later", for a proxy that bears it' }, header('x-writ-gateway-authorization', true)],
   }, { 204: 'the token may pass', ...refused, 403: `a scope is missing, or ${tooOften}` }),
