@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { makeId } from '@writ/contracts';
+import { Transactions } from '@writ/messaging';
 import type { Service } from '@writ/service';
 import { until, type Tap } from '@writ/testing';
 import { Issuing } from './issuing.js';
@@ -66,6 +67,19 @@ describe('a retired secret', () => {
     await show(tokenId, old, elsewhere);
     expect(await stateOf(tokenId)).toBe('active');
     expect(await use(fresh)).toBe('VALID');
+  });
+
+  it('of several tokens at once suspends them with all locked before the log, so that it waits for nobody with the head in its hand', async () => {
+    const ids = (await Promise.all([replaced(), replaced()])).map(({ tokenId }) => tokenId).sort();
+    for (const tokenId of ids) await tap.next('token.straggling', (data) => data.tokenId === tokenId); // No use of theirs is still to be told.
+    await rows(`INSERT INTO retired_use (token_id, generation, network, gateway, used_at) SELECT unnest($1::text[]), 1, '203.0.113.0/24', 'orders-api', now() + interval '1 hour'`, [ids]);
+    await issuer.app.get(Transactions).run(async ({ db }) => {
+      await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [ids[1]]);
+      await rows(`UPDATE retired_use SET used_at = now() - interval '1 hour' WHERE token_id = ANY($1)`, [ids]);
+      await until(async () => (await rows(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the judgement to wait');
+      await db.query('SELECT 1 FROM state_head FOR UPDATE NOWAIT');
+    });
+    for (const tokenId of ids) expect((await tap.next('token.suspended', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('retired-secret-used');
   });
 
   it('"reuse detection killed good tokens" (gitlab#418238): what a known caller shows stops nobody; its owner is told once (G7)', async () => {

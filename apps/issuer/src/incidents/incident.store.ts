@@ -41,9 +41,16 @@ export interface Leak {
 export class Incidents {
   constructor(private readonly stops: Stops, private readonly reader: Reader, private readonly config: IssuerConfig, private readonly departures: Departures) {}
 
+  /** All of them are locked before the first is stopped, because the log's head must be the last lock. */
+  async actAll(tx: Tx<'issuer'>, stops: readonly AutomaticStop[]): Promise<void> {
+    if (stops.length === 0) return;
+    await lockBreakers(tx.db);
+    await Promise.all(stops.map(({ tokenId }) => this.stops.locked(tx.db, tokenId)));
+    for (const stop of stops) await this.act(tx, stop);
+  }
+
   async act(tx: Tx<'issuer'>, { alertId, tokenId, action, by, code, reason }: AutomaticStop): Promise<void> {
-    // One after the other, between replicas too: else many that come at once would each find the breakers closed.
-    await tx.db.query('SELECT pg_advisory_xact_lock($1)', [breakerLock]);
+    await lockBreakers(tx.db);
     const token = await this.stops.locked(tx.db, tokenId);
     if (!token) return;
     const outcome = await this.decide(tx.db, alertId, token);
@@ -103,4 +110,9 @@ export class Incidents {
     const { state } = await this.departures.ownerLeft(tx.db, departure, this.config.transferSeconds);
     if (state === 'ended') await this.stops.endAll(tx, departure.ownerId, 'owner-deactivated', { kind: 'owner-deactivated' });
   }
+}
+
+/** One after the other, between replicas too: else many that come at once would each find the breakers closed. */
+async function lockBreakers(db: Db): Promise<void> {
+  await db.query('SELECT pg_advisory_xact_lock($1)', [breakerLock]);
 }

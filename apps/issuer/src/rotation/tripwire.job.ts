@@ -4,8 +4,8 @@ import { Transactions, type Tx } from '@writ/messaging';
 import { Jobs } from '@writ/service';
 import { callersOf, forgetCallers, noteStraggler, takeRetiredUses, type PendingUse } from '../usage/caller.store.js';
 import { IssuerConfig } from '../config.js';
-import { Incidents } from '../incidents/incident.store.js';
-import { judgeRetiredUse } from './tripwire.js';
+import { Incidents, type AutomaticStop } from '../incidents/incident.store.js';
+import { judgeRetiredUse, type TripVerdict } from './tripwire.js';
 
 const everyMs = 1_000;
 const tidyEveryMs = 600_000;
@@ -30,22 +30,20 @@ export class TripwireJob implements OnModuleInit {
   private round(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
       const uses = await takeRetiredUses(tx.db, slice);
-      for (const use of uses) await this.judge(tx, use);
+      const stops: AutomaticStop[] = [];
+      for (const use of uses) {
+        const verdict = await this.judged(tx, use);
+        if (verdict === 'known') await this.tell(tx, use);
+        if (verdict === 'stranger') stops.push(stopOf(use));
+      }
+      await this.incidents.actAll(tx, stops);
       return uses.length === slice;
     });
   }
 
-  private async judge(tx: Tx<'issuer'>, use: PendingUse): Promise<void> {
-    const { token_id, generation, network, gateway, retired_code, retired_at, now } = use;
+  private async judged(tx: Tx<'issuer'>, { token_id, network, retired_code, retired_at, now }: PendingUse): Promise<TripVerdict> {
     const callers = await callersOf(tx.db, token_id);
-    const verdict = judgeRetiredUse({ network, retiredCode: retired_code, retiredAt: retired_at }, callers, this.config.tripwireSeconds * 1_000, now);
-    if (verdict === 'known') await this.tell(tx, use);
-    if (verdict !== 'stranger') return;
-    await this.incidents.act(tx, {
-      alertId: deriveId('alr', retired_at.getTime(), token_id, 'retired-secret', String(generation)), tokenId: token_id as TokenId, action: 'suspend',
-      by: { kind: 'issuer' }, code: 'retired-secret-used',
-      reason: `Secret ${generation}, which was replaced on ${retired_at.toISOString()}, was shown at ${gateway} from ${network}, where this token was never used.`,
-    });
+    return judgeRetiredUse({ network, retiredCode: retired_code, retiredAt: retired_at }, callers, this.config.tripwireSeconds * 1_000, now);
   }
 
   private async tell(tx: Tx<'issuer'>, { token_id: tokenId, generation, network, gateway, retired_at, used_at }: PendingUse): Promise<void> {
@@ -56,4 +54,12 @@ export class TripwireJob implements OnModuleInit {
       generation, retiredAt: retired_at.toISOString(), gateway, network, shownAt: used_at.toISOString(),
     });
   }
+}
+
+function stopOf({ token_id, generation, network, gateway, retired_at }: PendingUse): AutomaticStop {
+  return {
+    alertId: deriveId('alr', retired_at.getTime(), token_id, 'retired-secret', String(generation)), tokenId: token_id as TokenId, action: 'suspend',
+    by: { kind: 'issuer' }, code: 'retired-secret-used',
+    reason: `Secret ${generation}, which was replaced on ${retired_at.toISOString()}, was shown at ${gateway} from ${network}, where this token was never used.`,
+  };
 }
