@@ -96,7 +96,8 @@ export const rules: Record<keyof ServiceUrls, Record<string, Rule>> = {
     'GET /v1/tokens/{tokenId}/timeline': theirs(['owner', 'admin', 'auditor', 'colleague'], { path: (its) => `/v1/tokens/${its.tokenId}/timeline`, allowed: [200] }),
     'POST /v1/tokens/{tokenId}/claim': theirs(['owner'], { path: (its) => `/v1/tokens/${its.unclaimedId}/claim`, body: {}, allowed: [201] }),
     'POST /v1/tokens/{tokenId}/suspend': theirs(['owner', 'admin', 'colleague'], { goesOn: true, path: (its) => `/v1/tokens/${its.unclaimedId}/suspend`, body: reason, allowed: [200] }),
-    'POST /v1/tokens/{tokenId}/resume': theirs(['owner', 'admin', 'colleague'], { path: (its) => `/v1/tokens/${its.unclaimedId}/resume`, body: reason, allowed: [200, 409] }),
+    // Of one that goes on already: the one above was suspended by an administrator too, who alone may lift that (apps/issuer/test/life).
+    'POST /v1/tokens/{tokenId}/resume': theirs(['owner', 'admin', 'colleague'], { path: (its) => `/v1/tokens/${its.tokenId}/resume`, body: reason, allowed: [200, 409] }),
     'POST /v1/tokens/{tokenId}/transfer': { who: ['admin'], stepUp: true, path: (its) => `/v1/tokens/${its.unclaimedId}/transfer`, body: { to: 'svc:matrix', ...reason }, allowed: [200, 409] },
     'POST /v1/tokens/{tokenId}/revoke': theirs(['owner', 'admin', 'colleague'], { goesOn: true, path: (its) => `/v1/tokens/${its.unclaimedId}/revoke`, body: reason, allowed: [200] }),
   },
