@@ -1,4 +1,4 @@
-import { sign, verify, type KeyObject } from 'node:crypto';
+import { hash, sign, verify, type KeyObject } from 'node:crypto';
 
 /**
  * Signed statements: compact JWS (RFC 7515) with EdDSA over Ed25519 (RFC 8037), made and checked in process.
@@ -60,18 +60,37 @@ export function verifyStatement(trust: Trust, purpose: Purpose, statement: strin
   return claims as Claims;
 }
 
-const remembered = new WeakMap<KeyObject, Set<string>>();
-const maxRemembered = 4_000;
+/**
+ * Signatures that were found good: what is looked at on arrival is looked at again when it is acted on, and under load many
+ * thousands arrive in between. Digests are kept, 32,000 a key at the most, the older half of them forgotten at a time.
+ */
+class Remembered {
+  private young = new Set<string>();
+  private old = new Set<string>();
 
-/** Good signatures are remembered for a while: one that is looked at on arrival is looked at again when it is acted on. */
+  has(digest: string): boolean {
+    return this.young.has(digest) || this.old.has(digest);
+  }
+
+  add(digest: string): void {
+    if (this.young.size >= 16_000) {
+      this.old = this.young;
+      this.young = new Set();
+    }
+    this.young.add(digest);
+  }
+}
+
+const remembered = new WeakMap<KeyObject, Remembered>();
+
 function isSigned(statement: string, key: KeyObject): boolean {
   let good = remembered.get(key);
-  if (!good) remembered.set(key, good = new Set());
-  if (good.has(statement)) return true;
+  if (!good) remembered.set(key, good = new Remembered());
+  const digest = hash('sha256', statement, 'base64');
+  if (good.has(digest)) return true;
   const dot = statement.lastIndexOf('.');
   if (!verify(null, Buffer.from(statement.slice(0, dot)), key, Buffer.from(statement.slice(dot + 1), 'base64url'))) return false;
-  if (good.size >= maxRemembered) good.clear();
-  good.add(statement);
+  good.add(digest);
   return true;
 }
 
