@@ -18,7 +18,7 @@ RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_mo
 
 FROM node:24-slim AS platform
 WORKDIR /app
-ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=160"
+ENV NODE_OPTIONS="--max-semi-space-size=12 --max-old-space-size=256" MALLOC_ARENA_MAX="2"
 # Named volumes take over the owner of the folder they cover, so that no process has to run as root to write there.
 RUN for name in identity request policy issuer rotation monitor console signer signer-secret; do mkdir -p /writ/keys/$name; done \
  && mkdir -p /writ/trust /writ/people /writ/state/audit /writ/state/issuer /writ/state/signer \

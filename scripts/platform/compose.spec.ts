@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { images } from '../backing/compose.mjs';
-import { nodeFlags, processes, roleGroups, variableNames, withDatabase, type Process } from './services.mjs';
+import { nodeEnvironment, nodeFlags, processes, roleGroups, variableNames, withDatabase, type Process } from './services.mjs';
 
 interface Service {
   image?: string;
@@ -118,8 +118,9 @@ describe('docker-compose.yml', () => {
     expect(stages.at(-1)).not.toMatch(/^USER/m);
   });
 
-  it('gives Node the same flags, the limit of its memory among them', () => {
-    expect(dockerfile).toContain(`ENV NODE_OPTIONS="${nodeFlags.join(' ')}"`);
+  it('gives Node the same flags and environment, the limit of its memory among them', () => {
+    const more = Object.entries(nodeEnvironment).map(([name, value]) => ` ${name}="${value}"`).join('');
+    expect(dockerfile).toContain(`ENV NODE_OPTIONS="${nodeFlags.join(' ')}"${more}\n`);
   });
 
   it('builds everything that the compiler is told to build', () => {

@@ -10,6 +10,7 @@ export interface Process {
 
 export const processes: Process[];
 export const nodeFlags: string[];
+export const nodeEnvironment: Record<string, string>;
 export const roleGroups: Record<string, string[]>;
 export const audience: string;
 export const identitySystems: string[];

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Problem } from '../backing/problem.mjs';
 import { endAll, isAlive, launch, self, tailOf, untilReady } from '../backing/processes.mjs';
 import { root } from './installation.mjs';
-import { environmentOf, nodeFlags } from './services.mjs';
+import { environmentOf, nodeEnvironment, nodeFlags } from './services.mjs';
 
 /** A busy machine takes long to load six services at once; whoever waits sees it happen. */
 const readyWithinMs = 150_000;
@@ -49,7 +49,7 @@ export function createSupervisor({ layout, facts, log, longestPauseMs = usualLon
 
   function begin(definition, { name = definition.name, port = facts.ports[definition.name], more = {} } = {}) {
     const logFile = join(layout.logs, `${name}.log`);
-    const env = { ...inherited(), ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }), ...more };
+    const env = { ...inherited(), ...nodeEnvironment, ...environmentOf(definition, { ...facts, ports: { ...facts.ports, [definition.name]: port } }), ...more };
     const skewMs = clockSkewMs[definition.name];
     if (skewMs !== undefined) env.WRIT_TEST_CLOCK_SKEW_MS = String(skewMs);
     const flags = skewMs === undefined ? nodeFlags : [...nodeFlags, '--import', join(root, 'scripts/platform/skewed-clock.mjs')];
