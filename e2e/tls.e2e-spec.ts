@@ -79,14 +79,14 @@ describe('a platform that speaks TLS alone', () => {
 
   it('is used by the gateway SDK with the authority it is given, and not with another', async () => {
     const { WRIT_ISSUER_URL: issuerUrl = '', WRIT_GATEWAY_CLIENT_ID: clientId = '', WRIT_GATEWAY_CLIENT_SECRET: clientSecret = '', NODE_EXTRA_CA_CERTS: file = '' } = platform.env;
-    const codeBy = async (ca: string) => {
-      const gateway = new Gateway({ issuerUrl, clientId, clientSecret, audience: 'orders', ca });
+    const codeBy = async (ca: string, timeoutMs: number) => {
+      const gateway = new Gateway({ issuerUrl, clientId, clientSecret, audience: 'orders', ca, timeoutMs });
       const { code } = await gateway.verify(mint('dev', randomBytes(32)).reveal());
       await gateway.close();
       return code;
     };
-    expect(await codeBy(readFileSync(file, 'utf8'))).toBe('NOT_FOUND');
-    expect(await codeBy(rootCertificates[0] as string)).toBe('UNAVAILABLE');
+    expect(await codeBy(readFileSync(file, 'utf8'), 10_000)).toBe('NOT_FOUND');
+    expect(await codeBy(rootCertificates[0] as string, 1_000)).toBe('UNAVAILABLE');
   });
 
   it('is used by the command line in its folder, without a word about certificates', async () => {
