@@ -16,8 +16,9 @@ export class Fleet {
 
   private constructor(readonly platform: Platform) {}
 
-  static async start(count: number, say: (line: string) => void): Promise<Fleet> {
-    const fleet = new Fleet(await startPlatform(say, ['issuer']));
+  /** @param answering services of which one more replica runs that only answers */
+  static async start(count: number, say: (line: string) => void, answering: string[] = []): Promise<Fleet> {
+    const fleet = new Fleet(await startPlatform(say, answering));
     await fleet.registerKey();
     say(`issuing ${count} tokens`);
     await fleet.submit(count, { mode: 'sealed', keyId: 'bench' });

@@ -10,26 +10,33 @@ const pollMs = 500;
 
 /**
  * Events that concern every token at once, on the whole platform: an emergency rotation of the fleet, to the last leaf, and
- * tokens that all expire in one second; and whether verification notices.
+ * tokens that all expire in one second. First how fast they are worked off, then whether those who verify meanwhile notice.
  */
 export async function mass({ quick, say }: BenchOptions): Promise<Row[]> {
-  const fleet = await Fleet.start(Number(process.env.WRIT_BENCH_FLEET ?? (quick ? 2_000 : 10_000)), say);
-  const probe = await Probe.start(fleet).catch(async (error: unknown) => {
-    await fleet.stop();
-    throw error;
-  });
+  const tokens = Number(process.env.WRIT_BENCH_FLEET ?? (quick ? 2_000 : 10_000));
+  const expiries = Number(process.env.WRIT_BENCH_EXPIRIES ?? (quick ? 10_000 : 100_000));
+  const rates = await withFleet(tokens, [], say, async (fleet) => [await rotateAll(fleet, say), await expireAll(fleet, expiries, say)]);
+  return [...rates, ...await withFleet(tokens, ['issuer'], say, (fleet) => besides(fleet, expiries, say))];
+}
+
+async function withFleet(tokens: number, answering: string[], say: BenchOptions['say'], work: (fleet: Fleet) => Promise<Row[]>): Promise<Row[]> {
+  const fleet = await Fleet.start(tokens, say, answering);
+  return work(fleet).finally(() => fleet.stop());
+}
+
+async function besides(fleet: Fleet, expiries: number, say: BenchOptions['say']): Promise<Row[]> {
+  const probe = await Probe.start(fleet);
   try {
     await sleep(calmMs);
     probe.take();
     await sleep(calmMs);
     const calm = verified('nothing else going on', 'limit', probe);
-    const rotated = await rotateAll(fleet, say);
-    const besideRotation = verified('beside a fleet-wide rotation', 'ours', probe);
-    const expired = await expireAll(fleet, Number(process.env.WRIT_BENCH_EXPIRIES ?? (quick ? 10_000 : 100_000)), say, () => probe.take());
-    return [rotated, expired, ...calm, ...besideRotation, ...verified('beside mass expiry', 'ours', probe)];
+    await rotateAll(fleet, say);
+    const rotation = verified('beside a fleet-wide rotation', 'ours', probe);
+    await expireAll(fleet, expiries, say, () => probe.take());
+    return [...calm, ...rotation, ...verified('beside mass expiry', 'ours', probe)];
   } finally {
     await probe.stop();
-    await fleet.stop();
   }
 }
 
@@ -68,7 +75,7 @@ function costsOf(meter: Meter, count: number, each: string, say: BenchOptions['s
 }
 
 /** Copies one token so often in every service's database, as if nothing had been said of it yet; they all end at the same moment. */
-async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], begun: () => unknown): Promise<Row> {
+async function expireAll(fleet: Fleet, count: number, say: BenchOptions['say'], begun: () => unknown = () => undefined): Promise<Row> {
   say(`${count} tokens that expire in one second`);
   const endsAt = new Date(Date.now() + 20_000 + count / 8).toISOString();
   const ends = { expires_at: `'${endsAt}'` };
