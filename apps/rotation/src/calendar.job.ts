@@ -74,12 +74,12 @@ export class CalendarJob {
 
   private applyEarly(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
-      const early = await tx.db.query<{ event_id: string; type: LifeEvent; data: object }>(
-        `SELECT e.event_id, e.type, e.data FROM early_event e JOIN token t ON t.token_id = e.token_id
+      const early = await tx.db.query<{ event_id: string; type: LifeEvent; data: object; said_at: Date }>(
+        `SELECT e.event_id, e.type, e.data, coalesce(e.said_at, e.heard_at) AS said_at FROM early_event e JOIN token t ON t.token_id = e.token_id
          WHERE e.try_at <= now() ORDER BY e.event_id LIMIT $1 FOR UPDATE OF e SKIP LOCKED`, [earlyBatch],
       );
-      for (const { event_id, type, data } of early) {
-        const applied = await this.life.apply(tx, type, data);
+      for (const { event_id, type, data, said_at } of early) {
+        const applied = await this.life.apply(tx, type, data, said_at);
         await tx.flush();
         await tx.db.query(applied ? 'DELETE FROM early_event WHERE event_id = $1' : `UPDATE early_event SET try_at = now() + (now() - heard_at) + interval '1 second' WHERE event_id = $1`, [event_id]);
       }

@@ -33,13 +33,13 @@ export class CampaignsController {
     return campaign;
   }
 
-  /** Begins no further rotations; those that began go on. */
+  /** Begins no further rotations, of late deliveries neither; those that began go on. */
   @Post(':id/stop')
   @HttpCode(200)
   @Allow('admin')
   stop(@Param('id') id: string): Promise<CampaignAnswer> {
     return this.transactions.run(async (tx) => {
-      await tx.db.query('UPDATE campaign SET spread_at = coalesce(spread_at, now()) WHERE campaign_id = $1', [id]);
+      await tx.db.query('UPDATE campaign SET spread_at = coalesce(spread_at, now()), late_until = NULL WHERE campaign_id = $1', [id]);
       const campaign = await campaignById(tx.db, id);
       if (!campaign) throw notFound('campaign');
       return campaign;

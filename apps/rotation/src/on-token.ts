@@ -24,8 +24,8 @@ export class OnToken {
   }
 
   @On('token.delivered', 'token.rotated', 'token.retired', 'token.suspended', 'token.resumed', 'token.revoked', 'token.expired', 'token.transferred')
-  async changed({ id, type, data }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {
-    if (await this.life.apply(tx, type, data)) return;
-    tx.db.insert('early_event', { event_id: id, token_id: data.tokenId, type, data, heard_at: 'now', try_at: 'now' });
+  async changed({ id, type, data, time }: Message<LifeEvent>, tx: Tx<'rotation'>): Promise<void> {
+    if (await this.life.apply(tx, type, data, time)) return;
+    tx.db.insert('early_event', { event_id: id, token_id: data.tokenId, type, data, said_at: time, heard_at: 'now', try_at: 'now' });
   }
 }

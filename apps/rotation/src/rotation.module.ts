@@ -5,6 +5,7 @@ import { CampaignsController } from './campaigns.controller.js';
 import { CampaignsJob } from './campaigns.job.js';
 import { RotationConfig } from './config.js';
 import { ExpiriesJob } from './expiries.job.js';
+import { LateDeliveries } from './late-delivery.store.js';
 import { Notices } from './notice.store.js';
 import { OnToken } from './on-token.js';
 import { OnUsage } from './on-usage.js';
@@ -16,7 +17,7 @@ import { TokenLife } from './token-life.js';
   controllers: [OnToken, OnUsage, RotationsController, CampaignsController],
   providers: [
     { provide: SIGNING_KEY, useFactory: ({ keysDir }: RotationConfig) => loadSigningKey(keysDir), inject: [RotationConfig] },
-    Orders, TokenLife, CalendarJob, CampaignsJob, ExpiriesJob, Notices, WebhookDeliveries.of(RotationConfig),
+    Orders, LateDeliveries, TokenLife, CalendarJob, CampaignsJob, ExpiriesJob, Notices, WebhookDeliveries.of(RotationConfig),
   ],
 })
 export class RotationModule {}

@@ -39,6 +39,11 @@ interface StragglerRow {
   count: string;
 }
 
+/** Whether a rotation that is under way makes room for one of this cause: for an emergency, unless it is one itself whose new secret nobody has. */
+export function makesRoom({ cause: own, delivered_at, used_at }: RotationRow, cause: RotationCause): boolean {
+  return cause === 'emergency' && (own !== 'emergency' || delivered_at !== null || used_at !== null);
+}
+
 const open = `state IN ('due', 'claimable', 'delivered', 'used')`;
 export const rotationById = lookup<RotationRow>('SELECT *, now() AS now FROM rotation WHERE rotation_id = ANY($1)', (row) => row.rotation_id);
 export const openRotation = lookup<RotationRow>(`SELECT *, now() AS now FROM rotation WHERE token_id = ANY($1) AND ${open}`, (row) => row.token_id);

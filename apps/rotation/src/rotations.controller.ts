@@ -7,7 +7,7 @@ import { isOpen } from './advance.js';
 import { forecast } from './forecast.store.js';
 import { Orders } from './orders.store.js';
 import { isUrgent } from './plan-rotation.js';
-import { answerOf, openRotation, rotationById, rotationByRequest, type RotationRow } from './rotation.store.js';
+import { answerOf, makesRoom, openRotation, rotationById, rotationByRequest, type RotationRow } from './rotation.store.js';
 import { TokenLife } from './token-life.js';
 import { lockToken, tokenById, type TokenRow } from './token.store.js';
 
@@ -37,7 +37,7 @@ export class RotationsController {
       if (before) return answerOf(tx.db, before);
       mustRotate(token, cause);
       const open = await tx.db.one(openRotation, id);
-      if (open && (cause !== 'emergency' || open.cause === 'emergency')) return answerOf(tx.db, open);
+      if (open && !makesRoom(open, cause)) return answerOf(tx.db, open);
       // An emergency does not wait for what is under way: its successor dies with the old secret.
       const [rotationId] = (await this.life.startInstead(tx, [{ token, open }], cause, { by, reason, requestKey })) as [RotationId];
       await tx.flush();

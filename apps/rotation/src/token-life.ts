@@ -3,6 +3,7 @@ import { durationSeconds, type EventData, type RotationCause, type RotationId } 
 import type { Tx } from '@writ/messaging';
 import { isOpen, lookAt } from './advance.js';
 import { RotationConfig } from './config.js';
+import { LateDeliveries } from './late-delivery.store.js';
 import { Notices } from './notice.store.js';
 import { Orders } from './orders.store.js';
 import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
@@ -26,7 +27,7 @@ export class TokenLife {
   readonly terms: Terms;
   readonly leads: readonly number[];
 
-  constructor(config: RotationConfig, private readonly orders: Orders, private readonly notices: Notices) {
+  constructor(config: RotationConfig, private readonly orders: Orders, private readonly notices: Notices, private readonly late: LateDeliveries) {
     const seconds = (text: string) => durationSeconds(text) as number;
     this.terms = { claimWindowSeconds: seconds(config.claimWindow), defaultGraceSeconds: seconds(config.defaultGrace) };
     this.leads = config.expiryNotices.map(seconds);
@@ -35,6 +36,7 @@ export class TokenLife {
   begin(tx: RotationTx, data: EventData<'token.issued'>): void {
     const [issuedAt, expiresAt] = [new Date(data.issuedAt), new Date(data.expiresAt)];
     const since = data.delivery.mode === 'sealed' ? issuedAt : undefined;
+    if (since) this.late.heard(tx, data.tokenId, since);
     const life = { tokenId: data.tokenId, expiresAt, rotateSeconds: data.rotateSeconds, graceSeconds: data.graceSeconds };
     tx.db.insert('token', {
       token_id: data.tokenId, owner: data.owner, claimant: data.claimant, resource: data.resource, environment: data.environment, issued_at: issuedAt, expires_at: expiresAt,
@@ -49,11 +51,14 @@ export class TokenLife {
     return startRotation(tx, this.orders, token, cause, this.terms, asked);
   }
 
-  /** @returns whether the event could be applied */
-  async apply(tx: RotationTx, type: LifeEvent, data: object): Promise<boolean> {
+  /**
+   * @param saidAt when the issuer said it, which may be long ago
+   * @returns whether the event could be applied
+   */
+  async apply(tx: RotationTx, type: LifeEvent, data: object, saidAt: Date): Promise<boolean> {
     switch (type) {
-      case 'token.delivered': return this.delivered(tx, data as EventData<'token.delivered'>);
-      case 'token.rotated': return this.rotated(tx, data as EventData<'token.rotated'>);
+      case 'token.delivered': return this.delivered(tx, data as EventData<'token.delivered'>, saidAt);
+      case 'token.rotated': return this.rotated(tx, data as EventData<'token.rotated'>, saidAt);
       case 'token.retired': return this.retired(tx, data as EventData<'token.retired'>);
       case 'token.suspended': return this.suspended(tx, data as EventData<'token.suspended'>, true);
       case 'token.resumed': return this.suspended(tx, data as EventData<'token.resumed'>, false);
@@ -63,17 +68,18 @@ export class TokenLife {
     }
   }
 
-  private async delivered(tx: RotationTx, { tokenId, generation }: EventData<'token.delivered'>): Promise<boolean> {
+  private async delivered(tx: RotationTx, { tokenId, generation }: EventData<'token.delivered'>, saidAt: Date): Promise<boolean> {
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
     if (!token) return false;
     if (rotation && rotation.generation === null) return false; // Whose delivery this is shows once the successor has its number.
+    this.late.heard(tx, tokenId, saidAt);
     if (rotation && rotation.generation !== generation) return true; // Of a secret that is being replaced.
     if (rotation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: token.now });
     if (!token.ended_at) this.replan(tx, token, token.now);
     return true;
   }
 
-  private async rotated(tx: RotationTx, data: EventData<'token.rotated'>): Promise<boolean> {
+  private async rotated(tx: RotationTx, data: EventData<'token.rotated'>, saidAt: Date): Promise<boolean> {
     const { tokenId, rotationId, stage, generation, deadlineAt } = data;
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(rotationById, rotationId)]);
     if (!token || !rotation) return false;
@@ -90,6 +96,7 @@ export class TokenLife {
       used: { generation, used_at: at, deadline_at: deadlineAt, watch_at: isOpen(rotation.state) ? at : null },
     }[stage];
     tx.db.update('rotation', { rotation_id: rotationId }, change);
+    if (stage !== 'claimable') this.late.heard(tx, tokenId, saidAt);
     if (stage === 'delivered' && !token.ended_at) this.replan(tx, token, at);
     return true;
   }

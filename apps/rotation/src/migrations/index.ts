@@ -6,3 +6,4 @@ export { Forecast1700000200004 } from './1700000200004-forecast.js';
 export { NoticePlan1700000200005 } from './1700000200005-notice-plan.js';
 export { Suspended1700000200006 } from './1700000200006-suspended.js';
 export { CampaignTotal1700000200007 } from './1700000200007-campaign-total.js';
+export { LateDeliveries1700000200008 } from './1700000200008-late-deliveries.js';

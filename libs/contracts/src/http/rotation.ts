@@ -35,7 +35,7 @@ export interface CampaignAnswer {
   startedAt: string;
   /** When every token had been looked at, or somebody stopped it. */
   spreadAt?: string;
-  /** Tokens that fitted when it began. */
+  /** Tokens that fitted when it began, as far as was known; those of which an emergency learns late are added, here and in `seen`. */
   total: number;
   /** Of these, and of those that came since, the ones that were looked at so far. */
   seen: number;
