@@ -55,9 +55,9 @@ export function rotateAt(life: Life, since: Date, terms: Terms): Date | undefine
  * in an emergency it dies at once, and the successor is still there to be claimed.
  */
 export function spanOf(life: Life, cause: RotationCause, start: Date, terms: Terms): Span {
-  const claimBefore = earlier(plus(start, windowSeconds(life, terms)), life.expiresAt);
+  const claimBefore = earliest(plus(start, windowSeconds(life, terms)), life.expiresAt);
   if (isUrgent(cause)) return { deadlineAt: start, claimBefore };
-  return { deadlineAt: earlier(plus(start, windowSeconds(life, terms) + graceSeconds(life, terms)), life.expiresAt), claimBefore };
+  return { deadlineAt: earliest(plus(start, windowSeconds(life, terms) + graceSeconds(life, terms)), life.expiresAt), claimBefore };
 }
 
 /** The old secret is out: it dies first, and its successor is claimed afterwards. */
@@ -102,6 +102,10 @@ function plus(time: Date, seconds: number): Date {
   return new Date(time.getTime() + Math.round(seconds * 1_000));
 }
 
-function earlier(a: Date, b: Date): Date {
+export function earliest(a: Date, b: Date): Date {
   return a < b ? a : b;
+}
+
+export function latest(a: Date, b: Date): Date {
+  return a > b ? a : b;
 }

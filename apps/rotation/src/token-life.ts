@@ -6,7 +6,7 @@ import { RotationConfig } from './config.js';
 import { LateDeliveries } from './late-delivery.store.js';
 import { Notices } from './notice.store.js';
 import { Orders } from './orders.store.js';
-import { isUrgent, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
+import { earliest, isUrgent, latest, noticeAt, retryAt, rotateAt, type Terms } from './plan-rotation.js';
 import { openRotation, progressOf, rotationById, type RotationRow, type Steered } from './rotation.store.js';
 import { startRotation, type Asked } from './start-rotation.js';
 import { endTokens, lifeOf, lockToken, tokenById, type DueToken, type TokenRow } from './token.store.js';
@@ -74,8 +74,9 @@ export class TokenLife {
     if (rotation && rotation.generation === null) return false; // Whose delivery this is shows once the successor has its number.
     this.late.heard(tx, tokenId, saidAt);
     if (rotation && rotation.generation !== generation) return true; // Of a secret that is being replaced.
-    if (rotation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: token.now });
-    if (!token.ended_at) this.replan(tx, token, token.now);
+    const deliveredAt = believed(saidAt, token);
+    if (rotation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: deliveredAt });
+    if (!token.ended_at) this.replan(tx, token, deliveredAt);
     return true;
   }
 
@@ -86,18 +87,19 @@ export class TokenLife {
     // A successor that was sealed to its owner is delivered as soon as it is there: nobody says that it could be claimed.
     const isNew = stage === 'claimable' || (stage === 'delivered' && data.sealed !== undefined);
     const at = token.now;
+    const deliveredAt = believed(saidAt, token);
     if (isNew && rotation.stopped_at && rotation.steered) this.stopAgain(tx, rotation);
     // After an emergency, or where a successor before lapsed, no end of an old secret will be said.
     const there = isNew ? { generation, claimable_at: at, ...(data.alone ? { retired_at: at } : {}), ...(rotation.state === 'due' ? { watch_at: lookAt(progressOf(rotation), at) } : {}) } : { generation };
     const change = {
       claimable: there,
-      delivered: { ...there, delivered_at: at },
+      delivered: { ...there, delivered_at: deliveredAt },
       // First use only shortens the deadline; whichever straggler is left is named soon.
       used: { generation, used_at: at, deadline_at: deadlineAt, watch_at: isOpen(rotation.state) ? at : null },
     }[stage];
     tx.db.update('rotation', { rotation_id: rotationId }, change);
     if (stage !== 'claimable') this.late.heard(tx, tokenId, saidAt);
-    if (stage === 'delivered' && !token.ended_at) this.replan(tx, token, at);
+    if (stage === 'delivered' && !token.ended_at) this.replan(tx, token, deliveredAt);
     return true;
   }
 
@@ -118,7 +120,7 @@ export class TokenLife {
   /** The old secret ended. Where the successor was not even claimed, the rotation goes on until it is or lapses. */
   private complete(tx: RotationTx, token: TokenRow, rotation: RotationRow): void {
     tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { retired_at: token.now });
-    if (!token.ended_at) this.replan(tx, token, rotation.delivered_at ?? token.now);
+    if (!token.ended_at && rotation.delivered_at) this.replan(tx, token, rotation.delivered_at);
   }
 
   private lapse(tx: RotationTx, token: TokenRow, rotation: RotationRow, code: string, oldEndsAt?: string): void {
@@ -152,9 +154,10 @@ export class TokenLife {
 
   /**
    * Plans from when the new secret reached its owner: at its delivery, and again when the rotation ends, because a date that
-   * comes while a rotation is open is used up.
+   * comes while a rotation is open is used up. What is heard of an older secret afterwards does not set it back.
    */
-  private replan(tx: RotationTx, token: TokenRow, since: Date): void {
+  private replan(tx: RotationTx, token: TokenRow, deliveredAt: Date): void {
+    const since = latest(deliveredAt, token.secret_since ?? deliveredAt);
     const at = rotateAt(lifeOf(token), since, this.terms);
     tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, owed: false, rotate_at: at ?? null });
   }
@@ -185,6 +188,11 @@ export class TokenLife {
     );
     return true;
   }
+}
+
+/** When something became of a token, as far as another's clock says: not after we heard of it, and not before the token was there. */
+function believed(saidAt: Date, { issued_at, now }: TokenRow): Date {
+  return earliest(now, latest(saidAt, issued_at));
 }
 
 /** By policy, or because somebody who had the token before knows its secret. */

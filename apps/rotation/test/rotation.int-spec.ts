@@ -85,6 +85,24 @@ afterAll(async () => {
 });
 
 describe('the calendar', () => {
+  it('reckons a period from when the secret was delivered, however late that is heard, and never from before the issue or after the hearing (G6)', async () => {
+    const tokenOf = async (id: TokenId) => (await rows('SELECT secret_since, rotate_at > now() AS later FROM token WHERE token_id = $1 AND secret_since IS NOT NULL', [id]))[0];
+    const daysAgo = async (id: TokenId) => Math.round(Math.abs(Date.now() - ((await tokenOf(id))?.secret_since as Date).getTime()) / 1_000 / day);
+    const delivered = async (days: number) => {
+      const tokenId = await issue({ issuedAt: inSeconds(-40 * day) });
+      await deliver(tokenId, 1, { time: inSeconds(days * day) });
+      await until(() => tokenOf(tokenId), 'the delivery');
+      return tokenId;
+    };
+    const [late, missed, beforeIssue, ahead] = [await delivered(-20), await delivered(-35), await delivered(-50), await delivered(5)];
+    expect(await Promise.all([late, missed, beforeIssue, ahead].map(daysAgo))).toEqual([20, 35, 40, 0]);
+    expect([await tokenOf(late), await tokenOf(ahead)]).toMatchObject([{ later: true }, { later: true }]);
+    await tap.next('rotation.due', (data) => data.tokenId === missed);
+    const earlierClaim = await deliver(late, 1, { time: inSeconds(-25 * day) });
+    await until(async () => (await rows('SELECT 1 FROM inbox WHERE message_id = $1', [earlierClaim])).length === 1, 'the earlier claim to be heard of');
+    expect(await daysAgo(late)).toBe(20);
+  });
+
   it('starts each due rotation once, whichever replica takes it (G2)', async () => {
     const ids = await Promise.all(Array.from({ length: 40 }, () => issued()));
     await rows(`UPDATE token SET rotate_at = now() WHERE token_id = ANY($1)`, [ids]);
