@@ -11,7 +11,6 @@ import { takeDueRotations, tokenById } from './token.store.js';
 
 const earlyEveryMs = 1_000;
 const tidyEveryMs = 600_000;
-const earlyBatch = 200;
 
 /**
  * Does what is due by the database's time. Each round takes a bounded number of rows that nobody else has, and commits
@@ -72,18 +71,19 @@ export class CalendarJob {
     });
   }
 
+  /** One in a transaction, as if it came alone: two of one token may both begin something, and none holds up the others. */
   private applyEarly(): Promise<boolean> {
     return this.transactions.run(async (tx) => {
-      const early = await tx.db.query<{ event_id: string; type: LifeEvent; data: object; said_at: Date }>(
+      const [early] = await tx.db.query<{ event_id: string; type: LifeEvent; data: object; said_at: Date }>(
         `SELECT e.event_id, e.type, e.data, coalesce(e.said_at, e.heard_at) AS said_at FROM early_event e JOIN token t ON t.token_id = e.token_id
-         WHERE e.try_at <= now() ORDER BY e.event_id LIMIT $1 FOR UPDATE OF e SKIP LOCKED`, [earlyBatch],
+         WHERE e.try_at <= now() ORDER BY e.event_id LIMIT 1 FOR UPDATE OF e SKIP LOCKED`,
       );
-      for (const { event_id, type, data, said_at } of early) {
-        const applied = await this.life.apply(tx, type, data, said_at);
-        await tx.flush();
-        await tx.db.query(applied ? 'DELETE FROM early_event WHERE event_id = $1' : `UPDATE early_event SET try_at = now() + (now() - heard_at) + interval '1 second' WHERE event_id = $1`, [event_id]);
-      }
-      return early.length === earlyBatch;
+      if (!early) return false;
+      const { event_id, type, data, said_at } = early;
+      const applied = await this.life.apply(tx, type, data, said_at);
+      await tx.flush();
+      await tx.db.query(applied ? 'DELETE FROM early_event WHERE event_id = $1' : `UPDATE early_event SET try_at = now() + (now() - heard_at) + interval '1 second' WHERE event_id = $1`, [event_id]);
+      return true;
     });
   }
 

@@ -220,6 +220,20 @@ describe('a rotation', () => {
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND ended_at IS NOT NULL AND notice_at IS NULL', [tokenId])).length === 1, 'the end');
   });
 
+  it('of a token that changed hands twice before it was known begins all the same (G7, G10)', async () => {
+    const tokenId = newTokenId();
+    const to = (sub: string, seq: number) => bench.bus.say('issuer', 'token.transferred', {
+      tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: sub, team: 'orders' }, claimant: { iss: bench.identity.issuer, sub }, by: { kind: 'owner-deactivated' }, seq,
+    });
+    for (const early of [() => deliver(tokenId), () => to('svc:between', 11), () => to('mallory', 12)]) await early();
+    const waiting = () => rows('SELECT 1 FROM early_event WHERE token_id = $1', [tokenId]);
+    await until(async () => (await waiting()).length === 3, 'the early events');
+    await issue({ tokenId });
+    await until(async () => (await waiting()).length === 0, 'all to be applied');
+    expect(await rows('SELECT state FROM rotation WHERE token_id = $1 ORDER BY started_at', [tokenId])).toEqual([{ state: 'stopped' }, { state: 'due' }]);
+    expect(await rows(`SELECT owner->>'id' AS owner FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'mallory' }]);
+  });
+
   it('that nobody claims lapses, is tried again later, and never leaves two successors (G7)', async () => {
     const { tokenId, rotationId } = await due();
     await rotated(tokenId, rotationId, 'claimable');
