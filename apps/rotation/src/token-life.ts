@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { durationSeconds, type EventData, type RotationCause, type RotationId } from '@writ/contracts';
+import { durationSeconds, type EventData, type Principal, type RotationCause, type RotationId } from '@writ/contracts';
 import type { Tx } from '@writ/messaging';
 import { isOpen, lookAt } from './advance.js';
 import { RotationConfig } from './config.js';
@@ -68,7 +68,7 @@ export class TokenLife {
     }
   }
 
-  private async delivered(tx: RotationTx, { tokenId, generation }: EventData<'token.delivered'>, saidAt: Date): Promise<boolean> {
+  private async delivered(tx: RotationTx, { tokenId, generation, claimant }: EventData<'token.delivered'>, saidAt: Date): Promise<boolean> {
     const [token, rotation] = await Promise.all([tx.db.one(tokenById, tokenId), tx.db.one(openRotation, tokenId)]);
     if (!token) return false;
     if (rotation && rotation.generation === null) return false; // Whose delivery this is shows once the successor has its number.
@@ -76,7 +76,9 @@ export class TokenLife {
     if (rotation && rotation.generation !== generation) return true; // Of a secret that is being replaced.
     const deliveredAt = believed(saidAt, token);
     if (rotation) tx.db.update('rotation', { rotation_id: rotation.rotation_id }, { delivered_at: deliveredAt });
-    if (!token.ended_at) this.replan(tx, token, deliveredAt);
+    // Who claimed it had the token before: their transfer was heard first, and knew of no secret.
+    const isAnothers = !rotation && Number(token.owner_seq) > 0 && !isSame(claimant, token.claimant);
+    if (!token.ended_at) this.replan(tx, token, deliveredAt, isAnothers);
     return true;
   }
 
@@ -156,10 +158,10 @@ export class TokenLife {
    * Plans from when the new secret reached its owner: at its delivery, and again when the rotation ends, because a date that
    * comes while a rotation is open is used up. What is heard of an older secret afterwards does not set it back.
    */
-  private replan(tx: RotationTx, token: TokenRow, deliveredAt: Date): void {
+  private replan(tx: RotationTx, token: TokenRow, deliveredAt: Date, owed = false): void {
     const since = latest(deliveredAt, token.secret_since ?? deliveredAt);
-    const at = rotateAt(lifeOf(token), since, this.terms);
-    tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, owed: false, rotate_at: at ?? null });
+    const at = owed ? token.now : rotateAt(lifeOf(token), since, this.terms);
+    tx.db.update('token', { token_id: token.token_id }, { secret_since: since, attempts: 0, owed, rotate_at: at ?? null });
   }
 
   /** Who had the token before knows its secret: it is replaced, at once where nobody can be using it, and tried until it is. */
@@ -193,6 +195,10 @@ export class TokenLife {
 /** When something became of a token, as far as another's clock says: not after we heard of it, and not before the token was there. */
 function believed(saidAt: Date, { issued_at, now }: TokenRow): Date {
   return earliest(now, latest(saidAt, issued_at));
+}
+
+function isSame(a: Principal, b: Principal): boolean {
+  return a.iss === b.iss && a.sub === b.sub;
 }
 
 /** By policy, or because somebody who had the token before knows its secret. */

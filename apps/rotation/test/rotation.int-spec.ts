@@ -286,6 +286,19 @@ describe('a rotation', () => {
     expect(await rows('SELECT owed, rotate_at FROM token WHERE token_id = $1', [tokenId])).toEqual([{ owed: false, rotate_at: null }]);
   });
 
+  it('follows also when the earlier owner’s claim is heard after the change, and not after the new one’s (G7, G10)', async () => {
+    const [known, fresh] = [await issue({ rotateSeconds: undefined }), await issue({ rotateSeconds: undefined })];
+    for (const tokenId of [known, fresh]) {
+      await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: 'svc:new', team: 'orders' }, claimant: { iss: 'x', sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
+    }
+    await until(async () => (await rows(`SELECT 1 FROM token WHERE token_id = ANY($1) AND owner->>'id' = 'svc:new'`, [[known, fresh]])).length === 2, 'the new owner');
+    await bench.bus.say('issuer', 'token.delivered', { tokenId: fresh, requestId: requestIdOf(fresh), generation: 1, claimant: { iss: 'x', sub: 'mallory' }, claims: 1 });
+    await deliver(known);
+    await tap.next('rotation.due', (data) => data.tokenId === known);
+    await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND secret_since IS NOT NULL', [fresh])).length === 1, 'the new owner’s claim');
+    expect(await rows('SELECT owed, rotate_at FROM token WHERE token_id = $1', [fresh])).toEqual([{ owed: false, rotate_at: null }]);
+  });
+
   it('ends with its token, and nothing of it is due any more (G6)', async () => {
     const { tokenId, rotationId } = await due();
     await rotated(tokenId, rotationId, 'claimable');
