@@ -7,10 +7,11 @@ import { Notices } from './notice.store.js';
 import { Orders } from './orders.store.js';
 import { openRotation, progressOf, stragglersOf, takeDueWatches, type RotationRow } from './rotation.store.js';
 import { TokenLife, type LifeEvent } from './token-life.js';
-import { takeDueRotations, tokenById } from './token.store.js';
+import { forgetEnded, takeDueRotations, tokenById } from './token.store.js';
 
 const earlyEveryMs = 1_000;
 const tidyEveryMs = 600_000;
+const forgottenAtOnce = 10_000;
 
 /**
  * Does what is due by the database's time. Each round takes a bounded number of rows that nobody else has, and commits
@@ -90,8 +91,7 @@ export class CalendarJob {
   private async forget(): Promise<void> {
     await this.transactions.read(async (db) => {
       await db.query(`DELETE FROM early_event WHERE heard_at < now() - interval '7 days'`);
-      await db.query(`DELETE FROM rotation WHERE token_id IN (SELECT token_id FROM token WHERE ended_at < now() - interval '90 days' LIMIT 10000)`);
-      await db.query(`DELETE FROM token WHERE token_id IN (SELECT token_id FROM token WHERE ended_at < now() - interval '91 days' LIMIT 10000)`);
+      await forgetEnded(db, forgottenAtOnce);
     });
   }
 }

@@ -68,6 +68,15 @@ export function lockLivingAfter(db: Db, reached: string, limit: number): Promise
   return db.query<TokenRow>('SELECT *, now() AS now FROM token WHERE token_id > $1 AND ended_at IS NULL ORDER BY token_id LIMIT $2 FOR UPDATE', [reached, limit]);
 }
 
+/** Forgets tokens that ended long ago, each with its rotations: none of these is found again without its token. */
+export async function forgetEnded(db: Pick<Db, 'query'>, limit: number): Promise<void> {
+  await db.query(
+    `WITH ended AS (DELETE FROM token WHERE token_id IN (SELECT token_id FROM token WHERE ended_at < now() - interval '90 days' LIMIT $1) RETURNING token_id)
+     DELETE FROM rotation r USING ended WHERE r.token_id = ended.token_id`,
+    [limit],
+  );
+}
+
 export function endingOf({ issued_at, expires_at, told_seconds }: TokenRow): Ending {
   return { issuedAt: issued_at, expiresAt: expires_at, toldSeconds: told_seconds ?? undefined };
 }

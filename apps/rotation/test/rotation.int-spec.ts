@@ -7,6 +7,7 @@ import { RotationConfig } from '../src/config.js';
 import { forecast } from '../src/forecast.store.js';
 import * as migrations from '../src/migrations/index.js';
 import { RotationModule } from '../src/rotation.module.js';
+import { forgetEnded } from '../src/token.store.js';
 
 interface Answer { rotationId: RotationId; state: string; code: string; startedAt: string; deadlineAt: string; endedAt?: string; items: object[]; buckets: object[]; campaignId: string; seen: number; spreadAt?: string }
 
@@ -305,6 +306,16 @@ describe('a rotation', () => {
     await change('token.revoked', tokenId, 3);
     await inState(rotationId, 'ended');
     expect(await rows('SELECT 1 FROM token WHERE token_id = $1 AND coalesce(rotate_at, notice_at) IS NOT NULL', [tokenId])).toEqual([]);
+  });
+
+  it('is forgotten with its token, long after the end, however many are', async () => {
+    const old = [await due(), await due(), await due()];
+    for (const [n, { tokenId }] of old.entries()) await rows(`UPDATE token SET rotate_at = NULL, notice_at = NULL, ended_at = now() - $2 * interval '1 hour' WHERE token_id = $1`, [tokenId, 90 * 24 + 1 + n * 40]);
+    const left = async (table: string) => (await rows(`SELECT 1 FROM ${table} WHERE token_id = ANY($1)`, [old.map(({ tokenId }) => tokenId)])).length;
+    for (const expected of [2, 1, 0]) {
+      await forgetEnded({ query: rows as never }, 1);
+      expect([await left('token'), await left('rotation')]).toEqual([expected, expected]);
+    }
   });
 
   it('names who still uses the old secret before the deadline, and again only when somebody joins (G7)', async () => {
