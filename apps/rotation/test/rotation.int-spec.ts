@@ -46,6 +46,11 @@ const retired = (tokenId: TokenId, rotationId: RotationId, generation: number, c
   bench.bus.say('issuer', 'token.retired', { tokenId, rotationId, generation, code, seq: 1 });
 const change = (type: 'token.suspended' | 'token.resumed' | 'token.revoked', tokenId: TokenId, seq: number) =>
   bench.bus.say('issuer', type, { tokenId, seq, by: { kind: 'person' }, code: 'test' });
+const transferred = (tokenId: TokenId, seq: number, to = 'svc:new', claimant = 'mallory') =>
+  bench.bus.say('issuer', 'token.transferred', {
+    tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: to, team: 'orders' }, claimant: { iss: bench.identity.issuer, sub: claimant },
+    by: { kind: 'owner-deactivated' }, seq,
+  });
 
 async function issued(more: { delivery?: { mode: string; keyId?: string } } & Record<string, unknown> = {}): Promise<TokenId> {
   const tokenId = await issue(more);
@@ -223,16 +228,13 @@ describe('a rotation', () => {
 
   it('of a token that changed hands twice before it was known begins all the same (G7, G10)', async () => {
     const tokenId = newTokenId();
-    const to = (sub: string, seq: number) => bench.bus.say('issuer', 'token.transferred', {
-      tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: sub, team: 'orders' }, claimant: { iss: bench.identity.issuer, sub }, by: { kind: 'owner-deactivated' }, seq,
-    });
-    for (const early of [() => deliver(tokenId), () => to('svc:between', 11), () => to('mallory', 12)]) await early();
+    for (const early of [() => deliver(tokenId), () => transferred(tokenId, 11, 'svc:between', 'between'), () => transferred(tokenId, 12)]) await early();
     const waiting = () => rows('SELECT 1 FROM early_event WHERE token_id = $1', [tokenId]);
     await until(async () => (await waiting()).length === 3, 'the early events');
     await issue({ tokenId });
     await until(async () => (await waiting()).length === 0, 'all to be applied');
     expect(await rows('SELECT state FROM rotation WHERE token_id = $1 ORDER BY started_at', [tokenId])).toEqual([{ state: 'stopped' }, { state: 'due' }]);
-    expect(await rows(`SELECT owner->>'id' AS owner FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'mallory' }]);
+    expect(await rows(`SELECT owner->>'id' AS owner FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'svc:new' }]);
   });
 
   it('that nobody claims lapses, is tried again later, and never leaves two successors (G7)', async () => {
@@ -260,8 +262,7 @@ describe('a rotation', () => {
 
   it('follows when the token gets another owner, who alone steers it from then on (G7, G10)', async () => {
     const { tokenId, rotationId } = await due();
-    const to = { id: 'svc:new', team: 'orders' };
-    await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to, claimant: { iss: bench.identity.issuer, sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
+    await transferred(tokenId, 9);
     const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === tokenId && data.rotationId !== rotationId);
     expect(envelope.data).toMatchObject({ cause: 'requested', by: { sub: 'mallory' } });
     expect(await stateOf(rotationId)).toBe('stopped');
@@ -271,7 +272,7 @@ describe('a rotation', () => {
 
   it('after another owner is tried until it is claimed, also where policy wants none: who left knows the secret (G7)', async () => {
     const tokenId = await issued({ rotateSeconds: undefined });
-    await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: 'svc:new', team: 'orders' }, claimant: { iss: bench.identity.issuer, sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
+    await transferred(tokenId, 9);
     const orders = () => tap.ofType('rotation.due').filter(({ envelope: { data } }) => data.tokenId === tokenId).map(({ envelope: { data } }) => data.rotationId as RotationId);
     await until(() => orders().length === 1, 'the first try');
     await rotated(tokenId, orders()[0]!, 'claimable');
@@ -289,11 +290,9 @@ describe('a rotation', () => {
 
   it('follows also when the earlier owner’s claim is heard after the change, and not after the new one’s (G7, G10)', async () => {
     const [known, fresh] = [await issue({ rotateSeconds: undefined }), await issue({ rotateSeconds: undefined })];
-    for (const tokenId of [known, fresh]) {
-      await bench.bus.say('issuer', 'token.transferred', { tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: 'svc:new', team: 'orders' }, claimant: { iss: 'x', sub: 'mallory' }, by: { kind: 'owner-deactivated' }, seq: 9 });
-    }
+    for (const tokenId of [known, fresh]) await transferred(tokenId, 9);
     await until(async () => (await rows(`SELECT 1 FROM token WHERE token_id = ANY($1) AND owner->>'id' = 'svc:new'`, [[known, fresh]])).length === 2, 'the new owner');
-    await bench.bus.say('issuer', 'token.delivered', { tokenId: fresh, requestId: requestIdOf(fresh), generation: 1, claimant: { iss: 'x', sub: 'mallory' }, claims: 1 });
+    await bench.bus.say('issuer', 'token.delivered', { tokenId: fresh, requestId: requestIdOf(fresh), generation: 1, claimant: { iss: bench.identity.issuer, sub: 'mallory' }, claims: 1 });
     await deliver(known);
     await tap.next('rotation.due', (data) => data.tokenId === known);
     await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND secret_since IS NOT NULL', [fresh])).length === 1, 'the new owner’s claim');
@@ -400,14 +399,11 @@ describe('a rotation', () => {
 
   it('belongs to the later of two owners, whichever was heard of first (G7, G10)', async () => {
     const tokenId = await issued();
-    const to = (sub: string, seq: number) => bench.bus.say('issuer', 'token.transferred', {
-      tokenId, requestId: requestIdOf(tokenId), from: { id: 'svc:a', team: 'orders' }, to: { id: sub, team: 'orders' }, claimant: { iss: bench.identity.issuer, sub }, by: { kind: 'owner-deactivated' }, seq,
-    });
-    await to('mallory', 12);
+    await transferred(tokenId, 12);
     const { envelope } = await tap.next('rotation.due', (data) => data.tokenId === tokenId);
-    const late = await to('svc:between', 11);
+    const late = await transferred(tokenId, 11, 'svc:between', 'between');
     await until(async () => (await rows('SELECT 1 FROM inbox WHERE message_id = $1', [late])).length === 1, 'the earlier owner to be heard of');
-    expect(await rows(`SELECT owner->>'id' AS owner, claimant->>'sub' AS claimant FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'mallory', claimant: 'mallory' }]);
+    expect(await rows(`SELECT owner->>'id' AS owner, claimant->>'sub' AS claimant FROM token WHERE token_id = $1`, [tokenId])).toEqual([{ owner: 'svc:new', claimant: 'mallory' }]);
     expect(await rows('SELECT rotation_id FROM rotation WHERE token_id = $1', [tokenId])).toEqual([{ rotation_id: envelope.data.rotationId }]);
   });
 });
