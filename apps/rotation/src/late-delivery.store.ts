@@ -29,8 +29,9 @@ export class LateDeliveries {
 }
 
 /**
- * Holds the table's lock until the commit. {@link keepApart} waits for it, and has us wait before we look: either the
- * order is seen here, or the delivery by whoever spreads the campaign. Sorted, so that replicas wait for each other in one order.
+ * Holds the table's lock until the commit. {@link keepApart} waits for it, and has us wait before we look, since PostgreSQL
+ * takes a statement's locks before its snapshot: either the order is seen here, or the delivery by whoever spreads the
+ * campaign. Sorted, so that replicas wait for each other in one order.
  */
 async function note(db: Db, deliveries: readonly Delivery[]): Promise<void> {
   await db.query(
