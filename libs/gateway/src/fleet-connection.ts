@@ -38,7 +38,9 @@ export interface FleetEvents {
  */
 export class FleetConnection {
   readonly #stop = new AbortController();
-  readonly #late = new Set<Promise<IssuerError | undefined>>();
+  readonly #late = new Set<Promise<unknown>>();
+  /** What failed since the last good answer, until it was paused for; also of a late ask. */
+  #failure: IssuerError | undefined;
   #running: Promise<void> | undefined;
   #joining: Promise<void> | undefined;
   #isJoined = false;
@@ -59,12 +61,14 @@ export class FleetConnection {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      const failure = await (this.#isJoined ? this.#ask() : this.#join());
+      await (this.#isJoined ? this.#ask() : this.#join());
+      const failure = this.#failure;
+      this.#failure = undefined;
       if (failure && !this.#stop.signal.aborted) await this.#pause(failure.retryAfterMs);
     }
   }
 
-  async #join(): Promise<IssuerError | undefined> {
+  async #join(): Promise<void> {
     const ask: RegisterAsk = { name: this.name, leaseMs: this.leaseMs };
     const answer = this.client.send('POST', '/v1/fleet/verifiers', ask, registerTimeoutMs).then((registration) => {
       this.state.joined(readRegistration(registration));
@@ -72,46 +76,45 @@ export class FleetConnection {
       this.#holdMs = 0;
     });
     this.#joining = answer;
-    return answer.then(() => undefined, (error: unknown) => this.#failed(error));
+    await answer.catch((error: unknown) => this.#failed(error));
   }
 
-  /** Returns when the answer has come or is late, with what failed. */
-  async #ask(): Promise<IssuerError | undefined> {
+  /** Returns when the answer has come or is late; after too many late ones, when one of them has come. */
+  async #ask(): Promise<void> {
     const { holdMs, lateMs } = timesOf(this.state.leaseMs);
     const answer = this.#send(this.state.ask(randomBytes(9).toString('base64url'), now(), this.#holdMs));
     const word = await within(answer, this.#holdMs + lateMs);
     // Nothing is held back while behind or late; under a fresh lease the issuer may wait for news.
     this.#holdMs = word === 'leased' ? holdMs : 0;
-    if (word !== 'late') return word instanceof IssuerError ? word : undefined;
-    const late = answer.then((outcome) => {
-      this.#late.delete(late);
-      return outcome instanceof IssuerError ? outcome : undefined;
-    });
+    if (word !== 'late') return;
+    const late = answer.finally(() => this.#late.delete(late));
     this.#late.add(late);
-    return this.#late.size < mostLate ? undefined : Promise.race(this.#late);
+    if (this.#late.size >= mostLate) await Promise.race(this.#late);
   }
 
   /** An answer is of use for as long as its lease would be. */
-  #send(ask: LeaseAsk): Promise<Outcome | IssuerError> {
+  #send(ask: LeaseAsk): Promise<Outcome | 'failed'> {
     return this.client.send('POST', '/v1/fleet/lease', ask, this.state.leaseMs).then((answer) => {
       const outcome = this.state.granted(readGrant(answer));
       if (outcome === 'rejoin') this.#isJoined = false;
       if (outcome === 'leased') this.events.leased();
       this.#pauseMs = firstPauseMs;
+      this.#failure = undefined;
       return outcome;
     }).catch((error: unknown) => this.#failed(error, ask.verifierId));
   }
 
   /** What an ask hears that was sent before the verifier registered anew is about another verifier. */
-  #failed(error: unknown, verifierId = this.state.verifierId): IssuerError {
+  #failed(error: unknown, verifierId = this.state.verifierId): 'failed' {
     if (!(error instanceof IssuerError)) throw error;
     if (verifierId === this.state.verifierId) {
       if (error.problem === 'rejoin') this.#isJoined = false;
       // The log is behind us: it lost entries, or this is a stale copy. No yes until the issuer has settled it.
       if (error.problem === 'ahead') this.state.voidLease();
     }
+    this.#failure = error;
     if (!this.#stop.signal.aborted) this.events.failed(error);
-    return error;
+    return 'failed';
   }
 
   async #pause(retryAfterMs: number | undefined): Promise<void> {

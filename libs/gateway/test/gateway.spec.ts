@@ -311,6 +311,17 @@ describe('G9: failing closed', () => {
     expect(asks() - before).toBeLessThan(30);
   });
 
+  it('waits as it is told also where that is told late', async () => {
+    const gateway = await ready();
+    const asks = () => issuer.heard.filter((line) => line.startsWith('POST /v1/fleet/lease')).length;
+    issuer.misbehaviour = { path: /lease/, status: 503, headers: { 'retry-after': '1' }, afterMs: 250 };
+    const before = asks();
+    await eventually(() => !gateway.status().underLease);
+    await sleep(1_000);
+    // Two a second, one of them because the first is late; at once and again it would be a dozen.
+    expect(asks() - before).toBeLessThan(8);
+  });
+
   it('leaves no registration behind when it is closed while it registers', async () => {
     const letGo = issuer.holdRegistrations();
     const gateway = open();

@@ -22,6 +22,8 @@ export interface Misbehaviour {
   readonly code?: string;
   readonly answer?: unknown;
   readonly headers?: Record<string, string>;
+  /** How long it takes for that. */
+  readonly afterMs?: number;
 }
 
 /** A protocol peer in memory: what PROTOCOL.md asks of an issuer, without its database and its authentication of people. */
@@ -143,6 +145,7 @@ export class TestIssuer {
     const wrong = this.misbehaviour;
     if (wrong?.path.test(path)) {
       if (wrong.hang) return;
+      if (wrong.afterMs !== undefined) await sleep(wrong.afterMs);
       return void reply(wrong.status ?? 200, wrong.answer ?? { code: wrong.code }, wrong.headers);
     }
     const answer = await this.#route(path)(JSON.parse(text) as never);
