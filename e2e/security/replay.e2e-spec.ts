@@ -142,7 +142,8 @@ it('what any service said, said again by a thief, changes no token and makes non
       await say(service, { ...event, id: newId() });
       const forged = about(event, tokenId, requestId);
       await say(service, forged);
-      alarming.push(event.id, ...(signed.includes(typeOf(event)) ? [forged.id] : []));
+      // That a word about parking was parked is never announced: it would feed on itself.
+      if (typeOf(event) !== 'message.parked') alarming.push(event.id, ...(signed.includes(typeOf(event)) ? [forged.id] : []));
     }
   }
   await until('every alarm', async () => {
