@@ -26,7 +26,7 @@ const common = {
 };
 
 export default {
-  testTimeout: 30_000,
+  testTimeout: 60_000, // Machines are shared: slow is no failure.
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/{apps,libs,scripts,bench}/**/*.spec.ts'], testPathIgnorePatterns: ['/node_modules/', '/dist/', '\\.int-spec\\.ts$', '\\.e2e-spec\\.ts$'] },
     { ...common, displayName: 'integration', testMatch: ['<rootDir>/{apps,libs}/*/test/**/*.int-spec.ts'], globalSetup: '<rootDir>/scripts/jest-backing-setup.mjs', globalTeardown: '<rootDir>/scripts/jest-backing-teardown.mjs' },

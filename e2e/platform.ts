@@ -27,7 +27,7 @@ export function verify(token: string, scopes: string[] = [], more: Record<string
   return gateway().issuer.post<Verification>('/v1/tokens/verify', { body: { token, scopes, audience: 'orders', ...more } });
 }
 
-export async function until<Answer>(what: string, ask: () => Promise<Answer | false | undefined> | Answer | false | undefined, timeoutMs = 20_000): Promise<Answer> {
+export async function until<Answer>(what: string, ask: () => Promise<Answer | false | undefined> | Answer | false | undefined, timeoutMs = 40_000): Promise<Answer> {
   for (const end = Date.now() + timeoutMs; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const answer = await ask();
     if (answer !== undefined && answer !== false) return answer;

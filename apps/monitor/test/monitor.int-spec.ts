@@ -298,6 +298,7 @@ describe('the monitor', () => {
 
   it('keeps a year of every hour in some hundred rows, however long and often a token is used', async () => {
     const { tokenId } = await issue();
+    await until(async () => (await call('GET', `/v1/usage/${tokenId}`, { sub: 'a', groups: ['auditors'] })).status === 200, 'the token to be known');
     // 430 days in which every hour is used and refused.
     await sql(`INSERT INTO usage_hour (token_id, at, code, calls, peak, last_at)
       SELECT $1, h, c, 7, 3, h FROM generate_series(date_trunc('hour', now()) - interval '430 days', now() - interval '3 hours', interval '1 hour') h, unnest('{VALID,INSUFFICIENT_SCOPE}'::text[]) c`, [tokenId]);

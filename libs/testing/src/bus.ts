@@ -9,6 +9,8 @@ import {
 import { backingUrls, uniqueName } from './backing.js';
 
 const password = 'test';
+/** Much longer than anything takes: a slow machine is no failure. */
+const longestWaitMs = 40_000;
 
 /** What a listener at the bus heard. */
 export interface Heard {
@@ -187,7 +189,7 @@ export class Tap {
   }
 
   /** The first message of the type that fits, also when it was heard before. */
-  async next(type: string, fits: (data: Record<string, unknown>) => boolean = () => true, timeoutMs = 15_000): Promise<Heard> {
+  async next(type: string, fits: (data: Record<string, unknown>) => boolean = () => true, timeoutMs = longestWaitMs): Promise<Heard> {
     const find = () => this.heard.find((message) => message.type === type && fits(message.envelope.data));
     return until(find, `${type} to be said`, timeoutMs, this.waiting);
   }
@@ -195,7 +197,7 @@ export class Tap {
 
 /** Waits until the question has an answer. */
 export async function until<Answer>(
-  ask: () => Answer | undefined | false | Promise<Answer | undefined | false>, what: string, timeoutMs = 15_000, wakers?: Set<() => void>,
+  ask: () => Answer | undefined | false | Promise<Answer | undefined | false>, what: string, timeoutMs = longestWaitMs, wakers?: Set<() => void>,
 ): Promise<Answer> {
   const end = Date.now() + timeoutMs;
   for (;;) {
