@@ -41,7 +41,7 @@ export class AuditBench {
     const size = Number(head?.size);
     return until(async () => {
       const [row] = await this.query<{ size: string | null }>('SELECT max(size) AS size FROM checkpoint');
-      return row?.size !== null && Number(row?.size) >= size - 1 ? Number(row?.size) : undefined;
+      return row?.size !== null && Number(row?.size) >= size ? Number(row?.size) : undefined;
     }, `a checkpoint of ${size} entries`);
   }
 

@@ -129,7 +129,7 @@ describe('an insider with the whole database', () => {
     await audit.query(flip);
     const event = await audit.bench.bus.say('issuer', 'service.alive', alive());
     await found('head-differs');
-    expect(await (await fetch(`${audit.services[0]!.url}/health/ready`)).text()).toContain('nothing can be recorded');
+    await until(async () => (await (await fetch(`${audit.services[0]!.url}/health/ready`)).text()).includes('nothing can be recorded'), 'the append to be refused', 25_000);
     expect(await audit.query('SELECT 1 FROM tlog_entry WHERE event_id = $1', [event])).toEqual([]);
     await audit.query(flip);
     await audit.recorded([event]);
