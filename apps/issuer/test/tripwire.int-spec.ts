@@ -36,7 +36,7 @@ async function replaced(cause: 'scheduled' | 'emergency' = 'scheduled'): Promise
   await use(old);
   await until(async () => (await rows('SELECT 1 FROM caller WHERE token_id = $1', [tokenId])).length === 1, 'the office to be known');
   const rotationId = makeId('rot', Date.now(), randomBytes(10));
-  await issuing.due({ tokenId, rotationId, cause, deadlineAt: inMs(700), claimBefore: inMs(60_000) });
+  await issuing.due({ tokenId, rotationId, cause, deadlineAt: inMs(2_000), claimBefore: inMs(60_000) });
   await tap.next('token.rotated', (data) => data.rotationId === rotationId && data.stage === 'claimable');
   const fresh = await claim(tokenId, { rotationId });
   await use(fresh);
