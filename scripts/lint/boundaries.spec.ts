@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -14,31 +14,35 @@ const plants = [
   { what: 'a decision that asks for the time', file: 'apps/issuer/src/issuing/may-issue.ts', code: 'export const x = () => new Date();\n', rule: 'no-restricted-syntax' },
   { what: 'a decision that reads the database', file: 'apps/issuer/src/issuing/may-issue.ts', code: "import { Client } from 'pg';\nexport const x = Client;\n", rule: 'no-restricted-imports' },
 ];
+const allowed = { file: 'apps/policy/src/on-planted.ts', code: "import { Tx } from '@writ/messaging';\nimport { flow } from '@writ/contracts';\nexport const x = [Tx, flow];\n" };
 
-function lint(file: string, code: string): Promise<{ ruleId: string }[]> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      process.execPath,
-      ['node_modules/eslint/bin/eslint.js', '-c', 'scripts/lint/planted.config.mjs', '--format', 'json', '--stdin', '--stdin-filename', file],
-      { cwd: root, env: { ...process.env, NX_DAEMON: 'false' }, maxBuffer: 1e7 },
-      (error, stdout, stderr) => {
-        try {
-          resolve((JSON.parse(stdout) as { messages: { ruleId: string }[] }[]).flatMap(({ messages }) => messages));
-        } catch {
-          reject(new Error(stderr || error?.message));
-        }
-      },
-    );
-    child.stdin?.end(code);
-  });
+/** Lints all of them in one go: to start the linter costs far more than a file does. @returns the broken rules of each */
+function lintAll(files: { file: string; code: string }[]): string[][] {
+  const program = `
+    import { ESLint } from 'eslint';
+    import { readFileSync } from 'node:fs';
+    const eslint = new ESLint({ overrideConfigFile: 'scripts/lint/planted.config.mjs' });
+    const rules = [];
+    for (const { file, code } of JSON.parse(readFileSync(0, 'utf8'))) {
+      const [{ messages }] = await eslint.lintText(code, { filePath: file });
+      rules.push(messages.map(({ ruleId, message }) => ruleId ?? message));
+    }
+    console.log(JSON.stringify(rules));`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: root, env: { ...process.env, NX_DAEMON: 'false' }, encoding: 'utf8', input: JSON.stringify(files) });
+  return JSON.parse(output) as string[][];
 }
 
 describe('the boundaries', () => {
-  it.each(plants)('refuse $what', async ({ file, code, rule }) => {
-    expect((await lint(file, code)).map(({ ruleId }) => ruleId)).toContain(rule);
+  let broken: string[][];
+  beforeAll(() => {
+    broken = lintAll([...plants, allowed]);
   });
 
-  it('let an app use contracts and messaging', async () => {
-    expect(await lint('apps/policy/src/on-planted.ts', "import { Tx } from '@writ/messaging';\nimport { flow } from '@writ/contracts';\nexport const x = [Tx, flow];\n")).toEqual([]);
+  it.each(plants.map((plant, i) => ({ ...plant, i })))('refuse $what', ({ i, rule }) => {
+    expect(broken[i]).toContain(rule);
+  });
+
+  it('let an app use contracts and messaging', () => {
+    expect(broken.at(-1)).toEqual([]);
   });
 });
