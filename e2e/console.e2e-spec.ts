@@ -336,6 +336,8 @@ else describe('in a browser', () => {
 
   it('a requester sees what they asked for and what they hold, and no more', async () => {
     const { tokenId } = await freshToken({ reason: 'nightly export of orders' });
+    const { requestId } = await as('requester').request.post<RequestAnswer>('/v1/requests', { body: wish({ scopes: ['orders:everything'], reason: 'asked for too much' }) });
+    await untilStatus(requestId, 'denied');
     const context = await chrome.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1_000, height: 900 } });
     const page = await context.newPage();
     await page.goto(own);
@@ -345,6 +347,7 @@ else describe('in a browser', () => {
     await page.getByRole('row').filter({ hasText: tokenId }).waitFor();
     expect(await page.getByRole('row').filter({ hasText: tokenId }).innerText()).toMatch(/orders:read on orders in dev\s.*(delivered|active)/);
     expect(await page.getByRole('row').filter({ hasText: 'nightly export of orders' }).innerText()).toContain('delivered');
+    expect(await page.getByRole('row').filter({ hasText: 'asked for too much' }).innerText()).toContain('"orders" has no scope "orders:everything"');
     expect(await page.innerText('#reviews')).toBe('You are not one of those who decide.');
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });

@@ -53,6 +53,11 @@ function span(text) {
   const parts = [[weeks, 'week'], [days, 'day'], [hours, 'hour'], [minutes, 'minute'], [seconds, 'second']].filter(([count]) => count);
   return parts.length === 0 ? text : `for ${parts.map(([count, unit]) => `${count} ${unit}${count === '1' ? '' : 's'}`).join(' ')}`;
 }
+/** What has ended has no end to come. */
+const ends = (item) => (['revoked', 'expired'].includes(item.state) ? '' : when(item.expiresAt));
+/** A status, and below it why, where somebody or something stands in the way. */
+const standing = ({ status, decision }) => (decision && ['denied', 'held'].includes(status)
+  ? node('div', {}, state(status), node('div', { className: 'hint' }, decision.because.map(({ reason }) => reason).join('; '))) : state(status));
 const state = (name) => node('span', { className: `state ${statusTone[name] ?? ''}` }, name);
 const what = ({ scopes, resource, environment }) => `${scopes.join(', ')} on ${resource} in ${environment}`;
 
@@ -125,12 +130,12 @@ const load = () => Promise.all([
   fill('requests', `/api/request/v1/requests?limit=${newest}`, (items) => {
     const mine = items.filter((item) => item.requester.id === me.sub || isMe(item.claimant));
     if (mine.length === 0) return [hint('You have asked for nothing yet.')];
-    return [table(['What', 'Why', 'Status', 'Asked'], mine.map((item) => [what(item), item.reason, state(item.status), when(item.submittedAt)]))];
+    return [table(['What', 'Why', 'Status', 'Asked'], mine.map((item) => [what(item), item.reason, standing(item), when(item.submittedAt)]))];
   }),
   fill('tokens', `/api/issuer/v1/tokens?limit=${newest}`, (items) => {
     const mine = items.filter((item) => item.owner.id === me.sub || isMe(item.claimant));
     if (mine.length === 0) return [hint('You hold no token.')];
-    return [table(['What', 'Token', 'State', 'Ends'], mine.map((item) => [what(item), node('span', { className: 'id' }, item.tokenId), state(item.state), when(item.expiresAt)]))];
+    return [table(['What', 'Token', 'State', 'Ends'], mine.map((item) => [what(item), node('span', { className: 'id' }, item.tokenId), state(item.state), ends(item)]))];
   }),
 ]);
 

@@ -62,7 +62,7 @@ describe('a decision', () => {
 
   it('never leaves a denial without its reason', async () => {
     const request = await world.submit({ scopes: ['orders:everything'] });
-    expect((await tap.next('request.denied', of(request))).envelope.data).toMatchObject({ code: 'unknown-scope' });
+    expect((await tap.next('request.denied', of(request))).envelope.data).toMatchObject({ code: 'unknown-scope', because: [{ id: 'unknown-scope', reason: '"orders" has no scope "orders:everything"' }] });
     const long = await world.submit({ ttl: 'P400D' });
     const { envelope: { data } } = await tap.next('request.denied', of(long));
     expect(data).toMatchObject({ code: 'forbidden', because: [{ id: 'year', reason: 'no token lives longer than a year' }] });

@@ -30,7 +30,7 @@ export class Delivery {
   @IsOptional() @IsName() keyId?: string;
 }
 
-/** A rule that took part in a decision. */
+/** A rule that took part in a decision; where none was its reason, the decision's code and words. */
 export class RuleRef {
   @IsString() @MaxLength(128) id!: string;
   /** The rule's own words. */

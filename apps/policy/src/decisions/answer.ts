@@ -1,6 +1,6 @@
 import {
   durationText, signStatement, type AcceptedRequest, type DecisionClaims, type Digest, type Nearest, type Quorum, type RequestApproved,
-  type RequestDenied, type RequestHeld, type SigningKey,
+  type RequestDenied, type RequestHeld, type RuleRef, type SigningKey,
 } from '@writ/contracts';
 import type { Decision } from '@writ/policy';
 import { alikeKey } from './alike.js';
@@ -89,7 +89,12 @@ function denied(
 
 function common(request: DigestedRequest, decision: Decision, code: string) {
   const { requestId, requestDigest } = request;
-  return { requestId, requestDigest, policyDigest: decision.policyDigest as Digest, code, because: decision.because.map((rule) => ({ ...rule })) };
+  return { requestId, requestDigest, policyDigest: decision.policyDigest as Digest, code, because: becauseOf(decision) };
+}
+
+/** Where no rule was the reason, as when the catalog knows no such scope, the decision's own words are: nobody hears a bare no. */
+function becauseOf({ because, code, message }: Decision): RuleRef[] {
+  return because.length > 0 ? because.map((rule) => ({ ...rule })) : [{ id: code, reason: message.slice(0, 512) }];
 }
 
 function claimsOf(
