@@ -21,6 +21,12 @@ describe('text for a terminal', () => {
     for (const line of text.split('\n')) expect(lengthOf(line)).toBeLessThanOrEqual(60);
   });
 
+  it('shows rows as facts, whole and within the terminal, where even cut columns are too wide for it', () => {
+    const [token, request] = ['tok_', 'req_'].map((kind) => kind + '0'.repeat(26));
+    const text = columns(['request', 'state', 'token'], [[request!, '', token!], [request!, 'held', '']], { width: 60, whole: new Set(['request', 'token']) });
+    expect(text).toBe(`request  ${request}\ntoken    ${token}\n\nrequest  ${request}\nstate    held`);
+  });
+
   it('loses no word when it wraps, for every text', () => {
     fc.assert(fc.property(fc.lorem(), fc.integer({ min: 5, max: 80 }), (text, width) => wrapped(text, width).join(' ') === text));
   });

@@ -16,14 +16,27 @@ const narrowest = 12;
 
 /**
  * Lays out rows in columns two spaces apart, without trailing spaces. Where the whole is wider than `width`, the widest
- * columns that may be cut are, with an ellipsis.
+ * columns that may be cut are, with an ellipsis; where that is not enough, each row becomes facts one below the other.
  * @param whole names of columns that are never cut, such as ids, which people copy
  */
 export function columns(head: readonly string[], rows: readonly (readonly string[])[], options: { width?: number; whole?: ReadonlySet<string>; dim?: (text: string) => string } = {}): string {
   const all = [head, ...rows];
   const widths = fit(head, head.map((_, i) => Math.max(...all.map((row) => lengthOf(row[i] ?? '')))), options);
   const line = (row: readonly string[]) => row.map((cell, i) => pad(cut(cell, widths[i]!), i === head.length - 1 ? 0 : widths[i]! + gap)).join('').trimEnd();
-  return [(options.dim ?? String)(line(head)), ...rows.map(line)].join('\n');
+  const lines = rows.map(line);
+  if (options.width !== undefined && [line(head), ...lines].some((each) => lengthOf(each) > options.width!)) {
+    return rows.map((row) => named(head.map((name, i) => [name, row[i] ?? ''] as const).filter(([, text]) => text !== ''), options)).join('\n\n');
+  }
+  return [(options.dim ?? String)(line(head)), ...lines].join('\n');
+}
+
+/** Facts one below the other, names aligned; long ones go on below where they began. */
+export function named(facts: readonly (readonly [name: string, text: string])[], { width, dim = String }: { width?: number; dim?: (text: string) => string } = {}): string {
+  const indent = Math.max(0, ...facts.map(([name]) => name.length)) + gap;
+  return facts.map(([name, text]) => {
+    const lines = width === undefined ? [text] : wrapped(text, width - indent);
+    return `${dim(name.padEnd(indent))}${lines.join(`\n${' '.repeat(indent)}`)}`;
+  }).join('\n');
 }
 
 function fit(head: readonly string[], widths: number[], { width = Infinity, whole }: { width?: number; whole?: ReadonlySet<string> }): number[] {

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
-import { columns, harmless, harmlessLines, wrapped } from './columns.js';
+import { columns, harmless, harmlessLines, named } from './columns.js';
 
 /** An outcome at a glance; the word carries the meaning, the colour only helps. */
 export type Tone = 'good' | 'bad' | 'mild';
@@ -23,7 +23,7 @@ export class Output {
     this.print(this.json ? JSON.stringify(value) : harmlessLines(words()));
   }
 
-  /** Prints rows: one JSON line each, or a table, or a sentence where there are none. Ids (`tok_…`) are never cut. */
+  /** Prints rows: one JSON line each, or a table, or a sentence where there are none. Ids (`tok_…`) and times are never cut. */
   rows<Row>(rows: readonly Row[], cells: Record<string, (row: Row) => Cell>, none: string): void {
     if (this.json) {
       for (const row of rows) this.print(JSON.stringify(row));
@@ -32,7 +32,7 @@ export class Output {
     } else {
       const head = Object.keys(cells);
       const texts = rows.map((row) => Object.values(cells).map((cell) => this.shown(cell(row))));
-      const whole = new Set(head.filter((_, i) => texts.some((row) => idLike.test(stripVTControlCharacters(row[i]!)))));
+      const whole = new Set(head.filter((_, i) => texts.some((row) => neverCut.test(stripVTControlCharacters(row[i]!)))));
       this.print(columns(head, texts, { width: this.width, whole, dim: (text) => this.colors.dim(text) }));
     }
   }
@@ -40,11 +40,7 @@ export class Output {
   /** Facts one below the other, names aligned; long ones go on below where they began. */
   facts(facts: Record<string, Cell | undefined>): string {
     const shown = Object.entries(facts).filter((entry): entry is [string, Cell] => entry[1] !== undefined && (typeof entry[1] === 'string' ? entry[1] : entry[1].text) !== '');
-    const name = Math.max(0, ...shown.map(([each]) => each.length)) + 2;
-    return shown.map(([each, value]) => {
-      const lines = this.width === undefined ? [this.shown(value)] : wrapped(this.shown(value), this.width - name);
-      return `${this.colors.dim(each.padEnd(name))}${lines.join(`\n${' '.repeat(name)}`)}`;
-    }).join('\n');
+    return named(shown.map(([name, value]) => [name, this.shown(value)] as const), { width: this.width, dim: (text) => this.colors.dim(text) });
   }
 
   dim(text: string): string {
@@ -85,7 +81,7 @@ export class Output {
   }
 }
 
-const idLike = /^(?:[a-z]{3}_[0-9a-z]{20}|sha256:)/;
+const neverCut = /^(?:[a-z]{3}_[0-9a-z]{20}|sha256:|\d{4}-\d\d-\d\dT)/;
 
 function bar(share: number): string {
   const width = 24;

@@ -29,6 +29,13 @@ export class Session {
     return value;
   }
 
+  /** A variable that holds an address. */
+  address(name: string): string {
+    const value = this.variable(name);
+    if (!/^https?:/.test(value) || !URL.canParse(value)) throw new Ended(exitCodes.usage, `${name} is not an address: ${value}.`, 'It is one such as https://writ.example.org.');
+    return value;
+  }
+
   optional(name: string): string | undefined {
     return this.env[name];
   }
@@ -47,7 +54,7 @@ export class Session {
   }
 
   urls(): ServiceUrls {
-    return Object.fromEntries(serviceNames.map((name) => [name, this.variable(`WRIT_${name.toUpperCase()}_URL`)])) as ServiceUrls;
+    return Object.fromEntries(serviceNames.map((name) => [name, this.address(`WRIT_${name.toUpperCase()}_URL`)])) as ServiceUrls;
   }
 
   /** The bearer token that a command for this part sends. */
@@ -75,7 +82,7 @@ export class Session {
     const isFresh = (signIn: SignIn | undefined) => signIn !== undefined && signIn.expiresAt - renewBeforeMs > Date.now();
     const proof = keyFile ? { keyFile } : secret ? { secret } : undefined;
     if (id && proof) {
-      if (!isFresh(this.machine)) this.machine = await signInAsMachine(this.variable('WRIT_OIDC_ISSUER'), id, proof);
+      if (!isFresh(this.machine)) this.machine = await signInAsMachine(this.address('WRIT_OIDC_ISSUER'), id, proof);
       return;
     }
     const saved = savedSignIn(this.env);

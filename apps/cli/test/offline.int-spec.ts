@@ -140,17 +140,19 @@ describe('the command line without a platform', () => {
     expect(await writInto('true', ['--json', 'policy', 'test', sample])).toBe(0);
   });
 
-  it.each<[string, string[], number, RegExp]>([
+  it.each<[string, string[], number, RegExp, Record<string, string>?]>([
     ['an unknown command', ['nonsense'], 2, /unknown command/],
     ['a missing argument', ['policy', 'validate'], 2, /missing required argument/],
     ['a folder that is not there', ['policy', 'validate', '/nowhere'], 5, /There is no folder \/nowhere\.\nName the folder/],
     ['a variable that is not set', ['audit', 'verify'], 2, /WRIT_AUDIT_URL is not set\.\nRun where/],
+    ['an address that is none', ['audit', 'verify', '--vkey', vkey], 2, /WRIT_AUDIT_URL is not an address: audit\.example:4005\./, { WRIT_AUDIT_URL: 'audit.example:4005' }],
+    ['no secret on stdin', ['verify'], 2, /Give the token as an argument, or on stdin/],
     ['nobody signed in', ['whoami'], 4, /You are not signed in\.\nRun writ login/],
     ['a file that is no proof', ['audit', 'prove', join(root, 'package.json'), '--vkey', vkey], 2, /is not a proof bundle\.\nGive a token’s id/],
     ['what is no secret', ['burn', 'junk'], 2, /no secret/],
     ['a service that is not there', ['audit', 'verify', 'http://127.0.0.1:9', '--vkey', vkey], 8, /no answer.*\nIs the audit service running/],
-  ])('says in a sentence what is wrong and what to do, with the documented exit code: %s', async (_what, args, code, words) => {
-    const ran = await writ(args, { cwd: folder });
+  ])('says in a sentence what is wrong and what to do, with the documented exit code: %s', async (_what, args, code, words, env = {}) => {
+    const ran = await writ(args, { cwd: folder, env });
     expect(ran).toMatchObject({ code, stdout: '' });
     expect(ran.stderr).toMatch(words);
   });

@@ -27,7 +27,7 @@ interface File { path: string; read: () => Promise<Uint8Array>; isWhole: (bytes:
  */
 export async function exportLog(folder: string, { from, disclosures, ...options }: ExportOptions, given: Context): Promise<void> {
   const { session, output } = given;
-  const where = from ?? session.variable('WRIT_AUDIT_URL');
+  const where = from ?? session.address('WRIT_AUDIT_URL');
   if (!isAddress(where)) throw new Ended(exitCodes.usage, `${where} is not an address.`, 'Give the log’s http or https address.');
   const trust = trustOf(options, session);
   const source = sourceAt(where);

@@ -9,7 +9,7 @@ export interface MirrorOptions extends TrustOptions { from?: string; to: string 
 
 /** Copies the log of one checkpoint into an S3-compatible store, after verifying all of it; again to catch up. */
 export async function mirrorToStore({ from, to, ...options }: MirrorOptions, { session, output }: Context): Promise<void> {
-  const where = from ?? session.variable('WRIT_AUDIT_URL');
+  const where = from ?? session.address('WRIT_AUDIT_URL');
   const target = storeAt(to);
   const { policy, remembered, remember } = trustOf(options, session);
   const source = sourceAt(where);

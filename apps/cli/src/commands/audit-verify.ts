@@ -9,7 +9,7 @@ const noWitness = 'none: not protected against others being shown another log';
 
 /** Recomputes a whole log, judges what its entries say together, and compares it with what was seen the last time. */
 export async function verify(given: string | undefined, options: TrustOptions, { session, output }: Context): Promise<void> {
-  const where = given ?? session.variable('WRIT_AUDIT_URL');
+  const where = given ?? session.address('WRIT_AUDIT_URL');
   const trust = trustOf(options, session);
   const startedMs = Date.now();
   const report = await checkLog(sourceAt(where), {

@@ -14,7 +14,7 @@ interface Leaf { type: string; rec: string; token?: string; request?: string }
 
 /** Prints what the log gains, verified, until somebody presses Ctrl-C. An outage is waited out; a wrong log ends it. */
 export async function watch(options: WatchOptions, { session, output }: Context): Promise<void> {
-  const where = session.variable('WRIT_AUDIT_URL');
+  const where = session.address('WRIT_AUDIT_URL');
   const trust = trustOf(options, session);
   const follower = new LogFollower(sourceAt(where), trust.policy, trust.remembered);
   const interrupted = untilInterrupted();

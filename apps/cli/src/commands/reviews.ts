@@ -59,12 +59,15 @@ function words(output: Output, answer: ReviewAnswer): string {
     who: `${answer.requester.id} of team ${answer.requester.team}`,
     incidents: answer.openIncidents > 0 ? `${answer.openIncidents} open, ${answer.trust}: writ alerts list --state open` : undefined,
     what: `${answer.scopes.join(' ')} on ${answer.resource} in ${answer.environment}`,
-    until: answer.ttl ?? answer.expiresAt,
+    ttl: answer.ttl,
+    until: answer.expiresAt,
     why: answer.reason,
     held: answer.message,
     needs: needs(answer),
     votes: answer.votes.map(({ reviewer, vote, reason }) => `${reviewer.sub}: ${vote} (${reason})`).join('; '),
     lapses: answer.status === 'open' ? relative(answer.lapsesAt) : undefined,
-    you: answer.status === 'open' && !answer.mayVote ? `may not vote (${answer.whyNot ?? 'not allowed'})` : undefined,
+    you: answer.status === 'open' && !answer.mayVote ? whyNot(answer) : undefined,
   });
 }
+
+const whyNot = ({ whyNot: code }: ReviewAnswer) => (code === 'already-voted' ? 'have voted' : `may not vote (${code ?? 'not allowed'})`);

@@ -28,7 +28,7 @@ export function addSignInCommands(program: Command, context: () => Context): voi
 
 async function login(again: boolean, { session, output }: Context): Promise<void> {
   const signal = untilInterrupted();
-  const signIn = await signInByDevice(session.variable('WRIT_OIDC_ISSUER'), again, (address, code, whole) => {
+  const signIn = await signInByDevice(session.address('WRIT_OIDC_ISSUER'), again, (address, code, whole) => {
     output.say(`Open ${address}\nand type ${code}`);
     if (whole) output.say(`or open ${whole}`);
     output.progress('waiting for you');

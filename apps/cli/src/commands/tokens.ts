@@ -7,6 +7,7 @@ import { Ended, exitCodes } from '../exit.js';
 import { firstOf, painted, relative } from '../output.js';
 
 const mostListed = 1_000;
+const ended: ReadonlySet<TokenView['state']> = new Set(['revoked', 'expired']);
 const usesAtOnce = 100;
 
 /** `writ claim|verify|tokens|timeline|revoke|suspend|resume|transfer|reinstate`. */
@@ -76,9 +77,9 @@ async function verify(token: string | undefined, { scope, audience }: { scope?: 
 }
 
 async function readStdin(): Promise<string> {
-  if (process.stdin.isTTY) throw new Ended(exitCodes.usage, 'Give the token as an argument, or on stdin.', 'For example: writ claim tok_… | writ verify');
   let text = '';
-  for await (const part of process.stdin) text += String(part);
+  if (!process.stdin.isTTY) for await (const part of process.stdin) text += String(part);
+  if (text.trim() === '') throw new Ended(exitCodes.usage, 'Give the token as an argument, or on stdin.', 'For example: writ claim tok_… | writ verify');
   return text.trim();
 }
 
@@ -112,7 +113,7 @@ async function tokens(tokenId: string | undefined, context: Context): Promise<vo
   const uses = await usesOf(rows.map((row) => row.tokenId), context);
   output.rows(rows.map((row) => ({ ...row, uses: uses.get(row.tokenId) })), {
     token: (row) => row.tokenId, state: (row) => row.state, owner: (row) => row.owner.id, what: (row) => `${row.scopes.join(' ')} in ${row.environment}`,
-    expires: (row) => relative(row.expiresAt), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'), uses: (row) => row.uses?.words.replace('uses ', '') ?? '',
+    expires: (row) => (ended.has(row.state) ? '' : relative(row.expiresAt)), used: (row) => (row.lastUsedAt ? relative(row.lastUsedAt) : 'never'), uses: (row) => row.uses?.words.replace('uses ', '') ?? '',
   }, 'You have no tokens.');
 }
 
