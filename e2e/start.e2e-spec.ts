@@ -148,6 +148,9 @@ describe('npm start', () => {
     expect(second).toMatchObject({ code: 1, output: expect.stringMatching(/Writ already runs here \(process \d+\); .* end it first: npm stop/) });
     expect(alive()).toContain('request');
 
+    expect(await writ('parked', 'replay', 'issuer', '17').ended).toMatchObject({ code: 1, output: expect.stringContaining('issuer: 0 tried again; 1 of these ids is not parked here') });
+    expect(await writ('parked', 'replay', 'issuer', 'all').ended).toMatchObject({ code: 1, output: expect.stringContaining('An id is a number') });
+
     expect(await writ('stop').ended).toMatchObject({ code: 0, output: expect.stringContaining('everything has ended') });
     expect(alive()).toEqual([]);
     expect(await writ('stop').ended).toMatchObject({ code: 0, output: expect.stringContaining('nothing was running') });

@@ -14,15 +14,25 @@ const usage = 'usage: npm run parked [-- list|replay] [SERVICE [ID…]] [--waiti
 /** Lists the messages that wait for an operator, or has their services try them again. */
 export async function run({ args }) {
   const { positionals: [action = 'list', service, ...ids], values } = parse(args);
-  if (!['list', 'replay'].includes(action) || (service !== undefined && !withDatabase.includes(service))) throw new Problem('No such command or service.', usage);
+  if (!['list', 'replay'].includes(action) || (service !== undefined && !withDatabase.includes(service))) throw new Problem('There is no such command or service.', usage);
+  if (!ids.every((id) => /^\d{1,18}$/.test(id))) throw new Problem('An id is a number, as the list shows it.', usage);
+  let missing = 0;
   const urls = databaseUrls();
   for (const name of service === undefined ? withDatabase : [service]) {
     await inDatabase(urls(name), async (db) => {
-      if (action === 'replay') process.stdout.write(`${name}: ${await replayParked(db, ids.length > 0 ? ids : undefined)} tried again\n`);
+      if (action === 'replay') missing += await replay(name, db, [...new Set(ids)]);
       else show(name, await parkedMessages(db, { waiting: values.waiting }), values.json);
     });
   }
-  return 0;
+  return missing > 0 ? 1 : 0;
+}
+
+/** Answers how many of the wanted messages are not parked here, which is for a person to look into. */
+async function replay(name, db, ids) {
+  const again = await replayParked(db, ids.length > 0 ? ids : undefined);
+  const missing = Math.max(0, ids.length - again);
+  process.stdout.write(`${name}: ${again} tried again${missing > 0 ? `; ${missing} of these ids ${missing === 1 ? 'is' : 'are'} not parked here` : ''}\n`);
+  return missing;
 }
 
 function parse(args) {
