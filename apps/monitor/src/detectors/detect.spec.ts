@@ -84,6 +84,8 @@ describe('a verdict', () => {
   it('says in words what was seen, where, and what was usual', () => {
     const [finding] = detect({ ...usual, rate: 900, ...newNetwork, networkCalls: 900 }, around);
     expect(finding?.explanation).toBe('900 calls within 2 min from 203.0.113.0/24, a network not seen before; the busiest minute so far had 20.');
+    const [once] = detect({ ...usual, deadCalls: 1, deadKnownCalls: 1 }, { ...around, retired: true });
+    expect(once?.explanation).toBe('1 use of a secret that was replaced, from a known network: somebody has not changed over.');
   });
 
   it('never stops a token without a VALID use from the new network (G10)', () => {

@@ -157,8 +157,8 @@ const deadSecret: Judge = (f, { retired, network }) => {
   const strangers = f.deadCalls - f.deadKnownCalls;
   const what = retired ? 'a secret that was replaced' : 'a token that has ended';
   return strangers > 0
-    ? finding('dead-secret', 'notify', `${strangers} uses of ${what}, from ${network || 'a network'} that is not known for this token.`)
-    : finding('dead-secret', 'note', `${f.deadCalls} uses of ${what}, from a known network: somebody has not changed over.`);
+    ? finding('dead-secret', 'notify', `${strangers} ${strangers === 1 ? 'use' : 'uses'} of ${what}, from ${network || 'a network'} that is not known for this token.`)
+    : finding('dead-secret', 'note', `${f.deadCalls} ${f.deadCalls === 1 ? 'use' : 'uses'} of ${what}, from a known network: somebody has not changed over.`);
 };
 
 const oneSource: Judge = (f, around) => {
