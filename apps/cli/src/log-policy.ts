@@ -18,7 +18,7 @@ export interface TrustOptions { vkey?: string; policy?: string; forget?: boolean
 
 /** Takes the keys from a policy file, from `--vkey`, or from the installation. */
 export function trustOf({ vkey, policy: file, forget }: TrustOptions, session: Session): Trust {
-  const policy = parsePolicy(file === undefined ? `log ${vkey ?? session.variable('WRIT_LOG_VKEY')}\nquorum none\n` : readText(file));
+  const policy = parsePolicy(file === undefined ? `log ${vkey ?? keyOf(session)}\nquorum none\n` : readText(file));
   const keys = policy.logs.map(({ key }) => key);
   return {
     policy,
@@ -29,6 +29,13 @@ export function trustOf({ vkey, policy: file, forget }: TrustOptions, session: S
       for (const key of keys) if (key.name === origin) savePrivately(memoryOf(key), text);
     },
   };
+}
+
+/** The installation's own; whoever checks a log from outside has none, and names the key. */
+function keyOf(session: Session): string {
+  const key = session.optional('WRIT_LOG_VKEY');
+  if (!key) throw new Ended(exitCodes.usage, 'Nothing says whose log it has to be.', 'Give the key that its operator told you: --vkey name+id+base64, or --policy with a file.');
+  return key;
 }
 
 /** What was seen of this very log the last time. */

@@ -145,6 +145,7 @@ describe('the command line without a platform', () => {
     ['a missing argument', ['policy', 'validate'], 2, /missing required argument/],
     ['a folder that is not there', ['policy', 'validate', '/nowhere'], 5, /There is no folder \/nowhere\.\nName the folder/],
     ['a variable that is not set', ['audit', 'verify'], 2, /WRIT_AUDIT_URL is not set\.\nRun where/],
+    ['a log whose key nobody named', ['audit', 'verify', root], 2, /whose log it has to be\.\nGive the key .* --vkey/],
     ['an address that is none', ['audit', 'verify', '--vkey', vkey], 2, /WRIT_AUDIT_URL is not an address: audit\.example:4005\./, { WRIT_AUDIT_URL: 'audit.example:4005' }],
     ['no secret on stdin', ['verify'], 2, /Give the token as an argument, or on stdin/],
     ['nobody signed in', ['whoami'], 4, /You are not signed in\.\nRun writ login/],
