@@ -23,8 +23,8 @@ describe('text for a terminal', () => {
 
   it('shows rows as facts, whole and within the terminal, where even cut columns are too wide for it', () => {
     const [token, request] = ['tok_', 'req_'].map((kind) => kind + '0'.repeat(26));
-    const text = columns(['request', 'state', 'token'], [[request!, '', token!], [request!, 'held', '']], { width: 60, whole: new Set(['request', 'token']) });
-    expect(text).toBe(`request  ${request}\ntoken    ${token}\n\nrequest  ${request}\nstate    held`);
+    const text = columns(['token', 'state', 'request'], [[token!, 'issued', request!], [token!, 'held', '']], { width: 60, whole: new Set(['request', 'token']) });
+    expect(text).toBe(`token    ${token}\nstate    issued\nrequest  ${request}\n\ntoken    ${token}\nstate    held`);
   });
 
   it('loses no word when it wraps, for every text', () => {

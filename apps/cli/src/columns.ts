@@ -25,14 +25,20 @@ export function columns(head: readonly string[], rows: readonly (readonly string
   const line = (row: readonly string[]) => row.map((cell, i) => pad(cut(cell, widths[i]!), i === head.length - 1 ? 0 : widths[i]! + gap)).join('').trimEnd();
   const lines = rows.map(line);
   if (options.width !== undefined && [line(head), ...lines].some((each) => lengthOf(each) > options.width!)) {
-    return rows.map((row) => named(head.map((name, i) => [name, row[i] ?? ''] as const).filter(([, text]) => text !== ''), options)).join('\n\n');
+    return rows.map((row) => named(head.map((name, i) => [name, row[i] ?? ''] as const).filter(([, text]) => text !== ''), { ...options, names: head })).join('\n\n');
   }
   return [(options.dim ?? String)(line(head)), ...lines].join('\n');
 }
 
-/** Facts one below the other, names aligned; long ones go on below where they began. */
-export function named(facts: readonly (readonly [name: string, text: string])[], { width, dim = String }: { width?: number; dim?: (text: string) => string } = {}): string {
-  const indent = Math.max(0, ...facts.map(([name]) => name.length)) + gap;
+/**
+ * Facts one below the other, names aligned; long ones go on below where they began.
+ * @param names what to align for, where others' facts stand beside these
+ */
+export function named(
+  facts: readonly (readonly [name: string, text: string])[],
+  { width, names = facts.map(([name]) => name), dim = String }: { width?: number; names?: readonly string[]; dim?: (text: string) => string } = {},
+): string {
+  const indent = Math.max(0, ...names.map(({ length }) => length)) + gap;
   return facts.map(([name, text]) => {
     const lines = width === undefined ? [text] : wrapped(text, width - indent);
     return `${dim(name.padEnd(indent))}${lines.join(`\n${' '.repeat(indent)}`)}`;

@@ -57,7 +57,7 @@ function span(text) {
 const ends = (item) => (['revoked', 'expired'].includes(item.state) ? '' : when(item.expiresAt));
 /** A status, and below it why, where somebody or something stands in the way. */
 const standing = ({ status, decision }) => (decision && ['denied', 'held'].includes(status)
-  ? node('div', {}, state(status), node('div', { className: 'hint' }, decision.because.map(({ reason }) => reason).join('; '))) : state(status));
+  ? node('span', {}, state(status), node('span', { className: 'hint' }, decision.because.map(({ reason }) => reason).join('; ') || decision.code)) : state(status));
 const state = (name) => node('span', { className: `state ${statusTone[name] ?? ''}` }, name);
 const what = ({ scopes, resource, environment }) => `${scopes.join(', ')} on ${resource} in ${environment}`;
 

@@ -37,7 +37,7 @@ async function list(all: boolean, { session, output }: Context): Promise<void> {
     status: (row) => row.status,
     who: (row) => `${row.requester.id} (${row.requester.team})`,
     what: (row) => `${row.scopes.join(' ')} in ${row.environment}`,
-    why: (row) => row.reason.slice(0, 40),
+    why: (row) => row.reason,
     needs: (row) => needs(row),
     lapses: (row) => relative(row.lapsesAt),
   }, 'Nothing waits for review.');
