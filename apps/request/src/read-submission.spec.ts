@@ -41,6 +41,10 @@ it.each([
   expect((read as { problems: { pointer: string }[] }).problems.map((problem) => problem.pointer.slice(0, pointer.length))).toContain(pointer);
 });
 
+it('says in plain words that a reason is empty', () => {
+  expect(readBody({ ...body, reason: '' })).toMatchObject({ problems: [{ pointer: '/reason', message: 'reason is empty' }] });
+});
+
 it.each([
   ['a day', { ttl: 'P1D' }, undefined],
   ['a date ahead', { expiresAt: '2026-02-01T00:00:00Z' }, undefined],

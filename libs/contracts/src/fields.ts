@@ -57,7 +57,7 @@ function IsRecord(options?: ValidationOptions): PropertyDecorator {
 
 /** Text a person wrote: 1 to `max` characters. */
 export function IsText(max: number): PropertyDecorator {
-  return all(IsString(), MinLength(1), MaxLength(max), IsWellFormed());
+  return all(IsString(), MinLength(1, { message: '$property is empty' }), MaxLength(max), IsWellFormed());
 }
 
 /** A time as RFC 3339 writes it in UTC. */
