@@ -51,10 +51,14 @@ export async function run({ name, args: given }) {
     for (const each of names) if (!interrupted) sums.push(await phase(each, reporter, (tools) => phases[each]({ ...tools, args, lint: begun })));
   }
   if (interrupted) return 130;
-  const { passed, failed } = sumOf(sums);
-  process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
-  return failed === 0 ? 0 : 1;
+  const sum = sumOf(sums);
+  if (sum.passed + sum.failed === 0) reporter.line(`\n  No test fits: ${args.join(' ')}`);
+  process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed\n`);
+  return exitCodeOf(sum);
 }
+
+/** A run in which nothing was tested is no success: most likely a path is misspelt. */
+export const exitCodeOf = ({ passed, failed }) => (failed === 0 && passed > 0 ? 0 : 1);
 
 const sumOf = (results) => ({
   passed: results.reduce((sum, { passed }) => sum + passed, 0),

@@ -1,0 +1,1 @@
+export function exitCodeOf(sum: { passed: number; failed: number }): number;
