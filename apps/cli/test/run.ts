@@ -13,15 +13,18 @@ export async function build(): Promise<void> {
 }
 
 /** Runs `writ` in a folder, with nothing of this machine's environment and no installation in sight. */
-export function writ(args: string[], { cwd = '/', env = {}, input, interruptAfterMs }: { cwd?: string; env?: Record<string, string>; input?: string; interruptAfterMs?: number } = {}): Promise<Ran> {
+export function writ(args: string[], { cwd = '/', env = {}, input, interruptWhen }: { cwd?: string; env?: Record<string, string>; input?: string; interruptWhen?: (ran: Ran) => boolean } = {}): Promise<Ran> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [main, ...args], { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env } });
     const ran: Ran = { stdout: '', stderr: '', code: -1 };
-    child.stdout.on('data', (text) => { ran.stdout += String(text); });
-    child.stderr.on('data', (text) => { ran.stderr += String(text); });
+    const hear = (stream: 'stdout' | 'stderr') => child[stream].on('data', (text) => {
+      ran[stream] += String(text);
+      if (interruptWhen?.(ran)) child.kill('SIGINT');
+    });
+    hear('stdout');
+    hear('stderr');
     child.once('error', fail).once('close', (code) => done({ ...ran, code: code ?? -1 }));
     child.stdin.end(input ?? '');
-    if (interruptAfterMs !== undefined) setTimeout(() => child.kill('SIGINT'), interruptAfterMs);
   });
 }
 

@@ -187,7 +187,7 @@ describe('a token whose owner left', () => {
     const leaveOnceAsked = (ownerId: string) => jest.spyOn(Departures.prototype, 'hasLeft').mockImplementationOnce(async function (this: Departures, ...asked) {
       const answer = await hasLeft.apply(this, asked);
       leaving = strict.app.get<Transactions<'issuer'>>(Transactions).run((tx) => strict.app.get(Incidents).ownerLeft(tx, { ownerId, deactivatedAt: new Date().toISOString() }));
-      const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM state_head FOR UPDATE%'`;
+      const waits = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM state_head FOR UPDATE%'`;
       await until(async () => (await rows(`SELECT 1 FROM departure WHERE owner_id = $1 UNION ALL ${waits}`, [ownerId])).length > 0, 'them to have left, or to wait');
       return answer;
     });

@@ -232,7 +232,7 @@ describe('a fleet of verifiers', () => {
     const free = await issuer.app.get(Transactions).run(async ({ db }) => {
       await db.query('SELECT 1 FROM verifier WHERE verifier_id = $1 FOR UPDATE', [verifierId]);
       revoked = revoke(tokenId);
-      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%retired_at = %'`)).length > 0, 'the retirement to wait');
+      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%retired_at = %'`)).length > 0, 'the retirement to wait');
       return ((await db.query<{ free: Date }>('SELECT clock_timestamp() AS free'))[0] as { free: Date }).free;
     });
     await revoked;
@@ -356,7 +356,7 @@ describe('a fleet of verifiers', () => {
     const [low, high] = used.map(({ tokenId }) => tokenId).sort() as [string, string];
     const database = issuing.bench.database('issuer');
     await database.query('UPDATE token SET version = version WHERE token_id = $1', [low]); // It lies behind the other now.
-    const waiting = (table: string) => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`, [`%UPDATE ${table}%`])).length > 0, 'the usage to wait');
+    const waiting = (table: string) => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`, [`%UPDATE ${table}%`])).length > 0, 'the usage to wait');
     const transactions = issuer.app.get<Transactions<'issuer'>>(Transactions);
     const free = (db: { query(sql: string, values: unknown[]): Promise<unknown> }, ids: string[]) => db.query('SELECT 1 FROM token WHERE token_id = ANY($1) FOR UPDATE NOWAIT', [ids]);
     const as = { authorization: `Basic ${Buffer.from(`${credentials.clientId}:${credentials.clientSecret}`).toString('base64')}` };

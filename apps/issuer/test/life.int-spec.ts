@@ -221,7 +221,7 @@ describe('a claim', () => {
     const cutOff = await issuing.start({ WRIT_DATABASE_URL: proxy.url(url) });
     const alice = await issuing.bearer('alice');
     const claimed = (tokenId: string) => issuing.post(cutOff, `/v1/tokens/${tokenId}/claim`, {}, alice);
-    const committing = () => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = 'PgSleep'`)).length > 0, 'the commit');
+    const committing = () => until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = 'COMMIT' AND wait_event = 'PgSleep'`)).length > 0, 'the commit');
     // What comes while the first is written is written together.
     const alone = claimed(first);
     await committing();
@@ -429,7 +429,7 @@ describe('a stop', () => {
     await issuer.app.get(Transactions).run(async ({ db }) => {
       await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [b.tokenId]);
       await database.query('INSERT INTO burn (digest) SELECT unnest($1::bytea[])', [digests]);
-      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the burning to wait');
+      await until(async () => (await database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the burning to wait');
       await db.query('SELECT 1 FROM state_head FOR UPDATE NOWAIT');
     });
     for (const { tokenId } of [a, b]) expect((await tap.next('token.revoked', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('burned');

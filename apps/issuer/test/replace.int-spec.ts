@@ -63,7 +63,7 @@ describe('a token that shrinks another one', () => {
 });
 
 describe('the end of a request', () => {
-  const waiting = (count: number) => until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR %'`)).length === count, `${count} to wait`);
+  const waiting = (count: number) => until(async () => (await issuing.bench.database('issuer').query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR %'`)).length === count, `${count} to wait`);
   const end = async (requestId: string) => issuing.post(issuer, '/v1/revocations', { requestId, reason: 'x' }, await issuing.bearer('root', ['admins']));
   const stateOf = async (tokenId: string) => (await issuing.get(issuer, `/v1/tokens/${tokenId}`, await issuing.bearer('root', ['admins']))).body.state;
 

@@ -76,7 +76,7 @@ describe('a retired secret', () => {
     await issuer.app.get(Transactions).run(async ({ db }) => {
       await db.query('SELECT 1 FROM token WHERE token_id = $1 FOR UPDATE', [ids[1]]);
       await rows(`UPDATE retired_use SET used_at = now() - interval '1 hour' WHERE token_id = ANY($1)`, [ids]);
-      await until(async () => (await rows(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the judgement to wait');
+      await until(async () => (await rows(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%FROM token%FOR UPDATE%'`)).length > 0, 'the judgement to wait');
       await db.query('SELECT 1 FROM state_head FOR UPDATE NOWAIT');
     });
     for (const tokenId of ids) expect((await tap.next('token.suspended', (data) => data.tokenId === tokenId)).envelope.data.code).toBe('retired-secret-used');

@@ -33,9 +33,9 @@ export class ExpiriesJob {
     const { dueBatch, outboxLimit } = this.config;
     if (!this.health.hasRoom(outboxLimit)) return false;
     return this.transactions.run(async (tx) => {
-      const leads = await plannedLeads(tx.db);
-      if (leads.length === 0) return false;
       const tokens = await lockDueNotices(tx.db, dueBatch);
+      const leads = await plannedLeads(tx.db); // After the tokens: what made them due is the plan that they are told by.
+      if (leads.length === 0) return false;
       for (const token of tokens) {
         const { token_id: tokenId, owner, expires_at, ended_at, now } = token;
         const ending = endingOf(token);

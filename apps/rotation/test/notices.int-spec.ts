@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Client } from 'pg';
 import { Webhook } from 'standardwebhooks';
 import type { RotationId, TokenId } from '@writ/contracts';
 import { startService, type Service } from '@writ/service';
@@ -83,17 +84,41 @@ it('an owner whose next secret nobody claimed is told, and whether it comes agai
   expect(said.data).not.toHaveProperty('againAt');
 });
 
+const idOf = (n: number) => `tok_${String(n).padStart(26, '0')}` as TokenId;
+const issue = (n: number, days: number) => bench.bus.say('issuer', 'token.issued', {
+  tokenId: idOf(n), requestId: `req_${String(n).padStart(26, '0')}` as never, owner, claimant: { iss: 'x', sub: 'alice' }, resource: 'orders', audience: 'orders', scopes: ['orders:read'], environment: 'prod',
+  issuedAt: inSeconds(-40 * 86_400), expiresAt: inSeconds(days * 86_400), delivery: { mode: 'claim' },
+});
+const nothingYet = (n: number) => until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND notice_at > now()', [idOf(n)])).length === 1, 'the one of which there is nothing to say yet');
+
+it('lead times that change while somebody looks for what is due are those that owners are told by', async () => {
+  const tap = await bench.bus.tap();
+  await issue(5, 80);
+  await nothingYet(5);
+  const [{ leads }] = await rows('SELECT leads FROM notice_plan') as [{ leads: number[] }];
+  const planner = new Client({ connectionString: bench.database('rotation').adminUrl });
+  await planner.connect();
+  try {
+    await planner.query('BEGIN');
+    await planner.query('LOCK TABLE token IN ACCESS EXCLUSIVE MODE');
+    await until(async () => (await rows(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%notice_at <= now()%'`)).length > 0, 'the look to wait');
+    await planner.query('UPDATE notice_plan SET leads = $1', [[...leads, 90 * 86_400]]);
+    await planner.query('UPDATE token SET notice_at = now() WHERE token_id = $1', [idOf(5)]);
+    await planner.query('COMMIT');
+  } finally {
+    await planner.end();
+  }
+  expect((await tap.next('token.expiring', (data) => data.tokenId === idOf(5))).envelope.data.leadTime).toBe('P90D');
+  await rows('UPDATE notice_plan SET leads = $1', [leads]);
+  await rows('DELETE FROM token WHERE token_id = $1', [idOf(5)]);
+});
+
 it('lead times that the operator changes hold for the tokens that are there too, and nothing is told twice', async () => {
-  const issue = (n: number, days: number) => bench.bus.say('issuer', 'token.issued', {
-    tokenId: idOf(n), requestId: `req_${String(n).padStart(26, '0')}` as never, owner, claimant: { iss: 'x', sub: 'alice' }, resource: 'orders', audience: 'orders', scopes: ['orders:read'], environment: 'prod',
-    issuedAt: inSeconds(-40 * 86_400), expiresAt: inSeconds(days * 86_400), delivery: { mode: 'claim' },
-  });
-  const idOf = (n: number) => `tok_${String(n).padStart(26, '0')}` as TokenId;
   const tap = await bench.bus.tap();
   const told = (n: number) => tap.ofType('token.expiring').filter(({ envelope: { data } }) => data.tokenId === idOf(n)).map(({ envelope: { data } }) => data.leadTime);
   await Promise.all([issue(2, 29), issue(3, 80), issue(4, 20)]);
   await until(() => told(2).length === 1 && told(4).length === 1, 'the notices a month ahead');
-  await until(async () => (await rows('SELECT 1 FROM token WHERE token_id = $1 AND notice_at > now()', [idOf(3)])).length === 1, 'the one of which there is nothing to say yet');
+  await nothingYet(3);
   await start({ WRIT_EXPIRY_NOTICES: 'P90D,P30D,P25D,PT1H' }); // Whichever of the two tells, it is by the new ones.
   await until(() => told(3).length === 1 && told(4).length === 2, 'what is to be said by the new lead times');
   await stop();
