@@ -31,7 +31,7 @@ const commands = {
       services: withDatabase.map((name) => ({ name, password: passwords(databaseName(name)), ownerPassword: passwords(ownerName(name)) })),
     });
     const { migrate } = await import('./platform.mjs');
-    await migrate((name) => inDatabase(superuserUrl, databaseName(name), ownerName(name), passwords(ownerName(name))));
+    await migrate((name) => inDatabase(superuserUrl, databaseName(name), ownerName(name), passwords(ownerName(name))), process.env.WRIT_PLAIN_HOSTS);
     say(`${withDatabase.length} databases are migrated`);
     const { brokerPlan, provisionBroker } = await import('./broker.mjs');
     await provisionBroker(process.env.WRIT_BACKING_AMQP_MANAGEMENT_URL, brokerPlan({ passwords, upstreams: [developmentUpstream], gateways: [developmentGateway], identitySystems }));

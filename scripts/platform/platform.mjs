@@ -101,16 +101,16 @@ async function provision({ layout, facts, backing, reporter }) {
       services: withDatabase.map((service) => ({ name: service, password: passwords(databaseName(service)), ownerPassword: passwords(ownerName(service)) })),
     });
     note('migrating');
-    await migrate(facts.migrationUrl);
+    await migrate(facts.migrationUrl, facts.plainHosts);
     return `${withDatabase.length} databases, migrated`;
   });
   return logKey;
 }
 
-/** Brings the tables of every service up to date, each under the role that owns them. */
-export async function migrate(urlOf) {
+/** Brings the tables of every service up to date, each under the role that owns them. `plainHosts` may be spoken to in plain text. */
+export async function migrate(urlOf, plainHosts = '') {
   const urls = Object.fromEntries(withDatabase.map((service) => [service, urlOf(service)]));
-  const { code, output } = await runNode([join(root, 'scripts/platform/migrate.mjs')], { env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS, WRIT_MIGRATIONS: JSON.stringify(urls) }, timeoutMs: migrateWithinMs });
+  const { code, output } = await runNode([join(root, 'scripts/platform/migrate.mjs')], { env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS, WRIT_PLAIN_HOSTS: plainHosts, WRIT_MIGRATIONS: JSON.stringify(urls) }, timeoutMs: migrateWithinMs });
   if (code !== 0) throw new Problem('The databases could not be migrated.', `This is what was said:\n${output.trim().replace(/^/gm, '    ')}`);
 }
 

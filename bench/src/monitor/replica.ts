@@ -18,7 +18,7 @@ export class Replica {
     const port = await freePort();
     writeFileSync(`${bench.dir}/monitor/honeytoken.1.key`, randomBytes(32).toString('base64'));
     const env = await bench.env('monitor', [], { WRIT_HTTP_PORT: String(port), WRIT_LOG_LEVEL: 'error', WRIT_REDIS_URL: redis.url });
-    await ended(await start('migrate', { WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
+    await ended(await start('migrate', { ...env, WRIT_MIGRATION_DATABASE_URL: bench.database('monitor').adminUrl }));
     // Nobody reads the other services' queues here.
     for (const service of services) if (service !== 'monitor') for (const key of ['usage.recorded', 'token.issued', 'misuse.detected']) await bench.bus.unbind(queues.events(service), key);
     return new Replica(bench, env, `http://127.0.0.1:${port}`, redis);

@@ -25,7 +25,7 @@ export function IsAddress(...protocols: string[]): PropertyDecorator {
 export function IsSecretsAddress(...protocols: string[]): PropertyDecorator {
   const isSheltered = (value: unknown, args?: ValidationArguments) => {
     if (typeof value !== 'string' || !URL.canParse(value)) return true; // Said by the other rule.
-    const hosts = (args?.object as Partial<ProcessConfig> | undefined)?.plainHosts;
+    const hosts = (args?.object as Partial<CommandConfig> | undefined)?.plainHosts;
     return isEncrypted(new URL(value)) || isThisMachine(new URL(value).hostname) || (Array.isArray(hosts) && hosts.includes(new URL(value).hostname));
   };
   const defaultMessage = () => '$property would send secrets in plain text to another machine: encrypt it (https, amqps, rediss, sslmode=verify-full), or name its host in WRIT_PLAIN_HOSTS where you trust the network in between';
@@ -43,8 +43,14 @@ function FromList(): PropertyDecorator {
   return Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? value.split(',').map((text) => text.trim()).filter(Boolean) : value));
 }
 
+/** What is told to whatever opens connections, also to an operator's commands that only work for a while. */
+export class CommandConfig {
+  /** Hosts, separated by commas, that secrets may be sent to in plain text: their network is trusted, or encrypts by itself. */
+  @IsArray() @FromList() plainHosts: string[] = [];
+}
+
 /** What every process is told by its environment. The variable of `httpPort` is `WRIT_HTTP_PORT`, and so on. */
-export class ProcessConfig {
+export class ProcessConfig extends CommandConfig {
   @IsString() httpHost: string = '127.0.0.1';
   @IsInt() @Min(0) @Max(65_535) @Type(() => Number) httpPort!: number;
   /** Certificate chain and key in PEM; with both the process answers over TLS alone. Best in files: `WRIT_TLS_CERT_FILE`, `WRIT_TLS_KEY_FILE`. */
@@ -55,8 +61,6 @@ export class ProcessConfig {
    * says. Without any it is the one that connects.
    */
   @IsArray() @FromList() trustedProxies: string[] = [];
-  /** Hosts, separated by commas, that secrets may be sent to in plain text: their network is trusted, or encrypts by itself. */
-  @IsArray() @FromList() plainHosts: string[] = [];
   /** So many calls a second from one address may fail to prove who sent them, and twenty seconds' worth of them at once. */
   @IsInt() @Min(1) @Type(() => Number) failuresPerSecond: number = 50;
   @IsIn(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) logLevel: string = 'info';

@@ -1,3 +1,3 @@
-export { ConfigurationError, FromJson, IsAddress, IsSecretsAddress, ProcessConfig, readConfig, tlsOf, variableOf } from './config.js';
+export { CommandConfig, ConfigurationError, FromJson, IsAddress, IsSecretsAddress, ProcessConfig, readConfig, tlsOf, variableOf } from './config.js';
 export { serverLimits } from './server-limits.js';
 export { crashWithoutSecrets, createLog, withoutSecrets } from './log.js';

@@ -1,5 +1,6 @@
 import { ConfigurationError, readConfig } from '@writ/process';
-import { ServiceConfig } from './config.js';
+import { MigrationConfig, ServiceConfig } from './config.js';
+import { migrate } from './migrate.js';
 
 function problemsOf(env: NodeJS.ProcessEnv): readonly string[] {
   try {
@@ -33,6 +34,15 @@ describe('a configuration', () => {
     expect(problemsOf({ ...usable, [variable]: address })).toEqual([refused]);
     expect(problemsOf({ ...usable, [variable]: address, WRIT_PLAIN_HOSTS: 'example, other' })).toEqual([refused]);
     expect(problemsOf({ ...usable, [variable]: address, WRIT_PLAIN_HOSTS: `other, ${new URL(address).hostname}` })).toEqual([]);
+  });
+
+  it('of a migration sends no password in plain text to another machine either, unless its host is named', async () => {
+    const env = { WRIT_MIGRATION_DATABASE_URL: 'postgres://owner:hunter2@db.invalid/writ' };
+    const before = process.env;
+    process.env = { ...before, ...env };
+    const migrated = migrate([]).finally(() => { process.env = before; });
+    await expect(migrated).rejects.toThrow('WRIT_MIGRATION_DATABASE_URL would send secrets in plain text to another machine');
+    expect(readConfig(MigrationConfig, { ...env, WRIT_PLAIN_HOSTS: 'db.invalid' }).migrationDatabaseUrl).toBe(env.WRIT_MIGRATION_DATABASE_URL);
   });
 
   it.each(['127.0.0.1', 'localhost', '[::1]', 'identity.localhost'])('may speak plain text to %s, which is this machine', (host) => {

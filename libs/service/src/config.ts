@@ -1,9 +1,14 @@
 import { Type } from 'class-transformer';
 import { IsIn, IsInt, IsObject, IsOptional, IsString, Max, Min } from 'class-validator';
-import { FromJson, IsSecretsAddress, ProcessConfig } from '@writ/process';
+import { CommandConfig, FromJson, IsSecretsAddress, ProcessConfig } from '@writ/process';
 
 export const roles = ['requester', 'reviewer', 'policy-admin', 'admin', 'auditor'] as const;
 export type Role = (typeof roles)[number];
+
+/** What a migration is told: the address of the role that owns the tables. */
+export class MigrationConfig extends CommandConfig {
+  @IsSecretsAddress('postgres', 'postgresql') migrationDatabaseUrl!: string;
+}
 
 /** What every service is told by its environment, beside what every process is. */
 export class ServiceConfig extends ProcessConfig {

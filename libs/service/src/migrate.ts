@@ -1,5 +1,7 @@
 import { DataSource, type MixedList } from 'typeorm';
+import { readConfig } from '@writ/process';
 import { Db, Messaging1700000000000, renewCounters } from '@writ/messaging';
+import { MigrationConfig } from './config.js';
 import { Idempotency1700000000001, IdempotencyReceipts1700000000002 } from './idempotency.js';
 
 /** One at a time per database; any constant will do. */
@@ -7,11 +9,10 @@ const lockId = 4_001_700;
 
 /**
  * Brings a service's database to the newest schema, before the service starts and by another role than it runs as.
- * Several at once wait for each other. Reads `WRIT_MIGRATION_DATABASE_URL`. With `--restored` the service goes on counting
+ * Several at once wait for each other. Reads `WRIT_MIGRATION_DATABASE_URL` and `WRIT_PLAIN_HOSTS`. With `--restored` the service goes on counting
  * its events under new names, as it must after a restore from a backup.
  */
-export async function migrate(migrations: NonNullable<MixedList<Function>>, url = process.env.WRIT_MIGRATION_DATABASE_URL): Promise<string[]> {
-  if (!url) throw new Error('WRIT_MIGRATION_DATABASE_URL is not set.');
+export async function migrate(migrations: NonNullable<MixedList<Function>>, url = readConfig(MigrationConfig, process.env).migrationDatabaseUrl): Promise<string[]> {
   const source = new DataSource({
     type: 'postgres', url,
     migrations: [Messaging1700000000000, Idempotency1700000000001, IdempotencyReceipts1700000000002, ...Object.values(migrations)] as Function[],
