@@ -14,7 +14,7 @@ const troubles = {
   'sign-in-refused': 'The identity provider says that the sign-in was refused.',
   'sign-in-failed': 'The sign-in did not work. Please try again; if it stays, tell whoever runs this console.',
   'other-person': 'You signed in as somebody else. To change who you are, sign out first.',
-  'too-many': 'Too many sign-ins come from your network just now. Please try again in a moment.',
+  'too-many': 'Too many calls come from you or your network just now. Please try again in a moment.',
   'provider-away': 'The identity provider does not answer. Please try again in a moment.',
 };
 

@@ -1,11 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServiceUrls } from '@writ/client';
+import { foundFor } from './budgets.js';
 import type { Console } from './console.module.js';
-import { cookieOf, sessionCookie } from './cookies.js';
 import { operations, pathTo, routeOf } from './operations.js';
 import { notSignedIn, problem, refuse } from './problem.js';
 import { needsSession } from './session.controller.js';
-import { countStranger } from './strangers.js';
 
 const answerWithinMs = 20_000;
 const mostBytes = 16 * 1024 * 1024;
@@ -19,15 +18,12 @@ const passedOn = ['content-type', 'retry-after', 'x-audit-receipt', 'www-authent
  * whoever asked knows whether that is harmless.
  */
 export function addApi(server: FastifyInstance, parts: Console, urls: ServiceUrls): void {
-  const { sessions, provider, strangers, log } = parts;
+  const { sessions, provider, log } = parts;
   async function forward(service: keyof ServiceUrls, template: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const path = pathTo(template, request.params as Record<string, string>);
     if (path === undefined) return refuse(reply, problem(404, 'not-found', 'There is no such route.'));
-    const session = await sessions.findFresh(cookieOf(request.headers.cookie, sessionCookie) ?? '', (refreshToken) => provider.renew(refreshToken));
-    if (session === undefined) {
-      countStranger(strangers, request.ip);
-      return refuse(reply, notSignedIn);
-    }
+    const session = await foundFor(parts, request, (id) => sessions.findFresh(id, (refreshToken) => provider.renew(refreshToken)));
+    if (session === undefined) return refuse(reply, notSignedIn);
     const { 'idempotency-key': idempotencyKey } = request.headers;
     const body = request.body instanceof Buffer ? request.body : undefined;
     const headers = {

@@ -30,6 +30,8 @@ export class ConsoleConfig extends ProcessConfig {
   @IsInt() @Min(60) @Max(86_400) @Type(() => Number) sessionIdleSeconds: number = 1_800;
   /** Every session ends after this. */
   @IsInt() @Min(60) @Max(86_400) @Type(() => Number) sessionSeconds: number = 28_800;
+  /** So many calls a second one session may make of a replica, and twenty seconds' worth of them at once. */
+  @IsInt() @Min(1) @Type(() => Number) callsPerSecond: number = 200;
   @IsSecretsAddress('http', 'https') requestUrl!: string;
   @IsSecretsAddress('http', 'https') policyUrl!: string;
   @IsSecretsAddress('http', 'https') issuerUrl!: string;

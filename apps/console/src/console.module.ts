@@ -4,15 +4,15 @@ import type { Logger } from 'pino';
 import { FailingSources } from '@writ/gateway';
 import { serverLimits } from '@writ/process';
 import { addApi } from './api.controller.js';
+import { TooManyCalls, Turns } from './budgets.js';
 import { serviceUrls, type ConsoleConfig } from './config.js';
 import { refusalOf } from './may-change.js';
 import { addPage } from './page.controller.js';
-import { problem, providerAway, redisAway, refuse, tooManyStrangers, type Problem } from './problem.js';
+import { problem, providerAway, redisAway, refuse, tooManyCalls, type Problem } from './problem.js';
 import { Provider, ProviderAway } from './provider.client.js';
 import { addSession } from './session.controller.js';
 import { Sessions, SessionsAway } from './sessions.store.js';
 import { addSignIn } from './sign-in.controller.js';
-import { TooManyStrangers } from './strangers.js';
 
 /** What the console's doors stand on. */
 export interface Console {
@@ -24,6 +24,7 @@ export interface Console {
   sessions: Sessions;
   /** Those without a living session, by address. */
   strangers: FailingSources;
+  turns: Turns;
   log: Logger;
 }
 
@@ -45,7 +46,7 @@ export function createConsole(config: ConsoleConfig, log: Logger): FastifyInstan
   const key = Buffer.from(config.consoleKey, 'base64');
   const { origin, protocol } = new URL(config.consoleUrl);
   const sessions = new Sessions(config.redisUrl, key, { idleSeconds: config.sessionIdleSeconds, seconds: config.sessionSeconds }, (error) => log.warn({ err: error }, 'Redis does not answer'));
-  const parts: Console = { config, origin, key, provider: new Provider(config), sessions, strangers: new FailingSources(config.failuresPerSecond), log };
+  const parts: Console = { config, origin, key, provider: new Provider(config), sessions, strangers: new FailingSources(config.failuresPerSecond), turns: new Turns(config.callsPerSecond), log };
   const server = fastify({ ...serverLimits(config), connectionTimeout: connectionTimeoutMs, exposeHeadRoutes: false, routerOptions: { maxParamLength: 512 } }) as unknown as FastifyInstance;
   const transport = protocol === 'https:' ? { 'strict-transport-security': 'max-age=31536000' } : {};
   server.addHook('onRequest', async (request, reply) => {
@@ -80,7 +81,7 @@ function addHealth(server: FastifyInstance, sessions: Sessions): void {
 function problemOf(error: unknown, log: Logger): Problem {
   if (error instanceof SessionsAway) return redisAway;
   if (error instanceof ProviderAway) return providerAway;
-  if (error instanceof TooManyStrangers) return tooManyStrangers(error.waitMs);
+  if (error instanceof TooManyCalls) return tooManyCalls(error.message, error.waitMs);
   const status = (error as { statusCode?: number }).statusCode ?? 500;
   if (status === 413) return problem(413, 'too-large', 'The body is too large.');
   if (status === 415) return problem(415, 'unsupported-media-type', 'The body’s media type is not accepted here.', 'Send JSON.');

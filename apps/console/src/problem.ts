@@ -15,9 +15,9 @@ export const notSignedIn = problem(401, 'not-authenticated', 'Nobody is signed i
 const later = (detail: string): Problem => ({ ...problem(503, 'later', detail, 'Try again in 1 s.'), retryAfterSeconds: 1 });
 export const redisAway = later('Sessions cannot be read just now.');
 export const providerAway = later('The identity provider does not answer.');
-export const tooManyStrangers = (waitMs: number): Problem => {
+export const tooManyCalls = (detail: string, waitMs: number): Problem => {
   const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
-  return { ...problem(429, 'rate-limited', 'Too many calls from this address could not prove who sent them.', `Try again in ${seconds} s.`), retryAfterSeconds: seconds };
+  return { ...problem(429, 'rate-limited', detail, `Try again in ${seconds} s.`), retryAfterSeconds: seconds };
 };
 
 export function refuse(reply: FastifyReply, { status, code, detail, remedy, retryAfterSeconds }: Problem): FastifyReply {

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { countStranger, foundFor } from './budgets.js';
 import type { Console } from './console.module.js';
 import { clear, cookieOf, sessionCookie } from './cookies.js';
 import { changesNothing, refusalOfToken } from './may-change.js';
 import { notSignedIn, refuse } from './problem.js';
 import { keyFor } from './sealing.js';
-import { countStranger } from './strangers.js';
 
 /** What the page has to send in `X-Writ-CSRF`: derived from the session's id, so there is nothing to keep. */
 export const csrfOf = (key: Buffer, sessionId: string): string => keyFor('csrf', key, sessionId).toString('base64url');
@@ -26,8 +26,7 @@ export function addSession(server: FastifyInstance, parts: Console): void {
   server.get('/auth/me', async (request) => {
     const id = cookieOf(request.headers.cookie, sessionCookie);
     if (id === undefined) return { signedIn: false };
-    const found = await sessions.find(id);
-    if (found === undefined) countStranger(strangers, request.ip);
+    const found = await foundFor(parts, request, (each) => sessions.find(each));
     return found === undefined ? { signedIn: false } : { signedIn: true, ...found.session.person, csrf: csrfOf(key, id) };
   });
 

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { providerRefusal } from '@writ/client';
+import { countStranger, foundFor, TooManyCalls } from './budgets.js';
 import type { Console } from './console.module.js';
 import { clear, cookieOf, sessionCookie, setSession, setSignIn, signInCookie, signInSeconds } from './cookies.js';
 import { problem, refuse } from './problem.js';
 import { ProviderAway, type Begun, type Strength } from './provider.client.js';
 import { returnPath } from './return-path.js';
 import { keyFor, seal, unseal } from './sealing.js';
-import { countStranger, TooManyStrangers } from './strangers.js';
 
 /** A sign-in under way, sealed in the browser's own cookie: nothing is kept here for strangers. */
 interface UnderWay {
@@ -30,8 +30,7 @@ export function addSignIn(server: FastifyInstance, parts: Console): void {
     const returnTo = returnPath(String(request.query.return ?? '/'), config.consoleUrl);
     if (returnTo === undefined) return refuse(reply, problem(400, 'foreign-return', 'A sign-in leads back to a path of the console and nowhere else.', 'Leave "return" out.'));
     const replaces = cookieOf(request.headers.cookie, sessionCookie);
-    const found = replaces === undefined ? undefined : await sessions.find(replaces);
-    if (found === undefined) countStranger(strangers, request.ip);
+    const found = await foundFor(parts, request, (id) => sessions.find(id));
     if (strength && found === undefined) return reply.redirect(`/auth/login?return=${encodeURIComponent(returnTo)}`, 303);
     const { address, begun } = await provider.begin(strength);
     const underWay: UnderWay = { begun, returnTo, ...(found && { replaces }), ...(strength && { stepUpOf: found?.session.person.sub }) };
@@ -61,7 +60,7 @@ export function addSignIn(server: FastifyInstance, parts: Console): void {
       return await work(request, reply);
     } catch (error) {
       // The sign-in under way stays in its cookie: whoever waits may come back with it.
-      if (error instanceof TooManyStrangers) return reply.redirect('/?problem=too-many', 303);
+      if (error instanceof TooManyCalls) return reply.redirect('/?problem=too-many', 303);
       const refusal = providerRefusal(error);
       log.warn({ err: error, refusal }, 'a sign-in failed');
       return toPage(reply, error instanceof ProviderAway ? 'provider-away' : refusal === 'access_denied' ? 'sign-in-refused' : 'sign-in-failed');

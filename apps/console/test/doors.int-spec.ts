@@ -7,6 +7,7 @@ import { readConsoleConfig } from '../src/config.js';
 import { createConsole } from '../src/console.module.js';
 import { operations, routeOf } from '../src/operations.js';
 import { newSecret } from '../src/sealing.js';
+import { csrfOf } from '../src/session.controller.js';
 import { Sessions } from '../src/sessions.store.js';
 
 const key = randomBytes(32);
@@ -16,6 +17,7 @@ let identity: TestIdentity;
 /** The codes that the provider was asked about. */
 let codes = 0;
 let person: string;
+let signedIn: (sub: string) => Promise<string>;
 
 beforeAll(async () => {
   identity = await TestIdentity.start();
@@ -27,7 +29,8 @@ beforeAll(async () => {
   };
   const sessions = new Sessions(backingUrls().redis, key, { idleSeconds: 600, seconds: 600 }, () => undefined);
   open.push(sessions);
-  person = await sessions.open({ person: { sub: 'alice', iss: issuer }, accessToken: 'at', idToken: 'it' }, 600);
+  signedIn = (sub) => sessions.open({ person: { sub, iss: issuer }, accessToken: 'at', idToken: 'it' }, 600);
+  person = await signedIn('alice');
 });
 afterAll(async () => {
   for (const each of open) await each.close();
@@ -100,6 +103,25 @@ describe('a stranger before the console', () => {
   it('who is slow is looked for every few seconds, as at every other door', async () => {
     const { server } = consoleOf();
     expect(server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 2_500 });
+  });
+});
+
+describe('a session before the console', () => {
+  it('that calls too fast is told to wait at every door, while others are answered from there, and may end all the same (G11)', async () => {
+    const server = consoleOf({ WRIT_CALLS_PER_SECOND: '1' });
+    const [busy, other] = await Promise.all([signedIn('bob'), signedIn('carol')]);
+    const answers = await often(() => knock(server, '/api/issuer/v1/tokens', home, asSession(busy)));
+    expect(new Set(answers.map(({ statusCode }) => statusCode))).toEqual(new Set([502, 429]));
+    expect(answers.filter(({ statusCode }) => statusCode === 502).length).toBeGreaterThanOrEqual(20);
+    const late = answers.find(({ statusCode }) => statusCode === 429);
+    expect(late?.headers).toMatchObject({ 'retry-after': expect.stringMatching(/^[1-9]\d*$/), 'content-type': expect.stringContaining('application/problem+json') });
+    expect(late?.json()).toMatchObject({ status: 429, code: 'rate-limited', detail: 'You call faster than the console answers one session.' });
+    expect((await often(() => knock(server, '/auth/me', home, asSession(busy)))).map(({ statusCode }) => statusCode)).toContain(429);
+    expect((await often(() => knock(server, '/auth/step-up', home, asSession(busy)))).map(({ headers }) => headers.location)).toContain('/?problem=too-many');
+    expect((await knock(server, '/auth/me', home, asSession(other))).json()).toMatchObject({ signedIn: true, sub: 'carol' });
+    const page = { origin: 'http://127.0.0.1:4000', 'content-type': 'application/json', 'x-writ-csrf': csrfOf(key, busy) };
+    const left = await server.inject({ method: 'POST', url: '/auth/logout', remoteAddress: home, headers: { ...asSession(busy), ...page }, body: '{}' });
+    expect([left.statusCode, (await knock(consoleOf(), '/auth/me', home, asSession(busy))).json()]).toEqual([200, { signedIn: false }]);
   });
 });
 
