@@ -12,9 +12,7 @@ describe('where a sign-in leads back to', () => {
     '', 'reviews', 'https://evil.example/', '//evil.example', '/\\evil.example', '\\\\evil.example', '/\t/evil.example', '/\n/evil.example', 'javascript:alert(1)', ' //evil.example', '///evil.example',
     '/auth/logout', '/auth', '/x/../auth/login', '/api/issuer/v1/tokens', '/a/..//evil.example', '/.//evil.example',
   ])('is never another one, nor a route that acts: %j', (asked) => {
-    const place = returnPath(asked, own);
-    expect(place === undefined || new URL(place, own).origin === own && place.startsWith('/') && !place.startsWith('//')).toBe(true);
-    expect(place ?? '').not.toMatch(/^\/(auth|api)\b|evil/);
+    expect(returnPath(asked, own)).toBeUndefined();
   });
 
   it('is one for every text, or none, and means the same when it is read again', () => {

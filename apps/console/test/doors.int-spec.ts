@@ -148,7 +148,7 @@ describe('the doors of the console', () => {
     for (const route of forSessions) {
       const isRead = route.startsWith('GET');
       expect([route, await ask(route, {}), await ask(route, asSession(newSecret()))]).toEqual([route, 401, isRead ? 401 : 403]);
-      if (!isRead) expect([route, await ask(route, asSession(person)), await ask(route, { ...asSession(person), origin: 'https://evil.example' })]).toEqual([route, 403, 403]);
+      if (!isRead) expect([route, await ask(route, asSession(person)), await ask(route, { ...asSession(person), 'x-writ-csrf': csrfOf(key, person), origin: 'https://evil.example' })]).toEqual([route, 403, 403]);
     }
   });
 });
