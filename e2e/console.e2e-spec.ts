@@ -96,6 +96,11 @@ describe('a sign-in', () => {
     expect((await visitor.goThrough('/auth/login', 'reviewer', () => foreign)).headers.get('location')).toBe('/?problem=sign-in-failed');
     const old = seal(keyFor('sign-in', consoleKey), { ...unseal<object>(keyFor('sign-in', consoleKey), foreign), begun: { state: 's', nonce: 'n', verifier: 'v', beganAt: Date.now() - 601_000 } });
     expect((await visitor.goThrough('/auth/login', 'reviewer', () => old)).headers.get('location')).toBe('/?problem=sign-in-stale');
+    const begun = await visitor.ask('/auth/login');
+    const back = await visitor.browser.signIn(begun.headers.get('location')!, 'reviewer');
+    back.searchParams.set('state', 'A'.repeat(43));
+    const done = await fetch(back, { redirect: 'manual', headers: { cookie: `__Host-writ-login=${cookiesOf(begun)['__Host-writ-login']}` } });
+    expect(done.headers.get('location')).toBe('/?problem=sign-in-failed');
     expect(visitor.cookie).toBe('');
   });
 
@@ -162,6 +167,7 @@ describe('a session', () => {
 
   it('ends after half an hour without use, after eight hours in any case, and when Redis is lost', async () => {
     const idle = await Visitor.signedIn('reviewer');
+    for (const [what, seconds] of [['seen', 1_800], ['session', 28_800]] as const) expect([what, (await redis.ttl(at(what, idle.cookie))) <= seconds]).toEqual([what, true]);
     await redis.expire(at('seen', idle.cookie), 60);
     await redis.expire(at('session', idle.cookie), 28_000);
     expect((await idle.me()).signedIn).toBe(true);

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, InjectOptions, RouteOptions } from 'fastify';
+import { Redis } from 'ioredis';
 import { createLog } from '@writ/process';
 import { backingUrls, TestIdentity } from '@writ/testing';
 import { readConsoleConfig } from '../src/config.js';
 import { createConsole } from '../src/console.module.js';
 import { operations, routeOf } from '../src/operations.js';
-import { newSecret } from '../src/sealing.js';
+import { nameOf, newSecret } from '../src/sealing.js';
 import { csrfOf } from '../src/session.controller.js';
 import { Sessions } from '../src/sessions.store.js';
 
@@ -122,6 +123,56 @@ describe('a session before the console', () => {
     const page = { origin: 'http://127.0.0.1:4000', 'content-type': 'application/json', 'x-writ-csrf': csrfOf(key, busy) };
     const left = await server.inject({ method: 'POST', url: '/auth/logout', remoteAddress: home, headers: { ...asSession(busy), ...page }, body: '{}' });
     expect([left.statusCode, (await knock(consoleOf(), '/auth/me', home, asSession(busy))).json()]).toEqual([200, { signedIn: false }]);
+  });
+});
+
+describe('a session whose access token has to be renewed', () => {
+  const lengths = { idleSeconds: 600, seconds: 600 };
+  const stale = { person: { sub: 'dave', iss: 'https://id.example' }, accessToken: 'old', refreshToken: 'once', idToken: 'it' };
+  const renewed = { accessToken: 'new', refreshToken: 'next', seconds: 600 };
+  let redis: Redis;
+  let [here, there]: Sessions[] = [];
+  const at = (what: string, id: string) => `writ:console:${what}:${nameOf(id)}`;
+  const begin = async () => {
+    const id = await here!.open(stale, 600);
+    await redis.del(at('fresh', id));
+    return id;
+  };
+  beforeAll(() => {
+    redis = new Redis(backingUrls().redis);
+    [here, there] = [1, 2].map(() => new Sessions(backingUrls().redis, key, lengths, () => undefined));
+    open.push({ close: () => redis.quit() }, here!, there!);
+  });
+
+  it('shows its refresh token once, also where a replica looked before another renewed it and locks afterwards', async () => {
+    const id = await begin();
+    let shown = 0;
+    const renew = () => {
+      shown += 1;
+      return Promise.resolve(renewed);
+    };
+    const find = there!.find.bind(there);
+    there!.find = async (asked) => {
+      const found = await find(asked);
+      there!.find = find;
+      await here!.findFresh(id, renew);
+      return found;
+    };
+    expect([(await there!.findFresh(id, renew))?.accessToken, shown]).toEqual(['new', 1]);
+  });
+
+  it('ends when it would have ended', async () => {
+    const id = await begin();
+    expect(await redis.ttl(at('seen', id))).toBeLessThanOrEqual(lengths.idleSeconds);
+    await redis.expire(at('session', id), 60);
+    expect((await here!.findFresh(id, () => Promise.resolve(renewed)))?.refreshToken).toBe('next');
+    expect(await redis.ttl(at('session', id))).toBeLessThanOrEqual(60);
+  });
+
+  it('stays ended where its owner signs out meanwhile, and ends where the provider gives no more', async () => {
+    const [left, refused] = [await begin(), await begin()];
+    expect([await here!.findFresh(left, async () => { await there!.end(left); return renewed; }), await redis.exists(at('session', left))]).toEqual([undefined, 0]);
+    expect([await here!.findFresh(refused, () => Promise.resolve(undefined)), await there!.find(refused)]).toEqual([undefined, undefined]);
   });
 });
 
